@@ -1,0 +1,145 @@
+//! The client's end of the socket: find the core, start it where it does not run, call it.
+
+use crate::{Error, paths};
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use tokio::net::UnixStream;
+
+/// A connection to the core. Calls are the methods of [`crate::Core`], which is implemented for it.
+pub type Connection = zlink::tokio::unix::Connection;
+
+/// How long a core that was started may take until it answers.
+const START_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long a new core waits between two attempts to reach one that another client has just started.
+const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// Why the core can't be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Nothing answers on the socket, and it was not asked to start the core.
+    #[error("nothing answers on {}", path.display())]
+    NotRunning {
+        /// The socket.
+        path: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// The socket belongs to another user: whoever listens there is not our core.
+    #[error("{} belongs to another user", path.display())]
+    Foreign {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The program `hv-core` is not where it should be, or can't be run.
+    #[error("could not start {}", program.display())]
+    NotStartable {
+        /// The program.
+        program: PathBuf,
+        /// The operating system's words.
+        source: io::Error,
+    },
+    /// The core was started and ended at once.
+    #[error("{} ended without answering: {words}", program.display())]
+    Ended {
+        /// The program.
+        program: PathBuf,
+        /// What it said.
+        words: String,
+    },
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The core refused or failed, and says why.
+    #[error("{0:?}")]
+    Refused(Error),
+    /// The connection broke: the core has ended, or speaks something else.
+    #[error("the connection to the core broke")]
+    Broken(#[source] zlink::Error),
+}
+
+/// Makes one result of the two that a call has: the connection's and the core's.
+pub fn settle<T>(result: zlink::Result<Result<T, Error>>) -> Result<T, CallError> {
+    match result {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(CallError::Refused(error)),
+        Err(error) => Err(CallError::Broken(error)),
+    }
+}
+
+/// Connects to the core that answers on `socket`.
+pub async fn connect(socket: &Path) -> Result<Connection, ConnectError> {
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|source| ConnectError::NotRunning { path: socket.to_owned(), source })?;
+    let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::getuid().as_raw());
+    if !ours {
+        return Err(ConnectError::Foreign { path: socket.to_owned() });
+    }
+    zlink::tokio::unix::Stream::try_from(stream).map(Connection::new).map_err(|error| {
+        ConnectError::NotRunning { path: socket.to_owned(), source: io::Error::other(error) }
+    })
+}
+
+/// Connects to the core, and starts it first where nothing answers.
+pub async fn connect_or_start(socket: &Path) -> Result<Connection, ConnectError> {
+    match connect(socket).await {
+        Err(ConnectError::NotRunning { .. }) => {}
+        other => return other,
+    }
+    let start = socket.to_owned();
+    let begun = Instant::now();
+    let answer = tokio::task::spawn_blocking(move || start_core(&start)).await;
+    answer.map_err(|error| ConnectError::NotStartable {
+        program: core_program(),
+        source: io::Error::other(error),
+    })??;
+    // Who started first listens within a moment of taking the lock; the others wait for that moment.
+    loop {
+        match connect(socket).await {
+            Err(ConnectError::NotRunning { .. }) if begun.elapsed() < START_DEADLINE => {
+                tokio::time::sleep(RETRY_PAUSE).await;
+            }
+            other => return other,
+        }
+    }
+}
+
+/// The core's program: beside the running one, as a build and a package put it; else where `PATH` says.
+fn core_program() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.join("hv-core")));
+    beside.filter(|program| program.is_file()).unwrap_or_else(|| PathBuf::from("hv-core"))
+}
+
+/// Starts the core in a session of its own and waits for its word that it listens, or that another
+/// one does already.
+fn start_core(socket: &Path) -> Result<(), ConnectError> {
+    let program = core_program();
+    let not_startable = |source| ConnectError::NotStartable { program: program.clone(), source };
+    let mut command = Command::new(&program);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .current_dir("/")
+        .process_group(0);
+    if socket != paths::runtime_folder().join("core") {
+        command.arg("--socket").arg(socket);
+    }
+    let mut core = command.spawn().map_err(not_startable)?;
+    let mut words = String::new();
+    if let Some(output) = core.stdout.take() {
+        BufReader::new(output).read_line(&mut words).map_err(not_startable)?;
+    }
+    // Whoever outlives the core must collect its exit status, so that no dead entry is left.
+    std::thread::spawn(move || core.wait());
+    match words.trim() {
+        "listening" | "already running" => Ok(()),
+        other => Err(ConnectError::Ended { program, words: other.to_owned() }),
+    }
+}

@@ -1,0 +1,282 @@
+//! Why the core refuses or fails: typed, with the values a client can act on.
+
+use crate::{ByteSize, GuestState};
+use serde::{Deserialize, Serialize};
+use zlink::ReplyError;
+use zlink::introspect::{self, CustomType};
+
+/// What is wrong with a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum NameFault {
+    /// It is empty or only blanks.
+    Empty,
+    /// It has more than 64 characters.
+    TooLong,
+    /// It has a character that names may not have: `/`, a control character, a blank at an end, or
+    /// a dot at the beginning.
+    BadCharacter,
+}
+
+/// What is wrong with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum FileFault {
+    /// There is none at that path.
+    Missing,
+    /// This user may not read it.
+    NoPermission,
+    /// It is a folder.
+    IsFolder,
+    /// It is neither a file nor a block device.
+    NotAFile,
+    /// It has no content.
+    Empty,
+    /// The path is not absolute.
+    NotAbsolute,
+    /// It is not in a format that can be used here.
+    WrongFormat,
+    /// It could not be read; `detail` says why.
+    Unreadable,
+}
+
+/// What is wrong with a guest's definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum DefinitionFault {
+    /// It is cut short, or not written as a definition is.
+    Malformed,
+    /// It was written by a newer version of this program.
+    Newer,
+    /// The file can't be read.
+    Unreadable,
+}
+
+/// What was tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum Operation {
+    /// Make a guest.
+    Create,
+    /// Start it.
+    Start,
+    /// Ask it to shut down.
+    Shutdown,
+    /// Take its power away.
+    ForceOff,
+    /// Stop its CPUs.
+    Pause,
+    /// Let its CPUs go on.
+    Resume,
+    /// Restart it.
+    Restart,
+    /// Change its settings.
+    Set,
+    /// Put a medium into a drive.
+    InsertMedium,
+    /// Take a medium out of a drive.
+    EjectMedium,
+    /// Take a picture of its display.
+    Screenshot,
+    /// Show its display.
+    OpenDisplay,
+    /// Show a serial port.
+    OpenSerial,
+    /// Press keys.
+    SendKeys,
+    /// Delete it.
+    Delete,
+}
+
+/// Why a call did not do what was asked. Nothing was changed unless a variant says so.
+///
+/// `detail` is for experts: words of the engine or the operating system, in English.
+#[derive(Debug, Clone, PartialEq, Eq, ReplyError, introspect::ReplyError)]
+#[zlink(interface = "dev.guesthouse.Core")]
+pub enum Error {
+    /// No guest has that name or id.
+    GuestNotFound {
+        /// What was asked for.
+        guest: String,
+    },
+    /// Another guest has that name.
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A guest can't have that name.
+    NameInvalid {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        fault: NameFault,
+    },
+    /// A guest can't have that many virtual CPUs here.
+    CpusOutOfRange {
+        /// What was asked for.
+        requested: u32,
+        /// The fewest possible.
+        minimum: u32,
+        /// The most possible on this host.
+        maximum: u32,
+    },
+    /// A guest can't have that much memory here.
+    MemoryOutOfRange {
+        /// What was asked for.
+        requested: ByteSize,
+        /// The least possible.
+        minimum: ByteSize,
+        /// The most possible on this host.
+        maximum: ByteSize,
+    },
+    /// A disk can't have that size.
+    DiskSizeOutOfRange {
+        /// What was asked for.
+        requested: ByteSize,
+        /// The least possible.
+        minimum: ByteSize,
+        /// The most possible.
+        maximum: ByteSize,
+    },
+    /// A guest can't have that many serial ports.
+    SerialPortsOutOfRange {
+        /// What was asked for.
+        requested: u32,
+        /// The most possible.
+        maximum: u32,
+    },
+    /// Two things were asked for of which only one can be.
+    OptionsConflict {
+        /// The first, as the method names it.
+        first: String,
+        /// The second.
+        second: String,
+    },
+    /// A file that was named can't be used.
+    FileUnusable {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        fault: FileFault,
+        /// Words of the operating system.
+        detail: String,
+    },
+    /// A disk is in use already.
+    DiskInUse {
+        /// The disk's file.
+        path: String,
+        /// The name of the guest that has it.
+        holder: String,
+    },
+    /// The host has no room.
+    NoSpace {
+        /// Where.
+        path: String,
+        /// What is free there.
+        available: ByteSize,
+    },
+    /// A file of the core could not be read or written. The former content is kept.
+    StoreFailed {
+        /// The file or folder.
+        path: String,
+        /// Words of the operating system.
+        detail: String,
+    },
+    /// A guest's definition can't be used as it is. The file is left alone.
+    DefinitionUnusable {
+        /// The guest.
+        guest: String,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        fault: DefinitionFault,
+        /// Where in the file, and what the reader says.
+        detail: String,
+    },
+    /// That can't be done in the state that the guest is in.
+    WrongState {
+        /// The guest's name.
+        guest: String,
+        /// Its state.
+        state: GuestState,
+        /// What was tried.
+        operation: Operation,
+    },
+    /// A program that is needed is not installed.
+    EngineMissing {
+        /// Its name.
+        program: String,
+    },
+    /// The engine could not start the guest.
+    StartFailed {
+        /// The guest's name.
+        guest: String,
+        /// The engine's words.
+        detail: String,
+    },
+    /// The engine refused or failed at something.
+    EngineRefused {
+        /// The guest's name.
+        guest: String,
+        /// What was tried.
+        operation: Operation,
+        /// The engine's words.
+        detail: String,
+    },
+    /// The engine did not answer in time. Whether it will do it yet is not known.
+    EngineSilent {
+        /// The guest's name.
+        guest: String,
+        /// What was tried.
+        operation: Operation,
+        /// How long was waited, in seconds.
+        seconds: u32,
+    },
+    /// The guest holds the medium in its drive.
+    MediumLocked {
+        /// The guest's name.
+        guest: String,
+        /// The drive.
+        drive: String,
+    },
+    /// The guest has no such drive.
+    DriveNotFound {
+        /// The guest's name.
+        guest: String,
+        /// The drive asked for; empty where it has none at all.
+        drive: String,
+    },
+    /// The guest has no such serial port.
+    PortNotFound {
+        /// The guest's name.
+        guest: String,
+        /// The port asked for, from 0.
+        port: u32,
+        /// How many it has.
+        ports: u32,
+    },
+    /// No key has that name.
+    KeyUnknown {
+        /// The name.
+        key: String,
+    },
+    /// A character can't be typed on the guest's keyboard.
+    CharacterUntypable {
+        /// The character.
+        character: String,
+    },
+    /// There is no such job, or it ended long ago.
+    JobNotFound {
+        /// Its number.
+        job: u64,
+    },
+    /// The job was cancelled.
+    JobCancelled {
+        /// Its number.
+        job: u64,
+    },
+}

@@ -1,0 +1,241 @@
+//! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
+
+use crate::{ByteSize, GuestId};
+use serde::{Deserialize, Serialize};
+use zlink::introspect::CustomType;
+
+/// What a guest is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum GuestState {
+    /// No engine runs; the guest costs nothing but its disks.
+    Off,
+    /// An engine is being started and has not yet said that the guest runs.
+    Starting,
+    /// The guest runs.
+    Running,
+    /// The guest's CPUs are stopped; its memory is kept.
+    Paused,
+    /// The guest was asked to shut down and has not yet done so.
+    ShuttingDown,
+    /// The engine or the guest ended in a way nobody asked for. `reason` and `detail` say which.
+    Crashed,
+    /// The guest's definition can't be read. `detail` says why; the file is left as it is.
+    Unavailable,
+}
+
+/// What brought a guest into its state, where that is worth saying.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum StateReason {
+    /// The guest powered itself off.
+    PoweredOff,
+    /// A person forced it off.
+    ForcedOff,
+    /// The engine could not be started. `detail` has its words.
+    StartFailed,
+    /// The engine ended by itself. `detail` has its last words.
+    EngineDied,
+    /// The guest's own system reported a crash.
+    GuestPanicked,
+    /// A disk could not be written; the guest is paused so that nothing is lost.
+    DiskError,
+    /// The host's disk is full; the guest is paused so that nothing is lost.
+    DiskFull,
+    /// The definition is cut short or malformed.
+    DefinitionMalformed,
+    /// The definition was written by a newer version of this program.
+    DefinitionNewer,
+}
+
+/// What runs a guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum Accelerator {
+    /// The host's CPU, through Linux's KVM.
+    Kvm,
+    /// Software emulation (QEMU's TCG): works everywhere, some ten times slower.
+    Emulation,
+}
+
+/// The firmware that a guest's machine starts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum Firmware {
+    /// The PC's traditional firmware.
+    Bios,
+}
+
+/// How a network card of a guest reaches the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum NetworkMode {
+    /// Through the user's own network connections, without any set-up (QEMU's user-mode network).
+    User,
+}
+
+/// Everything a client needs to show or list one guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct GuestInfo {
+    /// Its identity.
+    pub id: GuestId,
+    /// Its name: 1–64 characters, unique for this user. Of an unavailable guest, its folder's name.
+    pub name: String,
+    /// What it is doing.
+    pub state: GuestState,
+    /// Why it is in that state.
+    pub reason: Option<StateReason>,
+    /// Words of the engine or the operating system about `reason`, in English, unformatted.
+    pub detail: Option<String>,
+    /// Since when it is in that state, in seconds since 1970.
+    pub since: u64,
+    /// The engine's process, while there is one.
+    pub pid: Option<u32>,
+    /// What runs its instructions, while an engine runs.
+    pub accelerator: Option<Accelerator>,
+    /// The operating system, as a short id of the operating-system database.
+    pub os: Option<String>,
+    /// How many virtual CPUs it is defined with.
+    pub cpus: u32,
+    /// How much memory it is defined with.
+    pub memory: ByteSize,
+    /// The firmware it starts with.
+    pub firmware: Firmware,
+    /// Its disks, in the order in which it sees them.
+    pub disks: Vec<DiskInfo>,
+    /// Its drives for removable media.
+    pub drives: Vec<DriveInfo>,
+    /// Its network cards.
+    pub nics: Vec<NicInfo>,
+    /// How many serial ports it has, 0–4.
+    pub serial_ports: u32,
+    /// The kernel it is started with directly, instead of by its firmware.
+    pub kernel: Option<String>,
+    /// Changes that the running machine has not yet: they apply at the next start.
+    pub pending: Vec<PendingChange>,
+    /// Where its files are.
+    pub paths: GuestPaths,
+}
+
+/// One disk of a guest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct DiskInfo {
+    /// The file behind it.
+    pub path: String,
+    /// The format of that file: `qcow2` or `raw`.
+    pub format: String,
+    /// The size that the guest sees, where the file could be read.
+    pub size: Option<ByteSize>,
+}
+
+/// One drive for removable media.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct DriveInfo {
+    /// Its name within the guest: `cd0`, `cd1`, …
+    pub name: String,
+    /// The medium in it, as a path on the host.
+    pub medium: Option<String>,
+}
+
+/// One network card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct NicInfo {
+    /// How it reaches the world.
+    pub mode: NetworkMode,
+    /// Its address on the wire, which stays the same for the guest's life.
+    pub mac: String,
+}
+
+/// A setting whose new value waits for the next start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct PendingChange {
+    /// The setting, as `Set` names it.
+    pub key: String,
+    /// What the running machine has.
+    pub now: String,
+    /// What it will have after its next start.
+    pub next: String,
+}
+
+/// Where a guest's files are on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct GuestPaths {
+    /// The folder with its definition and the disks made for it.
+    pub folder: String,
+    /// The definition, a TOML file.
+    pub definition: String,
+    /// What the engine wrote.
+    pub engine_log: String,
+    /// What the guest wrote on each serial port since its last start.
+    pub serial_logs: Vec<String>,
+}
+
+/// What a new guest shall be. All but the name may be left out: the core then chooses by the medium
+/// and by what the host has.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct NewGuest {
+    /// 1–64 characters without `/` or control characters, not starting with a dot, not yet taken.
+    pub name: String,
+    /// The installation medium: the absolute path of an ISO.
+    pub iso: Option<String>,
+    /// A Linux kernel to start directly: an absolute path.
+    pub kernel: Option<String>,
+    /// The initial file system that goes with the kernel: an absolute path.
+    pub initrd: Option<String>,
+    /// The kernel's command line.
+    pub append: Option<String>,
+    /// The operating system, as a short id of the operating-system database.
+    pub os: Option<String>,
+    /// Virtual CPUs, at least 1 and at most what the host's `limits` allow.
+    pub cpus: Option<u32>,
+    /// Memory, at least 16 MiB and at most what the host has.
+    pub memory: Option<ByteSize>,
+    /// The size of a new disk, at least 1 MiB.
+    pub disk: Option<ByteSize>,
+    /// An existing disk image to use in place, instead of a new disk: an absolute path.
+    pub disk_path: Option<String>,
+    /// True where it shall have no disk at all.
+    pub no_disk: Option<bool>,
+    /// False where it shall have no network card.
+    pub network: Option<bool>,
+    /// Serial ports, 0–4; one where left out.
+    pub serial_ports: Option<u32>,
+    /// True to start it as soon as it is made.
+    pub start: Option<bool>,
+}
+
+/// New values for a guest's settings; what is left out stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Settings {
+    /// A new name.
+    pub name: Option<String>,
+    /// Virtual CPUs.
+    pub cpus: Option<u32>,
+    /// Memory.
+    pub memory: Option<ByteSize>,
+}
+
+/// When a changed setting takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum Applied {
+    /// It has taken effect.
+    Now,
+    /// It takes effect when the guest is started the next time.
+    AtNextStart,
+}
+
+/// What became of one changed setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct SettingResult {
+    /// The setting's name.
+    pub key: String,
+    /// When it takes effect.
+    pub applied: Applied,
+}

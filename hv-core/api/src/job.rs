@@ -1,0 +1,63 @@
+//! Long work of the core. A job goes on whoever watches it, and ends in exactly one way.
+
+use crate::{GuestId, JobId};
+use serde::{Deserialize, Serialize};
+use zlink::introspect::CustomType;
+
+/// What a job does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum JobKind {
+    /// Makes a new guest.
+    Create,
+}
+
+/// The step that a job is at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum JobStage {
+    /// Reads the medium and checks that what was asked can be.
+    Checking,
+    /// Makes the disk.
+    Disk,
+    /// Writes the definition.
+    Definition,
+    /// Starts the guest.
+    Starting,
+}
+
+/// Whether a job goes on, and how it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum JobState {
+    /// It goes on.
+    Running,
+    /// It has done what it was for.
+    Done,
+    /// It failed and left nothing behind. `Follow` gives the error.
+    Failed,
+    /// It was cancelled and left nothing behind.
+    Cancelled,
+}
+
+/// A job as clients see it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct JobInfo {
+    /// Its identity.
+    pub id: JobId,
+    /// What it does.
+    pub kind: JobKind,
+    /// The guest it is about; of a creation, the guest to be.
+    pub guest: GuestId,
+    /// That guest's name.
+    pub guest_name: String,
+    /// Whether it goes on.
+    pub state: JobState,
+    /// The step it is at.
+    pub stage: JobStage,
+    /// How much of it is done, 0–1.
+    pub progress: f64,
+}

@@ -1,0 +1,37 @@
+//! What crosses the socket between the hypervisor core and its clients: the types of every method,
+//! event and error, the reducer that turns the event stream into the present, the channels that carry
+//! pixels and keys, the client, and the words in which a refusal is explained.
+//!
+//! It is the only crate that both sides share. It promises that the wire only grows: new methods,
+//! optional inputs, outputs, members of enumerations and errors, never a changed meaning. It decides
+//! nothing about guests (that is `hv-core`) and shows nothing (that is `virt-gui` and `hv`).
+#![deny(missing_docs)]
+
+pub mod client;
+pub mod display;
+mod error;
+mod event;
+mod guest;
+mod host;
+mod ids;
+mod job;
+mod medium;
+pub mod paths;
+pub mod problem;
+mod service;
+mod size;
+
+pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
+pub use event::{Change, Event, Library, Snapshot};
+pub use guest::{
+    Accelerator, Applied, DiskInfo, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NetworkMode,
+    NewGuest, NicInfo, PendingChange, SettingResult, Settings, StateReason,
+};
+pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
+pub use ids::{GuestId, JobId};
+pub use job::{JobInfo, JobKind, JobStage, JobState};
+pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
+pub use service::{
+    Changed, Core, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media, Plan, Port,
+};
+pub use size::{ByteSize, SizeError};

@@ -1,0 +1,109 @@
+//! What a file turned out to be when the core looked at it.
+
+use crate::ByteSize;
+use serde::{Deserialize, Serialize};
+use zlink::introspect::CustomType;
+
+/// The kind of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum MediumKind {
+    /// An optical disc's image (ISO 9660).
+    Iso,
+    /// A hard disk's image.
+    DiskImage,
+    /// Something else.
+    Unknown,
+}
+
+/// Which firmware can start from a medium.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum BootMode {
+    /// The PC's traditional firmware.
+    Bios,
+    /// UEFI firmware.
+    Uefi,
+}
+
+/// How sure the core is about the operating system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum Confidence {
+    /// The medium says so itself in more than one place.
+    Exact,
+    /// Its label looks like it.
+    Probable,
+    /// Nothing is known.
+    Unknown,
+}
+
+/// Something about a medium that a person should know before using it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum MediumNote {
+    /// No boot record was found: a guest may not start from it.
+    NotBootable,
+    /// The file is shorter than the disc it claims to hold: the download may be incomplete.
+    CutShort,
+    /// It can be started by UEFI firmware only, which this version can't give to a guest.
+    UefiOnly,
+    /// The boot record points outside of the file or is damaged.
+    BootRecordDamaged,
+}
+
+/// Resources that suit a medium and this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Recommended {
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: ByteSize,
+    /// The size of a new disk.
+    pub disk: ByteSize,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct MediumInfo {
+    /// The file, as it was asked for.
+    pub path: String,
+    /// Its kind.
+    pub kind: MediumKind,
+    /// The operating system on it, as a short id of the operating-system database.
+    pub os: Option<String>,
+    /// The operating system's name for people.
+    pub os_name: Option<String>,
+    /// How sure that is.
+    pub confidence: Confidence,
+    /// The processor it is for, as `x86_64`, where that is known.
+    pub arch: Option<String>,
+    /// Which firmware can start from it.
+    pub boot: Vec<BootMode>,
+    /// The disc's name for itself (ISO 9660 volume id).
+    pub volume_id: Option<String>,
+    /// The system it says it is for (ISO 9660 system id).
+    pub system_id: Option<String>,
+    /// Who published it (ISO 9660 publisher id).
+    pub publisher_id: Option<String>,
+    /// What it was made with (ISO 9660 application id).
+    pub application_id: Option<String>,
+    /// The size of the disc that the file claims to hold.
+    pub volume_size: Option<ByteSize>,
+    /// The file's length.
+    pub size: ByteSize,
+    /// A disk image's format: `qcow2` or `raw`.
+    pub format: Option<String>,
+    /// The size that a guest would see of a disk image.
+    pub virtual_size: Option<ByteSize>,
+    /// Resources that suit it.
+    pub recommended: Recommended,
+    /// A name for a guest made from it, not yet taken.
+    pub suggested_name: String,
+    /// What a person should know before using it.
+    pub notes: Vec<MediumNote>,
+}

@@ -1,0 +1,205 @@
+//! The methods of the core, as a client calls them. The core's own side is `hv_core::server`; a test
+//! there compares both with the committed `dev.guesthouse.Core.varlink`.
+
+use crate::{
+    Error, Event, GuestId, GuestInfo, HostInfo, JobId, JobInfo, MediumInfo, NewGuest, SettingResult, Settings,
+};
+use futures_util::Stream;
+use serde::{Deserialize, Serialize};
+use std::os::fd::OwnedFd;
+use zlink::introspect::CustomType;
+
+/// The name of the interface.
+pub const INTERFACE: &str = "dev.guesthouse.Core";
+
+/// All guests.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct Guests {
+    /// By name.
+    pub guests: Vec<GuestInfo>,
+}
+
+/// One guest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct GuestReply {
+    /// The guest, as it is after the call.
+    pub guest: GuestInfo,
+}
+
+/// Files that were looked at, in the order in which they were named.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct Media {
+    /// What each is.
+    pub media: Vec<MediumInfo>,
+}
+
+/// A creation under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Created {
+    /// The guest to be.
+    pub guest: GuestId,
+    /// The job that makes it.
+    pub job: JobId,
+}
+
+/// What a creation would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Plan {
+    /// The definition that would be written.
+    pub definition: String,
+    /// The engine's command line, program first.
+    pub command: Vec<String>,
+}
+
+/// One message about a job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct JobReply {
+    /// The job.
+    pub job: JobInfo,
+}
+
+/// What became of changed settings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
+pub struct Changed {
+    /// Each setting that was asked for.
+    pub settings: Vec<SettingResult>,
+}
+
+/// Which log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum LogKind {
+    /// What the engine wrote.
+    Engine,
+    /// What the guest wrote on its first serial port since its last start.
+    Serial,
+}
+
+/// The end of a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct LogReply {
+    /// Its text, at most the last 256 KiB; what is not UTF-8 is replaced.
+    pub text: String,
+}
+
+/// A serial port that was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Port {
+    /// Its number, from 0.
+    pub port: u32,
+}
+
+/// The methods of the core. The outer result is the connection's, the inner one the core's;
+/// [`crate::client::settle`] makes one of the two.
+///
+/// `guest` is a name or an id everywhere; a name that looks like an id is taken for the id.
+#[zlink::proxy("dev.guesthouse.Core")]
+pub trait Core {
+    /// Facts about the host, measured now where they change.
+    async fn host(&mut self) -> zlink::Result<Result<HostInfo, Error>>;
+
+    /// What each of these files is. Paths are absolute.
+    async fn inspect(&mut self, paths: &[String]) -> zlink::Result<Result<Media, Error>>;
+
+    /// What [`Core::create`] would do with the same words; changes nothing.
+    async fn plan(&mut self, guest: &NewGuest) -> zlink::Result<Result<Plan, Error>>;
+
+    /// Begins to make a guest. What can be refused at once is refused here, the rest by the job.
+    async fn create(&mut self, guest: &NewGuest) -> zlink::Result<Result<Created, Error>>;
+
+    /// A job until it ends: the present first, then each change. A job that failed ends the stream
+    /// with its error.
+    #[zlink(more)]
+    async fn follow(
+        &mut self,
+        job: JobId,
+    ) -> zlink::Result<impl Stream<Item = zlink::Result<Result<JobReply, Error>>>>;
+
+    /// Cancels a job; the former state is restored.
+    async fn cancel(&mut self, job: JobId) -> zlink::Result<Result<(), Error>>;
+
+    /// All guests.
+    async fn list(&mut self) -> zlink::Result<Result<Guests, Error>>;
+
+    /// One guest.
+    async fn show(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Starts a guest that is off or crashed; answers when it runs.
+    async fn start(&mut self, guest: &str, paused: Option<bool>) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Asks the guest to shut down, as its power button would. Answers when it has been asked.
+    async fn shutdown(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Takes the guest's power away; what it has not written is lost. Answers when it is off.
+    async fn force_off(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Stops the guest's CPUs; answers when they stand.
+    async fn pause(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Lets the guest's CPUs go on; answers when they do.
+    async fn resume(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Restarts the guest as its reset button would; answers when its firmware runs again.
+    async fn restart(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Changes settings: all that were asked for, or none.
+    async fn set(&mut self, guest: &str, settings: &Settings) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Puts a medium into a drive, in place of what is there. Without a name: into the first drive.
+    async fn insert_medium(
+        &mut self,
+        guest: &str,
+        drive: Option<&str>,
+        path: &str,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Takes the medium out of a drive. `force` does so even where the guest holds it.
+    async fn eject_medium(
+        &mut self,
+        guest: &str,
+        drive: Option<&str>,
+        force: Option<bool>,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Deletes a guest that is off: its definition, and with `disks` the disks made for it. Media and
+    /// disks elsewhere are never touched.
+    async fn delete(&mut self, guest: &str, disks: Option<bool>) -> zlink::Result<Result<(), Error>>;
+
+    /// Writes a PNG picture of the guest's display into the file whose descriptor comes with the call.
+    async fn screenshot(
+        &mut self,
+        guest: &str,
+        #[zlink(fds)] file: Vec<OwnedFd>,
+    ) -> zlink::Result<Result<(), Error>>;
+
+    /// Presses these keys together and lets them go: `["ctrl", "alt", "delete"]`.
+    async fn send_keys(&mut self, guest: &str, keys: &[String]) -> zlink::Result<Result<(), Error>>;
+
+    /// Types a text on a US keyboard; refused whole where it has a character that has no key there.
+    async fn type_text(&mut self, guest: &str, text: &str) -> zlink::Result<Result<(), Error>>;
+
+    /// The end of one of a guest's logs.
+    async fn log(&mut self, guest: &str, log: LogKind) -> zlink::Result<Result<LogReply, Error>>;
+
+    /// Opens a serial port. The descriptor is a stream socket: it gives what the guest has written
+    /// since its last start, then what it writes, across restarts of the guest, and takes what to type.
+    #[zlink(return_fds)]
+    async fn open_serial(
+        &mut self,
+        guest: &str,
+        port: u32,
+    ) -> zlink::Result<(Result<Port, Error>, Vec<OwnedFd>)>;
+
+    /// Opens the display of a guest that runs or is paused. The descriptor is a
+    /// [`crate::display::Channel`]; it closes when the guest's engine ends.
+    #[zlink(return_fds)]
+    async fn open_display(&mut self, guest: &str) -> zlink::Result<(Result<(), Error>, Vec<OwnedFd>)>;
+
+    /// The event stream: everything first, then each change.
+    #[zlink(more)]
+    async fn watch(&mut self) -> zlink::Result<impl Stream<Item = zlink::Result<Result<Event, Error>>>>;
+
+    /// Ends the core once the answer is sent. Guests run on, and the next core takes them over.
+    async fn quit(&mut self) -> zlink::Result<Result<(), Error>>;
+}

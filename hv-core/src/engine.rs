@@ -1,0 +1,315 @@
+//! What a guest needs from the program that runs it, in our own words.
+//!
+//! Everything outside of `engine/` knows engines by these traits only: a guest's task asks a
+//! [`Machine`] for things and learns from [`EngineEvent`]s what has become of it. `engine/qemu` is the
+//! engine that people use; tests bring one of their own.
+
+pub mod qemu;
+
+use async_trait::async_trait;
+use hv_api::display::{Button, Rect};
+use hv_api::{Accelerator, ByteSize, EngineInfo, Firmware, GuestId, NetworkMode};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// Where an engine says what happens to its machine.
+pub type EventSender = mpsc::Sender<EngineEvent>;
+
+/// A program that runs guests.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// What it is and whether it is installed. May start it to ask for its version, once.
+    async fn info(&self) -> EngineInfo;
+
+    /// The newest kind of machine it offers, by a name that will mean the same machine in years. It is
+    /// written into a new guest's definition, so that the guest never finds itself in other hardware.
+    async fn newest_machine(&self) -> Result<String, EngineError>;
+
+    /// How it would be started for this machine: program first. Starts nothing.
+    fn command_line(&self, machine: &MachineConfig) -> Vec<String>;
+
+    /// Starts a machine with its CPUs stopped; answers when it is ready to run. Everything that happens
+    /// from then on is said through `events`, the last of them [`EngineEvent::Exited`].
+    async fn start(
+        &self,
+        machine: &MachineConfig,
+        events: EventSender,
+    ) -> Result<Arc<dyn Machine>, EngineError>;
+
+    /// Finds a machine that another core has started and that still runs; nothing where there is none.
+    /// Makes sure that it is this guest's machine and not some process with its number.
+    async fn adopt(
+        &self,
+        guest: GuestId,
+        run: &RunFiles,
+        events: EventSender,
+    ) -> Result<Option<Adopted>, EngineError>;
+}
+
+/// A machine found running.
+pub struct Adopted {
+    /// The machine.
+    pub machine: Arc<dyn Machine>,
+    /// What it is doing.
+    pub status: MachineStatus,
+}
+
+impl std::fmt::Debug for Adopted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Adopted").field("pid", &self.machine.pid()).field("status", &self.status).finish()
+    }
+}
+
+/// What a machine is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MachineStatus {
+    /// Its CPUs run.
+    Running,
+    /// Its CPUs are stopped.
+    Paused,
+    /// Its guest has powered itself off, and the engine waits to be ended.
+    PoweredOff,
+    /// Its guest has crashed, and the engine waits to be ended.
+    Panicked,
+}
+
+/// One running machine. Dropping it leaves the machine running.
+#[async_trait]
+pub trait Machine: Send + Sync {
+    /// The engine's process.
+    fn pid(&self) -> u32;
+
+    /// Lets the CPUs run. [`EngineEvent::Running`] follows.
+    async fn resume(&self) -> Result<(), EngineError>;
+
+    /// Stops the CPUs. [`EngineEvent::Paused`] follows.
+    async fn pause(&self) -> Result<(), EngineError>;
+
+    /// Presses the power button.
+    async fn power_button(&self) -> Result<(), EngineError>;
+
+    /// Presses the reset button. [`EngineEvent::Reset`] follows.
+    async fn reset(&self) -> Result<(), EngineError>;
+
+    /// Ends the engine, letting it write what it holds; [`EngineEvent::Exited`] follows.
+    async fn quit(&self) -> Result<(), EngineError>;
+
+    /// Ends the engine at once, whatever it does. [`EngineEvent::Exited`] follows.
+    fn kill(&self);
+
+    /// Puts a medium into the drive with this number, from 0, or takes it out. `force` does so even where
+    /// the guest holds it.
+    async fn change_medium(
+        &self,
+        drive: u32,
+        medium: Option<PathBuf>,
+        force: bool,
+    ) -> Result<(), EngineError>;
+
+    /// Writes a PNG picture of the display into this file, which was opened for writing only.
+    async fn screenshot(&self, file: OwnedFd) -> Result<(), EngineError>;
+
+    /// Presses keys together and lets them go. Codes are those of Linux's `input-event-codes.h`.
+    async fn press_keys(&self, codes: &[u16]) -> Result<(), EngineError>;
+
+    /// Types into the serial port with this number, from 0.
+    async fn write_serial(&self, port: u32, bytes: Vec<u8>) -> Result<(), EngineError>;
+
+    /// Draws the display into `canvas` from now on, until what is returned is dropped.
+    async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError>;
+}
+
+/// What an engine draws a display on. Calls come one after the other; all are quick.
+pub trait Canvas: Send {
+    /// The whole picture: its size, bytes a line, and 32 bits a pixel (blue, green, red, unused).
+    fn picture(&mut self, width: u32, height: u32, stride: u32, pixels: &[u8]);
+
+    /// A part of the picture, in the same form; `stride` is that of `pixels`.
+    fn update(&mut self, part: Rect, stride: u32, pixels: &[u8]);
+
+    /// The pointer's look: blue, green, red, alpha.
+    fn cursor(&mut self, width: u32, height: u32, hot: (u32, u32), pixels: &[u8]);
+
+    /// Whether the guest shows a pointer.
+    fn cursor_visible(&mut self, visible: bool);
+
+    /// Whether the guest takes positions or movements.
+    fn pointer_absolute(&mut self, absolute: bool);
+
+    /// The lights of the keyboard.
+    fn lights(&mut self, caps: bool, num: bool, scroll: bool);
+
+    /// The engine has ended or shows nothing any more.
+    fn closed(&mut self);
+}
+
+/// Keys and pointer for a display that is open. Nothing here waits: what an engine can't take at once is
+/// put in order and delivered, and a guest that takes nothing loses it.
+pub trait DisplayInput: Send {
+    /// A key goes down or up.
+    fn key(&self, code: u16, down: bool);
+    /// The pointer is at this place, in guest pixels.
+    fn pointer_at(&self, x: u32, y: u32);
+    /// The pointer moved.
+    fn pointer_by(&self, dx: i32, dy: i32);
+    /// A button goes down or up.
+    fn button(&self, button: Button, down: bool);
+    /// The display should have this size.
+    fn resize(&self, width: u32, height: u32);
+}
+
+/// What happens to a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineEvent {
+    /// Its CPUs run.
+    Running,
+    /// Its CPUs stand.
+    Paused,
+    /// It was reset, by its guest or from outside.
+    Reset,
+    /// Its guest has powered it off. The engine waits to be ended.
+    PoweredOff,
+    /// Its guest says that it has crashed. The engine waits to be ended.
+    Panicked,
+    /// A disk failed, and its CPUs stand so that nothing is lost.
+    DiskFailed {
+        /// True where the host's disk is full.
+        full: bool,
+        /// The engine's words.
+        detail: String,
+    },
+    /// The guest has opened (`None`) or changed a drive itself.
+    MediumEjected {
+        /// The drive's number, from 0.
+        drive: u32,
+    },
+    /// The engine has ended. Nothing follows.
+    Exited {
+        /// The end of what it wrote, and how it ended.
+        detail: String,
+    },
+}
+
+/// A machine as an engine is asked for it. All paths are absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineConfig {
+    /// Whose machine it is.
+    pub guest: GuestId,
+    /// The guest's name, for people who look at the host's processes.
+    pub name: String,
+    /// The kind of machine, as [`Engine::newest_machine`] named it.
+    pub machine: String,
+    /// What runs its instructions.
+    pub accelerator: Accelerator,
+    /// Virtual CPUs.
+    pub cpus: u32,
+    /// Memory.
+    pub memory: ByteSize,
+    /// Firmware.
+    pub firmware: Firmware,
+    /// Disks, in their order.
+    pub disks: Vec<DiskConfig>,
+    /// Drives for optical media, in their order.
+    pub drives: Vec<DriveConfig>,
+    /// Network cards, in their order.
+    pub nics: Vec<NicConfig>,
+    /// A Linux kernel to start directly.
+    pub kernel: Option<KernelConfig>,
+    /// Its files while it runs. `run.serial_logs` has one entry a serial port.
+    pub run: RunFiles,
+}
+
+/// One disk of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskConfig {
+    /// The volume behind it.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: DiskFormat,
+}
+
+/// The format of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskFormat {
+    /// QEMU's own: grows as it is written, knows snapshots.
+    Qcow2,
+    /// Plain bytes.
+    Raw,
+}
+
+/// One drive for optical media.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriveConfig {
+    /// The medium in it.
+    pub medium: Option<PathBuf>,
+}
+
+/// One network card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NicConfig {
+    /// How it reaches the world.
+    pub mode: NetworkMode,
+    /// Its address.
+    pub mac: String,
+}
+
+/// A Linux kernel that is started without firmware's help.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelConfig {
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// Its initial file system.
+    pub initrd: Option<PathBuf>,
+    /// Its command line.
+    pub append: Option<String>,
+}
+
+/// The files of a machine while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFiles {
+    /// A folder that only this user may enter, for the engine's sockets; the engine chooses the names.
+    pub folder: PathBuf,
+    /// Where the engine's output is appended.
+    pub engine_log: PathBuf,
+    /// Where the output of each serial port is appended, by the engine itself, so that none is lost
+    /// while no core runs.
+    pub serial_logs: Vec<PathBuf>,
+}
+
+/// Why an engine did not do something.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// It is not installed.
+    #[error("{program} is not installed")]
+    Missing {
+        /// Its name.
+        program: String,
+    },
+    /// It could not be started, or ended before it was ready.
+    #[error("the engine did not start: {detail}")]
+    NotStarted {
+        /// Its words.
+        detail: String,
+    },
+    /// It refused.
+    #[error("the engine refused: {detail}")]
+    Refused {
+        /// Its words.
+        detail: String,
+    },
+    /// The guest holds the medium.
+    #[error("the guest holds the medium")]
+    MediumLocked,
+    /// It did not answer in time.
+    #[error("the engine was silent for {seconds} s")]
+    Silent {
+        /// How long was waited.
+        seconds: u32,
+    },
+    /// It has ended.
+    #[error("the engine has ended")]
+    Gone,
+}

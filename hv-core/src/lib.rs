@@ -1,0 +1,6 @@
+//! The hypervisor core: keeps every guest of one user, starts and watches their engines, and serves
+//! clients over a local socket.
+//!
+//! Who owns what, and what knows what, is in `ARCHITECTURE.md`.
+
+pub mod engine;
