@@ -38,7 +38,6 @@ pub struct Event {
 
 /// The same as one of several things, for Rust.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "changes are moved once and not kept")]
 pub enum Change {
     /// Everything.
     Snapshot(Snapshot),
