@@ -1,1 +1,4 @@
-//! .
+//! QEMU as an engine.
+
+mod display;
+pub mod qmp;
