@@ -1,0 +1,240 @@
+//! How QEMU is started for a machine: from its configuration to arguments, and nothing else.
+//!
+//! Promises that a guest finds the same devices at the same places whatever is added or left out, so
+//! that its system never renames a disk or a network card; and that no name or path, whatever
+//! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
+//! to `process`.
+
+use crate::engine::{DiskConfig, DiskFormat, MachineConfig};
+use hv_api::{Accelerator, Firmware, NetworkMode};
+use serde_json::json;
+use std::path::Path;
+
+/// What a machine can have at most, by the slots that are set aside.
+const MOST_DISKS: usize = 15;
+const MOST_DRIVES: usize = 6;
+const MOST_NICS: usize = 8;
+const MOST_SERIAL_PORTS: usize = 4;
+
+/// The first PCI slots of those devices a machine may have several of. 0x1f is the chipset's own.
+const NIC_SLOT: usize = 0x08;
+const DISK_SLOT: usize = 0x10;
+
+/// The numbers of the listening sockets that QEMU inherits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sockets {
+    /// That for QMP.
+    pub monitor: i32,
+    /// Those of the serial ports.
+    pub serial: Vec<i32>,
+}
+
+impl Sockets {
+    /// Numbers for a command line that is only looked at.
+    pub fn nominal(machine: &MachineConfig) -> Self {
+        Self { monitor: 3, serial: (4..).take(machine.run.serial_logs.len()).collect() }
+    }
+}
+
+/// Whether QEMU can be asked for this machine.
+///
+/// # Errors
+/// Why it can't, in words.
+pub fn check(machine: &MachineConfig) -> Result<(), String> {
+    let counts = [
+        ("disks", machine.disks.len(), MOST_DISKS),
+        ("drives", machine.drives.len(), MOST_DRIVES),
+        ("network cards", machine.nics.len(), MOST_NICS),
+        ("serial ports", machine.run.serial_logs.len(), MOST_SERIAL_PORTS),
+    ];
+    for (what, count, most) in counts {
+        if count > most {
+            return Err(format!("{count} {what}, where a machine has at most {most}"));
+        }
+    }
+    let kernel = machine.kernel.iter().flat_map(|kernel| kernel.initrd.iter().chain([&kernel.kernel]));
+    let mut paths = machine
+        .disks
+        .iter()
+        .map(|disk| &disk.path)
+        .chain(machine.drives.iter().filter_map(|drive| drive.medium.as_ref()))
+        .chain(&machine.run.serial_logs)
+        .chain(kernel);
+    match paths.find(|path| !path.is_absolute() || path.to_str().is_none()) {
+        Some(path) => Err(format!("the path {} is not absolute or not UTF-8", path.display())),
+        None => Ok(()),
+    }
+}
+
+/// The arguments for this machine, without the program.
+pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
+    let mut line = Line::default();
+    base(&mut line, machine);
+    processor(&mut line, machine);
+    channels(&mut line, machine, sockets);
+    fixed_devices(&mut line);
+    for (number, disk) in machine.disks.iter().enumerate() {
+        add_disk(&mut line, number, disk);
+    }
+    for (number, drive) in machine.drives.iter().enumerate() {
+        // Behind the disks: a blank disk falls through to the medium, and once a system is installed it
+        // starts although the medium is still there.
+        let order = machine.disks.len() + number + 1;
+        add_drive(&mut line, number, order, drive.medium.as_deref());
+    }
+    for (number, nic) in machine.nics.iter().enumerate() {
+        match nic.mode {
+            // Neither `ipv4` nor `ipv6` is named: naming one switches the other off.
+            NetworkMode::User => line.add("-netdev", format!("user,id=net{number}")),
+        }
+        let (mac, slot) = (escaped(&nic.mac), NIC_SLOT + number);
+        // Without its ROM: nothing boots from the network, and the firmware would wait for it.
+        line.add(
+            "-device",
+            format!("virtio-net-pci,netdev=net{number},id=nic{number},mac={mac},addr={slot:#x},romfile="),
+        );
+    }
+    if let Some(kernel) = &machine.kernel {
+        line.add("-kernel", text(&kernel.kernel));
+        if let Some(initrd) = &kernel.initrd {
+            line.add("-initrd", text(initrd));
+        }
+        if let Some(append) = &kernel.append {
+            line.add("-append", append.clone());
+        }
+    }
+    line.0
+}
+
+fn base(line: &mut Line, machine: &MachineConfig) {
+    let name = escaped(&machine.name);
+    line.flag("-nodefaults");
+    line.flag("-no-user-config");
+    line.flag("-S");
+    line.add("-name", format!("guest={name},process=hv-{name},debug-threads=on"));
+    line.add("-uuid", machine.guest.to_string());
+    line.add("-msg", "timestamp=on".into());
+    line.add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny".into());
+    // The engine stays when the guest has ended, so that a core that was away still learns why.
+    line.add("-action", "shutdown=pause,panic=pause,reboot=reset".into());
+    line.add("-rtc", "base=utc".into());
+    line.add("-boot", "strict=on".into());
+    match machine.firmware {
+        // QEMU's own choice for this machine.
+        Firmware::Bios => {}
+    }
+}
+
+fn processor(line: &mut Line, machine: &MachineConfig) {
+    let (accelerator, cpu) = match machine.accelerator {
+        Accelerator::Kvm => ("kvm", "host"),
+        Accelerator::Emulation => ("tcg", "max"),
+    };
+    let kind = escaped(&machine.machine);
+    line.add("-machine", format!("{kind},accel={accelerator},usb=off,vmport=off,dump-guest-core=off"));
+    line.add("-cpu", cpu.into());
+    let cpus = machine.cpus;
+    line.add("-smp", format!("cpus={cpus},sockets=1,cores={cpus},threads=1"));
+    line.add("-m", format!("size={}M", machine.memory.as_mib()));
+}
+
+fn channels(line: &mut Line, machine: &MachineConfig, sockets: &Sockets) {
+    line.add("-chardev", format!("socket,id=mon,fd={},server=on,wait=off", sockets.monitor));
+    line.add("-mon", "chardev=mon,mode=control".into());
+    for (number, (log, socket)) in machine.run.serial_logs.iter().zip(&sockets.serial).enumerate() {
+        let log = escaped(&text(log));
+        line.add(
+            "-chardev",
+            format!("socket,id=ser{number},fd={socket},server=on,wait=off,logfile={log},logappend=on"),
+        );
+        line.add("-device", format!("isa-serial,chardev=ser{number},id=serial{number},index={number}"));
+    }
+}
+
+fn fixed_devices(line: &mut Line) {
+    line.add("-display", "dbus,p2p=on".into());
+    for device in [
+        "virtio-vga,id=video0,addr=0x1",
+        "qemu-xhci,id=usb,addr=0x2",
+        // A tablet says where the pointer is; a mouse only how far it went.
+        "usb-tablet,id=tablet0,bus=usb.0",
+        "virtio-balloon-pci,id=balloon0,free-page-reporting=on,addr=0x3",
+        "virtio-rng-pci,id=rng0,addr=0x4",
+        "pvpanic-pci,id=panic0,addr=0x5",
+    ] {
+        line.add("-device", device.into());
+    }
+}
+
+fn add_disk(line: &mut Line, number: usize, disk: &DiskConfig) {
+    let node = json!({
+        "driver": match disk.format {
+            DiskFormat::Qcow2 => "qcow2",
+            DiskFormat::Raw => "raw",
+        },
+        "node-name": format!("disk{number}"),
+        "discard": "unmap",
+        "detect-zeroes": "unmap",
+        "file": { "driver": "file", "filename": text(&disk.path), "aio": "threads", "discard": "unmap" },
+    });
+    line.add("-blockdev", node.to_string());
+    line.add("-object", format!("iothread,id=io{number}"));
+    let (slot, order) = (DISK_SLOT + number, number + 1);
+    line.add(
+        "-device",
+        format!(
+            "virtio-blk-pci,drive=disk{number},id=vd{number},serial=disk{number},iothread=io{number},\
+             addr={slot:#x},bootindex={order},werror=stop,rerror=stop"
+        ),
+    );
+}
+
+fn add_drive(line: &mut Line, number: usize, order: usize, medium: Option<&Path>) {
+    let device = format!("ide-cd,id={},bus=ide.{number},bootindex={order}", drive_name(number));
+    let Some(medium) = medium else {
+        line.add("-device", device);
+        return;
+    };
+    let node = json!({
+        "driver": "raw",
+        "node-name": medium_node(number),
+        "read-only": true,
+        "file": { "driver": "file", "filename": text(medium), "read-only": true },
+    });
+    line.add("-blockdev", node.to_string());
+    line.add("-device", format!("{device},drive={}", medium_node(number)));
+}
+
+/// QEMU's name of the drive with this number.
+pub fn drive_name(number: usize) -> String {
+    format!("cd{number}")
+}
+
+/// QEMU's name of the medium with which a drive starts.
+pub fn medium_node(drive: usize) -> String {
+    format!("medium{drive}")
+}
+
+/// A value for one of QEMU's `a=b,c=d` lists, in which a comma is written twice.
+fn escaped(value: &str) -> String {
+    value.replace(',', ",,")
+}
+
+/// Paths that aren't UTF-8 were refused by [`check`]; a line that is only looked at shows them as well
+/// as it can.
+fn text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+#[derive(Default)]
+struct Line(Vec<String>);
+
+impl Line {
+    fn flag(&mut self, option: &str) {
+        self.0.push(option.into());
+    }
+
+    fn add(&mut self, option: &str, value: String) {
+        self.0.extend([option.into(), value]);
+    }
+}

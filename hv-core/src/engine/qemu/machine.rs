@@ -1,0 +1,346 @@
+//! One running QEMU as a [`Machine`]: what is asked of it, and the watch over it.
+//!
+//! Two things go on for each machine: its [`QemuMachine`], which gives commands, and a task that tells
+//! what happens until the process has ended. The task doesn't keep the connection open: dropping the
+//! machine ends it, so that another core may have it.
+
+use super::events::{self, Translator};
+use super::process::{self, Ending, Process, RunFolder};
+use super::qmp::{CALL_DEADLINE, Client, Event};
+use super::{command_line, display, keys};
+use crate::engine::{
+    Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
+};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
+use tracing::{debug, info, warn};
+
+/// How long each step of a key press lasts: long enough that a guest which polls its keyboard, or is
+/// emulated on a busy host, sees it.
+const KEY_STEP: Duration = Duration::from_millis(20);
+
+/// How long a guest may take to read what was typed into a serial port.
+const SERIAL_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a QEMU that has ended may keep its connection open. Nothing but a process that inherited it
+/// could.
+const REST_DEADLINE: Duration = Duration::from_secs(1);
+
+/// A running QEMU.
+pub struct QemuMachine {
+    process: Process,
+    client: Arc<Client>,
+    /// The serial ports; nothing for those that could not be reached.
+    serial: Vec<Option<SerialPort>>,
+}
+
+impl QemuMachine {
+    /// Puts a machine together from its connections.
+    pub fn new(process: Process, client: Arc<Client>, serial: Vec<Option<UnixStream>>) -> Self {
+        let serial = serial.into_iter().map(|stream| stream.map(SerialPort::new)).collect();
+        Self { process, client, serial }
+    }
+
+    async fn command(&self, command: &str, arguments: Value) -> Result<(), EngineError> {
+        self.client.call(command, arguments).await.map(|_answer| ())
+    }
+}
+
+#[async_trait]
+impl Machine for QemuMachine {
+    fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    async fn resume(&self) -> Result<(), EngineError> {
+        self.command("cont", json!({})).await
+    }
+
+    async fn pause(&self) -> Result<(), EngineError> {
+        self.command("stop", json!({})).await
+    }
+
+    async fn power_button(&self) -> Result<(), EngineError> {
+        self.command("system_powerdown", json!({})).await
+    }
+
+    async fn reset(&self) -> Result<(), EngineError> {
+        self.command("system_reset", json!({})).await
+    }
+
+    async fn quit(&self) -> Result<(), EngineError> {
+        match self.command("quit", json!({})).await {
+            // It has ended, before it answered or already.
+            Err(EngineError::Gone) => Ok(()),
+            other => other,
+        }
+    }
+
+    fn kill(&self) {
+        self.process.kill();
+    }
+
+    async fn change_medium(
+        &self,
+        drive: u32,
+        medium: Option<PathBuf>,
+        force: bool,
+    ) -> Result<(), EngineError> {
+        let drive = drive as usize;
+        let id = command_line::drive_name(drive);
+        let changed = match medium {
+            Some(path) => {
+                let filename =
+                    path.to_str().filter(|_| path.is_absolute()).ok_or_else(|| EngineError::Refused {
+                        detail: format!("the path {} is not absolute or not UTF-8", path.display()),
+                    })?;
+                let arguments = json!({
+                    "id": id, "filename": filename, "format": "raw", "force": force,
+                    "read-only-mode": "read-only",
+                });
+                self.command("blockdev-change-medium", arguments).await
+            }
+            None => self.command("eject", json!({ "id": id, "force": force })).await,
+        };
+        changed.map_err(|error| match error {
+            EngineError::Refused { detail } if detail.contains("is locked") => EngineError::MediumLocked,
+            error => error,
+        })?;
+        forget_medium(&self.client, drive).await;
+        Ok(())
+    }
+
+    async fn screenshot(&self, file: OwnedFd) -> Result<(), EngineError> {
+        let set = self.client.call_within("add-fd", json!({}), vec![file], CALL_DEADLINE).await?;
+        let number = set.get("fdset-id").and_then(Value::as_u64).ok_or_else(|| EngineError::Refused {
+            detail: "it took a descriptor and gave no number for it".into(),
+        })?;
+        let filename = format!("/dev/fdset/{number}");
+        let drawn = self.command("screendump", json!({ "filename": filename, "format": "png" })).await;
+        let removed = self.command("remove-fd", json!({ "fdset-id": number })).await;
+        drawn.and(removed)
+    }
+
+    async fn press_keys(&self, codes: &[u16]) -> Result<(), EngineError> {
+        let numbers = codes
+            .iter()
+            .map(|code| {
+                keys::qnum(*code).ok_or_else(|| EngineError::Refused {
+                    detail: format!("it has no key for the code {code}"),
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let values: Vec<_> =
+            numbers.iter().map(|number| json!({ "type": "number", "data": number })).collect();
+        let step = KEY_STEP.as_millis() as u64;
+        self.command("send-key", json!({ "keys": values, "hold-time": step })).await?;
+        // QEMU answers at once and then takes one step for each key that goes down or up. Keys that
+        // come sooner would wait in a queue that has an end.
+        let steps = u32::try_from(numbers.len() * 2).unwrap_or(u32::MAX);
+        tokio::time::sleep(KEY_STEP.saturating_mul(steps)).await;
+        Ok(())
+    }
+
+    async fn write_serial(&self, port: u32, bytes: Vec<u8>) -> Result<(), EngineError> {
+        match self.serial.get(port as usize) {
+            Some(Some(port)) => port.write(bytes).await,
+            Some(None) => {
+                Err(EngineError::Refused { detail: format!("serial port {port} can't be reached") })
+            }
+            None => Err(EngineError::Refused { detail: format!("it has no serial port {port}") }),
+        }
+    }
+
+    async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError> {
+        display::open(Arc::clone(&self.client), canvas).await
+    }
+}
+
+/// Lets go of the file with which a drive started, once something else is in the drive. Media that come
+/// later QEMU closes by itself.
+async fn forget_medium(client: &Client, drive: usize) {
+    let node = command_line::medium_node(drive);
+    if let Err(error) = client.call("blockdev-del", json!({ "node-name": node })).await {
+        debug!(%error, node, "no medium to forget");
+    }
+}
+
+/// Takes the media out of drives that their guest has opened, and says which these are.
+///
+/// QEMU leaves the medium in an open drive, and closes the drive when the machine is reset: a guest that
+/// ejects its installation medium would find it again.
+pub async fn empty_open_drives(client: &Client) -> Vec<u32> {
+    let open = match client.call("query-block", json!({})).await {
+        Ok(answer) => events::open_drives(&answer),
+        Err(error) => {
+            warn!(%error, "what the drives hold is unknown");
+            return Vec::new();
+        }
+    };
+    let mut emptied = Vec::new();
+    for drive in open {
+        let id = command_line::drive_name(drive as usize);
+        // Refused where the drive was closed meanwhile, by the guest or with a new medium.
+        match client.call("blockdev-remove-medium", json!({ "id": id })).await {
+            Ok(_done) => {
+                forget_medium(client, drive as usize).await;
+                emptied.push(drive);
+            }
+            Err(error) => debug!(%error, id, "the medium stays"),
+        }
+    }
+    emptied
+}
+
+/// Asks what the machine is doing.
+pub async fn query_status(client: &Client) -> Result<MachineStatus, EngineError> {
+    client.call("query-status", json!({})).await.map(|answer| events::status(&answer))
+}
+
+/// A serial port: what comes from it is drained, since a guest whose output nobody takes stands still.
+/// QEMU itself writes it to the log from which people read it.
+struct SerialPort {
+    input: mpsc::Sender<Typed>,
+    drain: AbortHandle,
+    feed: AbortHandle,
+}
+
+struct Typed {
+    bytes: Vec<u8>,
+    done: oneshot::Sender<()>,
+}
+
+impl SerialPort {
+    fn new(stream: UnixStream) -> Self {
+        let (output, typed) = stream.into_split();
+        let (input, to_type) = mpsc::channel(4);
+        Self {
+            input,
+            drain: tokio::spawn(drain(output)).abort_handle(),
+            feed: tokio::spawn(feed(typed, to_type)).abort_handle(),
+        }
+    }
+
+    async fn write(&self, bytes: Vec<u8>) -> Result<(), EngineError> {
+        let (done, written) = oneshot::channel();
+        let write = async {
+            self.input.send(Typed { bytes, done }).await.map_err(|_ended| EngineError::Gone)?;
+            written.await.map_err(|_ended| EngineError::Gone)
+        };
+        let silent = EngineError::Silent { seconds: SERIAL_DEADLINE.as_secs() as u32 };
+        timeout(SERIAL_DEADLINE, write).await.unwrap_or(Err(silent))
+    }
+}
+
+impl Drop for SerialPort {
+    fn drop(&mut self) {
+        self.drain.abort();
+        self.feed.abort();
+    }
+}
+
+async fn drain(mut output: OwnedReadHalf) {
+    let mut unread = vec![0; 16 << 10];
+    while let Ok(1..) = output.read(&mut unread).await {}
+}
+
+async fn feed(mut serial: OwnedWriteHalf, mut typed: mpsc::Receiver<Typed>) {
+    while let Some(Typed { bytes, done }) = typed.recv().await {
+        if let Err(error) = serial.write_all(&bytes).await {
+            debug!(%error, "the serial port is closed");
+            return;
+        }
+        let _gave_up = done.send(());
+    }
+}
+
+/// The watch over one machine.
+pub struct Watch {
+    /// Its end.
+    pub ending: Ending,
+    /// What QEMU says.
+    pub incoming: mpsc::Receiver<Event>,
+    /// The connection, for questions that events raise.
+    pub client: Weak<Client>,
+    /// What the machine was doing when the watch began.
+    pub status: MachineStatus,
+    /// Where to tell it.
+    pub events: EventSender,
+    /// The folder with its sockets.
+    pub folder: RunFolder,
+    /// Its files.
+    pub run: RunFiles,
+    /// What to leave out of its last words.
+    pub noise: Vec<String>,
+}
+
+impl Watch {
+    /// Tells what happens until the machine has ended or nobody listens.
+    pub async fn keep(mut self) {
+        let mut translator = Translator::found(self.status);
+        let mut connected = true;
+        let how = loop {
+            tokio::select! {
+                event = self.incoming.recv(), if connected => match event {
+                    Some(event) => self.tell(&mut translator, &event).await,
+                    None => connected = false,
+                },
+                how = self.ending.wait() => break how,
+                () = self.events.closed() => return,
+            }
+        };
+        let rest = async {
+            while let Some(event) = self.incoming.recv().await {
+                self.tell(&mut translator, &event).await;
+            }
+        };
+        if timeout(REST_DEADLINE, rest).await.is_err() {
+            warn!("the engine has ended, its connection has not");
+        }
+        // Before the end is told: who hears of it may start the machine anew.
+        self.folder.clear(self.run.serial_logs.len());
+        let detail = farewell(&process::last_words(&self.run.engine_log, &self.noise), how);
+        info!(detail, "the engine has ended");
+        self.say(EngineEvent::Exited { detail }).await;
+    }
+
+    async fn tell(&self, translator: &mut Translator, event: &Event) {
+        if let Some(told) = translator.translate(event) {
+            self.say(told).await;
+        }
+        let Some(client) = self.client.upgrade() else { return };
+        if events::tray_opened(event) {
+            for drive in empty_open_drives(&client).await {
+                self.say(EngineEvent::MediumEjected { drive }).await;
+            }
+        }
+        if client.take_lost()
+            && let Ok(status) = query_status(&client).await
+        {
+            *translator = Translator::found(status);
+            self.say(events::of_status(status)).await;
+        }
+    }
+
+    async fn say(&self, event: EngineEvent) {
+        // Where nobody listens any more, the next turn of `keep` ends.
+        let _unheard = self.events.send(event).await;
+    }
+}
+
+/// The last words of an engine and how it ended.
+pub fn farewell(words: &str, how: Option<ExitStatus>) -> String {
+    let how = how.map_or_else(|| "ended".to_owned(), |status| status.to_string());
+    if words.is_empty() { how } else { format!("{words}\n({how})") }
+}

@@ -1,0 +1,343 @@
+//! The engine with the real QEMU under emulation, and with programs that are not QEMU.
+
+use super::*;
+use crate::engine::{DriveConfig, EngineEvent, NicConfig};
+use hv_api::{Accelerator, ByteSize, Firmware, NetworkMode};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+/// Longer than anything here takes on a busy host.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const MEMTEST: [&str; 2] = ["/boot/memtest86+x64.iso", "/usr/lib/memtest86+/memtest86+x64.iso"];
+
+fn skip(why: &str) {
+    println!("SKIPPED: {why}");
+}
+
+/// QEMU, where it is installed; says so where it isn't.
+fn real() -> Option<Qemu> {
+    let qemu = Qemu::new(PROGRAM);
+    if qemu.find().is_err() {
+        skip("qemu-system-x86_64 is not installed");
+        return None;
+    }
+    Some(qemu)
+}
+
+fn memtest() -> Option<PathBuf> {
+    let found = MEMTEST.iter().map(PathBuf::from).find(|path| path.exists());
+    if found.is_none() {
+        skip("memtest86+ is not installed");
+    }
+    found
+}
+
+/// A machine whose files are in a folder of the test's own.
+struct Place {
+    folder: TempDir,
+    config: MachineConfig,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self::below("")
+    }
+
+    fn below(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join(name).join("run");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&run).unwrap();
+        let config = MachineConfig {
+            guest: GuestId::random(),
+            name: "Test, with a comma".into(),
+            machine: "q35".into(),
+            accelerator: Accelerator::Emulation,
+            cpus: 1,
+            memory: ByteSize::mib(64),
+            firmware: Firmware::Bios,
+            disks: Vec::new(),
+            drives: vec![DriveConfig { medium: None }],
+            nics: vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into() }],
+            kernel: None,
+            run: RunFiles {
+                folder: run,
+                engine_log: folder.path().join("engine.log"),
+                serial_logs: vec![folder.path().join("serial0, first.log")],
+            },
+        };
+        Self { folder, config }
+    }
+
+    fn program(&self, script: &str) -> Qemu {
+        let path = self.folder.path().join("fake-qemu");
+        fs::write(&path, format!("#!/usr/bin/python3\n{script}")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Qemu::new(path)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(&self.config.run.engine_log).unwrap_or_default()
+    }
+}
+
+async fn expect(events: &mut mpsc::Receiver<EngineEvent>, wanted: &EngineEvent) {
+    let next = timeout(PATIENCE, events.recv()).await.expect("an event in time");
+    assert_eq!(next.as_ref(), Some(wanted));
+}
+
+async fn exited(events: &mut mpsc::Receiver<EngineEvent>) -> String {
+    loop {
+        match timeout(PATIENCE, events.recv()).await.expect("an event in time") {
+            Some(EngineEvent::Exited { detail }) => {
+                assert_eq!(events.recv().await, None, "nothing follows the end");
+                return detail;
+            }
+            Some(_other) => {}
+            None => panic!("the events ended without an end of the engine"),
+        }
+    }
+}
+
+async fn screenshot(machine: &dyn Machine, path: &Path) -> Vec<u8> {
+    let file = fs::File::options().write(true).create(true).truncate(true).open(path).unwrap();
+    machine.screenshot(file.into()).await.unwrap();
+    fs::read(path).unwrap()
+}
+
+fn not_started(result: Result<Arc<dyn Machine>, EngineError>) -> String {
+    match result {
+        Err(EngineError::NotStarted { detail }) => detail,
+        Err(other) => panic!("{other:?}"),
+        Ok(machine) => {
+            machine.kill();
+            panic!("it started");
+        }
+    }
+}
+
+/// The processes whose command line names this guest.
+fn processes_of(guest: GuestId) -> usize {
+    let guest = guest.to_string();
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(Result::ok)
+        .filter_map(|entry| fs::read(entry.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).contains(&guest))
+        .count()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.unwrap_or_else(|_elapsed| panic!("waited in vain: {what}"));
+}
+
+#[tokio::test]
+async fn a_machine_runs_pauses_resets_and_ends() {
+    let (Some(qemu), Some(iso)) = (real(), memtest()) else { return };
+    let mut place = Place::new();
+    place.config.drives = vec![DriveConfig { medium: Some(iso) }];
+    let (sender, mut events) = mpsc::channel(64);
+    let machine = qemu.start(&place.config, sender).await.unwrap();
+    assert!(machine.pid() > 0);
+    machine.resume().await.unwrap();
+    expect(&mut events, &EngineEvent::Running).await;
+
+    let picture = place.folder.path().join("screen.png");
+    assert!(screenshot(machine.as_ref(), &picture).await.starts_with(b"\x89PNG\r\n"));
+
+    machine.pause().await.unwrap();
+    expect(&mut events, &EngineEvent::Paused).await;
+    machine.reset().await.unwrap();
+    expect(&mut events, &EngineEvent::Reset).await;
+    machine.resume().await.unwrap();
+    expect(&mut events, &EngineEvent::Running).await;
+    machine.press_keys(&[42, 30]).await.unwrap();
+    assert!(matches!(machine.press_keys(&[84]).await, Err(EngineError::Refused { .. })));
+    machine.write_serial(0, b"hello\n".to_vec()).await.unwrap();
+    assert!(matches!(machine.write_serial(1, vec![0]).await, Err(EngineError::Refused { .. })));
+
+    machine.quit().await.unwrap();
+    let detail = exited(&mut events).await;
+    assert!(detail.contains("exit status: 0"), "{detail}");
+    assert_eq!(machine.pause().await, Err(EngineError::Gone));
+    assert_eq!(machine.quit().await, Ok(()));
+    assert_eq!(fs::read_dir(&place.config.run.folder).unwrap().count(), 0, "sockets are left");
+}
+
+#[tokio::test]
+async fn a_machine_is_found_again_by_another_core() {
+    let (Some(qemu), Some(iso)) = (real(), memtest()) else { return };
+    let mut place = Place::below(&"long".repeat(30));
+    place.config.drives = vec![DriveConfig { medium: Some(iso) }];
+    let config = &place.config;
+    let (sender, events) = mpsc::channel(64);
+    let machine = qemu.start(config, sender).await.unwrap();
+    machine.resume().await.unwrap();
+    let pid = machine.pid();
+    drop((machine, events));
+
+    let (sender, events) = mpsc::channel(64);
+    let adopted = qemu.adopt(config.guest, &config.run, sender).await.unwrap().expect("it runs");
+    assert_eq!((adopted.machine.pid(), adopted.status), (pid, MachineStatus::Running));
+    adopted.machine.pause().await.unwrap();
+    drop((adopted, events));
+
+    let other = qemu.adopt(GuestId::random(), &config.run, mpsc::channel(1).0).await.unwrap();
+    assert!(other.is_none(), "another guest's machine was taken for this one's");
+
+    let (sender, mut events) = mpsc::channel(64);
+    let adopted = qemu.adopt(config.guest, &config.run, sender).await.unwrap().expect("it runs");
+    assert_eq!(adopted.status, MachineStatus::Paused);
+    adopted.machine.write_serial(0, b"x".to_vec()).await.unwrap();
+    adopted.machine.kill();
+    exited(&mut events).await;
+
+    let (sender, _events) = mpsc::channel(64);
+    assert!(qemu.adopt(config.guest, &config.run, sender).await.unwrap().is_none());
+    assert_eq!(processes_of(config.guest), 0);
+}
+
+#[tokio::test]
+async fn a_machine_that_hangs_is_silent_and_not_waited_for() {
+    let Some(qemu) = real() else { return };
+    let place = Place::new();
+    let config = &place.config;
+    let (sender, mut events) = mpsc::channel(64);
+    let machine = qemu.start(config, sender).await.unwrap();
+    // As long as it has a client, it has no word for another.
+    let second = qemu.adopt(config.guest, &config.run, mpsc::channel(1).0).await;
+    assert!(matches!(second, Err(EngineError::Silent { .. })), "{second:?}");
+    machine.kill();
+    exited(&mut events).await;
+}
+
+#[tokio::test]
+async fn media_come_and_go() {
+    let (Some(qemu), Some(iso)) = (real(), memtest()) else { return };
+    let mut place = Place::new();
+    let first = place.folder.path().join("first, with a comma.iso");
+    fs::copy(&iso, &first).unwrap();
+    place.config.drives = vec![DriveConfig { medium: Some(first) }, DriveConfig { medium: None }];
+    let (sender, mut events) = mpsc::channel(64);
+    let machine = qemu.start(&place.config, sender).await.unwrap();
+    machine.change_medium(0, None, false).await.unwrap();
+    machine.change_medium(0, Some(iso.clone()), false).await.unwrap();
+    machine.change_medium(0, Some(iso.clone()), false).await.unwrap();
+    machine.change_medium(1, Some(iso.clone()), false).await.unwrap();
+    machine.change_medium(1, None, true).await.unwrap();
+    let missing = machine.change_medium(1, Some("/no/such.iso".into()), false).await;
+    assert!(
+        matches!(&missing, Err(EngineError::Refused { detail }) if detail.contains("No such file")),
+        "{missing:?}"
+    );
+    assert!(matches!(machine.change_medium(7, None, false).await, Err(EngineError::Refused { .. })));
+    machine.quit().await.unwrap();
+    let mut seen = Vec::new();
+    while let Some(event) = timeout(PATIENCE, events.recv()).await.unwrap() {
+        seen.push(event);
+    }
+    assert!(matches!(seen.as_slice(), [EngineEvent::Exited { .. }]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_start_that_fails_says_why_and_leaves_nothing() {
+    let Some(qemu) = real() else { return };
+    let mut place = Place::new();
+    place.config.drives = vec![DriveConfig { medium: Some("/no/such: medium.iso".into()) }];
+    let detail = not_started(qemu.start(&place.config, mpsc::channel(1).0).await);
+    assert_eq!(detail, "Could not open '/no/such: medium.iso': No such file or directory");
+    assert_eq!(processes_of(place.config.guest), 0);
+    assert!(place.log().starts_with(process::START_MARK));
+
+    place.config.drives.clear();
+    place.config.machine = "pc-q35-0.1".into();
+    let detail = not_started(qemu.start(&place.config, mpsc::channel(1).0).await);
+    assert!(detail.contains("unsupported machine type"), "{detail}");
+
+    place.config.run.folder = "/no/such/folder".into();
+    let detail = not_started(qemu.start(&place.config, mpsc::channel(1).0).await);
+    assert!(detail.contains("/no/such/folder"), "{detail}");
+}
+
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_nothing() {
+    let place = Place::new();
+    let silent = place.program("import time; time.sleep(1000)");
+    let (sender, _events) = mpsc::channel(1);
+    let start = silent.start(&place.config, sender);
+    let running = async { until("it runs", || processes_of(place.config.guest) == 1).await };
+    tokio::select! {
+        result = start => panic!("it started: {:?}", result.map(|machine| machine.pid())),
+        () = running => {}
+    }
+    until("it was ended", || processes_of(place.config.guest) == 0).await;
+    assert_eq!(fs::read_dir(&place.config.run.folder).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn programs_that_are_not_qemu_do_not_start() {
+    let place = Place::new();
+    let start = async |qemu: &Qemu| not_started(qemu.start(&place.config, mpsc::channel(1).0).await);
+
+    assert_eq!(start(&Qemu::new("/bin/false")).await, "exit status: 1");
+
+    let talker =
+        place.program("import sys; sys.exit('2026-01-31T12:00:00.123456Z fake-qemu: no luck today')");
+    assert_eq!(start(&talker).await, "no luck today");
+
+    let accept = "import os, re, socket, sys, time\n\
+        fd = int(re.search(r'id=mon,fd=(\\d+)', ' '.join(sys.argv)).group(1))\n\
+        peer = socket.socket(fileno=fd).accept()[0]\n";
+    for (speech, expected) in [
+        ("peer.sendall(b'HTTP/1.0 400 Bad Request\\r\\n\\r\\n')", "does not speak QMP"),
+        ("peer.sendall(b'\\xff\\xfe{{{[[[\\n')", "does not speak QMP"),
+        ("peer.sendall(b'{\"return\": {}}\\n')", "does not speak QMP"),
+        ("peer.sendall(b'[' * 100000 + b'\\n')", "does not speak QMP"),
+        ("peer.sendall(b' ' * (5 << 20))", "more than 4194304 bytes"),
+        (
+            "peer.sendall(b'{\"QMP\": {}}\\n{\"return\": 1, \"id\": 99}\\n\\n{\"error\": {}, \"id\": 1}\\n')",
+            "",
+        ),
+        ("peer.close(); sys.exit('gone')", "gone"),
+    ] {
+        let detail = start(&place.program(&format!("{accept}{speech}\ntime.sleep(1000)"))).await;
+        assert!(detail.contains(expected), "{speech}: {detail}");
+        assert_eq!(processes_of(place.config.guest), 0, "{speech}");
+    }
+
+    let missing = Qemu::new("no-such-qemu");
+    let result = missing.start(&place.config, mpsc::channel(1).0).await.err();
+    assert_eq!(result, Some(EngineError::Missing { program: "no-such-qemu".into() }));
+    assert_eq!(missing.info().await.path, None);
+}
+
+#[tokio::test]
+async fn the_engine_says_what_it_is() {
+    let Some(qemu) = real() else { return };
+    let info = qemu.info().await;
+    assert_eq!(info.program, PROGRAM);
+    assert!(info.version.unwrap().split('.').count() >= 2);
+    assert!(qemu.newest_machine().await.unwrap().starts_with("pc-q35-"));
+    assert_eq!(qemu.command_line(&Place::new().config).first(), info.path.as_ref());
+}
+
+#[test]
+fn answers_of_many_versions_are_understood() {
+    assert_eq!(version_in("QEMU emulator version 10.0.13 (Debian 1:10)\n"), Some("10.0.13".into()));
+    assert_eq!(version_in("QEMU emulator version 9.2.0\n"), Some("9.2.0".into()));
+    assert_eq!(version_in("version"), None);
+    assert_eq!(version_in("some version of something"), None);
+    let help = "Supported machines are:\n\
+        pc                   Standard PC (i440FX + PIIX, 1996) (alias of pc-i440fx-7.2)\n\
+        pc-q35-7.2           Standard PC (Q35 + ICH9, 2009)\n\
+        q35                  Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)\n";
+    assert_eq!(newest_machine_in(help), Some("pc-q35-7.2".into()));
+    assert_eq!(newest_machine_in(""), None);
+}
