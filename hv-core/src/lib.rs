@@ -3,4 +3,5 @@
 //!
 //! Who owns what, and what knows what, is in `ARCHITECTURE.md`.
 
+pub mod display;
 pub mod engine;
