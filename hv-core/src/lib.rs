@@ -5,3 +5,4 @@
 
 pub mod display;
 pub mod engine;
+pub mod medium;
