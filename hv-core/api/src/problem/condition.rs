@@ -1,0 +1,180 @@
+//! What is wrong with a guest that stands still, and with a host that has no acceleration.
+
+use super::refusal::definition_fault;
+use super::{Explanation, Translate, fill, some_text};
+use crate::{Accelerator, AcceleratorInfo, DefinitionFault, GuestInfo, GuestState, KvmState, StateReason};
+
+/// Says why a guest is in a state that nobody asked for; nothing where it is in none.
+pub fn explain_state(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
+    match guest.state {
+        GuestState::Crashed => Some(crashed(guest, t)),
+        GuestState::Unavailable => Some(unavailable(guest, t)),
+        GuestState::Paused => stopped_by_disk(guest, t),
+        GuestState::Off | GuestState::Starting | GuestState::Running | GuestState::ShuttingDown => None,
+    }
+}
+
+fn crashed(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
+    let detail = guest.detail.clone().unwrap_or_default();
+    let (code, what, why, remedy) = match guest.reason {
+        Some(StateReason::StartFailed) => {
+            let (why, remedy) = start_failure(&detail, t);
+            ("start-failed", t("“{guest}” could not start."), why, remedy)
+        }
+        Some(StateReason::GuestPanicked) => (
+            "guest-panicked",
+            t("“{guest}” has crashed."),
+            t("The operating system inside it reported a fatal error and stopped."),
+            t("Start it again. If it crashes again, look at what it wrote on its serial port last."),
+        ),
+        Some(
+            StateReason::EngineDied
+            | StateReason::PoweredOff
+            | StateReason::ForcedOff
+            | StateReason::DiskError
+            | StateReason::DiskFull
+            | StateReason::DefinitionMalformed
+            | StateReason::DefinitionNewer,
+        )
+        | None => (
+            "engine-died",
+            t("“{guest}” has stopped unexpectedly."),
+            t("QEMU, which ran it, has ended by itself or was ended by another program or the system."),
+            t("Start it again. If it stops again, the details and the engine's log say how QEMU ended."),
+        ),
+    };
+    let what = fill(&what, &[("guest", &guest.name)]);
+    Explanation { code, what, why, remedy, detail: some_text(&detail) }
+}
+
+fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
+    let fault = match guest.reason {
+        Some(StateReason::DefinitionMalformed) => DefinitionFault::Malformed,
+        Some(StateReason::DefinitionNewer) => DefinitionFault::Newer,
+        Some(
+            StateReason::PoweredOff
+            | StateReason::ForcedOff
+            | StateReason::StartFailed
+            | StateReason::EngineDied
+            | StateReason::GuestPanicked
+            | StateReason::DiskError
+            | StateReason::DiskFull,
+        )
+        | None => DefinitionFault::Unreadable,
+    };
+    let (why, remedy) = definition_fault(fault, &guest.paths.definition, t);
+    Explanation {
+        code: "definition-unusable",
+        what: fill(&t("“{guest}” can't be used at the moment."), &[("guest", &guest.name)]),
+        why,
+        remedy,
+        detail: guest.detail.clone(),
+    }
+}
+
+fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
+    let (code, why, remedy) = match guest.reason? {
+        StateReason::DiskFull => (
+            "disk-full",
+            t(
+                "The host has no room left for what it writes to its disk. It was paused so that nothing is lost.",
+            ),
+            t("Delete something on the host, then let the guest go on."),
+        ),
+        StateReason::DiskError => (
+            "disk-error",
+            t("Its disk could not be read or written. It was paused so that nothing is lost."),
+            t(
+                "Check the drive that holds its disk, then let the guest go on; the details have QEMU's words.",
+            ),
+        ),
+        StateReason::PoweredOff
+        | StateReason::ForcedOff
+        | StateReason::StartFailed
+        | StateReason::EngineDied
+        | StateReason::GuestPanicked
+        | StateReason::DefinitionMalformed
+        | StateReason::DefinitionNewer => return None,
+    };
+    let what = fill(&t("“{guest}” was paused."), &[("guest", &guest.name)]);
+    Some(Explanation { code, what, why, remedy, detail: guest.detail.clone() })
+}
+
+/// Why an engine did not start, and what to do: read from the engine's words, as far as they are of
+/// the kinds that people meet.
+pub(super) fn start_failure(detail: &str, t: Translate<'_>) -> (String, String) {
+    let says = |words: &str| detail.contains(words);
+    if says("Cannot allocate memory") || says("cannot set up guest memory") {
+        (
+            t("This computer has not enough free memory for it."),
+            t("Give it less memory, or end other guests and programs, then start it again."),
+        )
+    } else if says("Failed to get \"write\" lock") || says("Failed to get shared \"write\" lock") {
+        (
+            t("Another program uses one of its disks."),
+            t(
+                "End the program or the guest that uses the disk, then start it again; the details name the file.",
+            ),
+        )
+    } else if says("Permission denied") {
+        (
+            t("Your user may not open a file that it uses."),
+            t("Give yourself the right to open the file that the details name, then start it again."),
+        )
+    } else if says("No such file or directory") {
+        (
+            t("A file that it uses is missing."),
+            t("Put the file that the details name back, or eject it if it is a medium, then start it again."),
+        )
+    } else {
+        (
+            t("QEMU, which should run it, ended before it was ready."),
+            t("Look at the details, which have QEMU's words, mend what they name and start it again."),
+        )
+    }
+}
+
+/// Says what guests on this host are run by, and why not by hardware where it is not.
+pub fn explain_accelerator(accelerator: &AcceleratorInfo, t: Translate<'_>) -> Explanation {
+    let slow = || t("Guests run without hardware acceleration, some ten times slower.");
+    let (code, what, why, remedy) = match (accelerator.chosen, accelerator.kvm) {
+        (Accelerator::Kvm, _) => (
+            "kvm-works",
+            t("Guests run with hardware acceleration."),
+            t("KVM has run a test program at the speed of hardware."),
+            t("Nothing needs to be done."),
+        ),
+        (Accelerator::Emulation, KvmState::Works) => {
+            ("kvm-unused", slow(), t("KVM works, but emulation was chosen."), t("Nothing needs to be done."))
+        }
+        (Accelerator::Emulation, KvmState::NoDevice) => (
+            "kvm-no-device",
+            slow(),
+            t("This computer has no /dev/kvm: its processor has no virtualization, or it is switched off."),
+            t(
+                "Switch on virtualization (Intel VT-x, AMD SVM) in the computer's firmware settings. Where this computer is a virtual machine, switch on nested virtualization for it.",
+            ),
+        ),
+        (Accelerator::Emulation, KvmState::NoPermission) => (
+            "kvm-no-permission",
+            slow(),
+            t("Your user may not open /dev/kvm."),
+            t("Ask an administrator to add you to the group “kvm”, then log out and in again."),
+        ),
+        (Accelerator::Emulation, KvmState::TooSlow) => (
+            "kvm-too-slow",
+            slow(),
+            t("KVM is there, but runs programs far slower than hardware does; guests would hang in it."),
+            t("Use a computer with hardware virtualization where you need more speed."),
+        ),
+        (Accelerator::Emulation, KvmState::Broken) => (
+            "kvm-broken",
+            slow(),
+            t("KVM is there, but did not run a test program."),
+            t(
+                "Restart the computer. If that does not help, “journalctl -k” shows what the kernel says about KVM.",
+            ),
+        ),
+    };
+    Explanation { code, what, why, remedy, detail: some_text(&accelerator.detail) }
+}

@@ -1,0 +1,427 @@
+//! Why the core refuses or fails: one explanation for each [`Error`].
+
+use super::condition::start_failure;
+use super::{Explanation, Translate, fill, some_text};
+use crate::{DefinitionFault, Error, FileFault, GuestState, NameFault, Operation};
+
+/// Says what an error of the core means and what can be done.
+pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
+    match error {
+        Error::GuestNotFound { guest } => Explanation {
+            code: "guest-not-found",
+            what: fill(&t("There is no guest “{guest}”."), &[("guest", guest)]),
+            why: t("None of your guests has that name or identity."),
+            remedy: t("Look for it in the list of guests; upper and lower case count."),
+            detail: None,
+        },
+        Error::NameTaken { name } => Explanation {
+            code: "name-taken",
+            what: fill(&t("A guest named “{name}” already exists."), &[("name", name)]),
+            why: t("Each guest needs a name of its own."),
+            remedy: t("Choose another name, or rename or delete the guest that has it."),
+            detail: None,
+        },
+        Error::NameInvalid { name, fault } => name_invalid(name, *fault, t),
+        Error::CpusOutOfRange { requested, minimum, maximum } => {
+            let range = [("minimum", &*minimum.to_string()), ("maximum", &*maximum.to_string())];
+            Explanation {
+                code: "cpus-out-of-range",
+                what: fill(
+                    &t("The number of virtual CPUs can't be {requested}."),
+                    &[("requested", &requested.to_string())],
+                ),
+                why: fill(&t("On this computer it must be from {minimum} to {maximum}."), &range),
+                remedy: fill(&t("Choose a number from {minimum} to {maximum}."), &range),
+                detail: None,
+            }
+        }
+        Error::MemoryOutOfRange { requested, minimum, maximum } => {
+            let range = [("minimum", &*minimum.to_string()), ("maximum", &*maximum.to_string())];
+            Explanation {
+                code: "memory-out-of-range",
+                what: fill(
+                    &t("A guest can't have {requested} of memory."),
+                    &[("requested", &requested.to_string())],
+                ),
+                why: fill(&t("On this computer it must be from {minimum} to {maximum}."), &range),
+                remedy: fill(&t("Choose an amount from {minimum} to {maximum}."), &range),
+                detail: None,
+            }
+        }
+        Error::DiskSizeOutOfRange { requested, minimum, maximum } => {
+            let range = [("minimum", &*minimum.to_string()), ("maximum", &*maximum.to_string())];
+            Explanation {
+                code: "disk-size-out-of-range",
+                what: fill(
+                    &t("A disk can't have a size of {requested}."),
+                    &[("requested", &requested.to_string())],
+                ),
+                why: fill(&t("It must be from {minimum} to {maximum}."), &range),
+                remedy: fill(&t("Choose a size from {minimum} to {maximum}."), &range),
+                detail: None,
+            }
+        }
+        Error::SerialPortsOutOfRange { requested, maximum } => {
+            let maximum = [("maximum", &*maximum.to_string())];
+            Explanation {
+                code: "serial-ports-out-of-range",
+                what: fill(
+                    &t("The number of serial ports can't be {requested}."),
+                    &[("requested", &requested.to_string())],
+                ),
+                why: fill(&t("A guest can have at most {maximum}."), &maximum),
+                remedy: fill(&t("Choose a number from 0 to {maximum}."), &maximum),
+                detail: None,
+            }
+        }
+        Error::OptionsConflict { first, second } => {
+            let options = [("first", &**first), ("second", &**second)];
+            Explanation {
+                code: "options-conflict",
+                what: fill(&t("“{first}” and “{second}” can't be used together."), &options),
+                why: t("Each asks for something that the other excludes."),
+                remedy: fill(&t("Leave out either “{first}” or “{second}”."), &options),
+                detail: None,
+            }
+        }
+        Error::FileUnusable { path, fault, detail } => {
+            let (why, remedy) = file_fault(*fault, t);
+            Explanation {
+                code: "file-unusable",
+                what: fill(&t("“{path}” can't be used."), &[("path", path)]),
+                why,
+                remedy,
+                detail: some_text(detail),
+            }
+        }
+        Error::DiskInUse { path, holder } => Explanation {
+            code: "disk-in-use",
+            what: fill(&t("“{path}” can't be used as a disk."), &[("path", path)]),
+            why: fill(
+                &t("It is a disk of the guest “{holder}”, and two guests that write to one disk destroy it."),
+                &[("holder", holder)],
+            ),
+            remedy: fill(
+                &t("Choose another disk or a copy of this one, or delete “{holder}” but keep its disks."),
+                &[("holder", holder)],
+            ),
+            detail: None,
+        },
+        Error::NoSpace { path, available } => Explanation {
+            code: "no-space",
+            what: fill(&t("There is not enough room in “{path}”."), &[("path", path)]),
+            why: fill(&t("Only {available} is free there."), &[("available", &available.to_string())]),
+            remedy: t("Delete something there or choose a smaller size, then try again."),
+            detail: None,
+        },
+        Error::StoreFailed { path, detail } => Explanation {
+            code: "store-failed",
+            what: fill(&t("“{path}” could not be read or written."), &[("path", path)]),
+            why: t("The system refused it. What was there before is kept."),
+            remedy: t(
+                "Make sure that you may write there and that its file system has room, then try again.",
+            ),
+            detail: some_text(detail),
+        },
+        Error::DefinitionUnusable { guest, path, fault, detail } => {
+            let (why, remedy) = definition_fault(*fault, path, t);
+            Explanation {
+                code: "definition-unusable",
+                what: fill(&t("“{guest}” can't be used at the moment."), &[("guest", guest)]),
+                why,
+                remedy,
+                detail: some_text(detail),
+            }
+        }
+        Error::WrongState { guest, state, operation } => Explanation {
+            code: "wrong-state",
+            what: failed(*operation, guest, t),
+            why: because_of_state(*state, t),
+            remedy: way_out_of_state(*state, *operation, t),
+            detail: None,
+        },
+        Error::EngineMissing { program } => engine_missing(program, t),
+        Error::StartFailed { guest, detail } => {
+            let (why, remedy) = start_failure(detail, t);
+            Explanation {
+                code: "start-failed",
+                what: failed(Operation::Start, guest, t),
+                why,
+                remedy,
+                detail: some_text(detail),
+            }
+        }
+        Error::EngineRefused { guest, operation, detail } => Explanation {
+            code: "engine-refused",
+            what: failed(*operation, guest, t),
+            why: t("QEMU, which runs the guest, refused it; the details have its words."),
+            remedy: t("Try again. If it is refused again, shut the guest down and start it anew."),
+            detail: some_text(detail),
+        },
+        Error::EngineSilent { guest, operation, seconds } => Explanation {
+            code: "engine-silent",
+            what: failed(*operation, guest, t),
+            why: fill(
+                &t("QEMU, which runs the guest, has not answered within {seconds} s. It may still do it."),
+                &[("seconds", &seconds.to_string())],
+            ),
+            remedy: if *operation == Operation::ForceOff {
+                t(
+                    "Wait a moment and look at the guest's state. If nothing changes, end the process of its QEMU.",
+                )
+            } else {
+                t("Wait a moment and look at the guest's state. If nothing changes, force it off.")
+            },
+            detail: None,
+        },
+        Error::MediumLocked { guest, drive } => Explanation {
+            code: "medium-locked",
+            what: fill(
+                &t("The medium in drive “{drive}” of “{guest}” was not taken out."),
+                &[("drive", drive), ("guest", guest)],
+            ),
+            why: t("The guest uses it and has locked the drive."),
+            remedy: t("Eject it inside the guest, or force it out, which may confuse the guest."),
+            detail: None,
+        },
+        Error::DriveNotFound { guest, drive } => drive_not_found(guest, drive, t),
+        Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),
+        Error::KeyUnknown { key } => Explanation {
+            code: "key-unknown",
+            what: fill(&t("No key is called “{key}”."), &[("key", key)]),
+            why: t("Keys have the names that are printed on a US keyboard. Nothing was pressed."),
+            remedy: t("Use names such as a, 7, f1, enter, esc, tab, ctrl, alt, shift or delete."),
+            detail: None,
+        },
+        Error::CharacterUntypable { character } => Explanation {
+            code: "character-untypable",
+            what: fill(&t("“{character}” can't be typed."), &[("character", character)]),
+            why: t("The guest gets the keys of a US keyboard, none of which gives it. Nothing was typed."),
+            remedy: t("Leave the character out, or enter it by the guest's own means."),
+            detail: None,
+        },
+        Error::JobNotFound { job } => Explanation {
+            code: "job-not-found",
+            what: fill(&t("Job {job} is not known."), &[("job", &job.to_string())]),
+            why: t("It ended long ago, or the core was restarted since."),
+            remedy: t("Look at the list of guests to see what became of it."),
+            detail: None,
+        },
+        Error::JobCancelled { job } => Explanation {
+            code: "job-cancelled",
+            what: fill(&t("Job {job} was cancelled."), &[("job", &job.to_string())]),
+            why: t("You or another program asked for that. Nothing was left behind."),
+            remedy: t("Begin anew if you want it after all."),
+            detail: None,
+        },
+    }
+}
+
+fn name_invalid(name: &str, fault: NameFault, t: Translate<'_>) -> Explanation {
+    let (what, why) = match fault {
+        NameFault::Empty => (t("The guest needs a name."), t("The name is empty.")),
+        NameFault::TooLong => (t("The name of the guest is too long."), t("It has more than 64 characters.")),
+        NameFault::BadCharacter => (
+            fill(&t("A guest can't be called “{name}”."), &[("name", name)]),
+            t("Names have no “/”, no control characters, no dot at the beginning and no blank at an end."),
+        ),
+    };
+    Explanation { code: "name-invalid", what, why, remedy: t("Choose another name."), detail: None }
+}
+
+/// Why a file can't be used, and what to do.
+fn file_fault(fault: FileFault, t: Translate<'_>) -> (String, String) {
+    match fault {
+        FileFault::Missing => (
+            t("There is no file at that path."),
+            t("Check how the path is written, and whether the drive with the file is connected."),
+        ),
+        FileFault::NoPermission => (
+            t("Your user may not open it."),
+            t("Give yourself the right to read the file and to enter its folders, or use a copy of it."),
+        ),
+        FileFault::IsFolder => (t("It is a folder."), t("Choose a file.")),
+        FileFault::NotAFile => (t("It is neither a file nor a block device."), t("Choose an ordinary file.")),
+        FileFault::Empty => (t("The file has no content."), t("Download or copy it again.")),
+        FileFault::NotAbsolute => {
+            (t("The path does not begin with “/”."), t("Write the whole path, from “/” on."))
+        }
+        FileFault::WrongFormat => (
+            t("It is not in a format that can be used here."),
+            t("Use an ISO file in a drive, a QCOW2 or raw image as a disk, a Linux kernel as a kernel."),
+        ),
+        FileFault::Unreadable => (
+            t("It could not be read; the details say what the system reports."),
+            t("Check the drive or the network share that holds it, or use a copy."),
+        ),
+    }
+}
+
+/// Why a definition can't be used, and what to do.
+pub(super) fn definition_fault(fault: DefinitionFault, path: &str, t: Translate<'_>) -> (String, String) {
+    let (why, remedy) = match fault {
+        DefinitionFault::Malformed => (
+            t("Its definition, {path}, is cut short or damaged. Its disks are untouched."),
+            t("Mend the file with a text editor, or put a copy of it back; the details say where to look."),
+        ),
+        DefinitionFault::Newer => (
+            t("Its definition, {path}, was written by a newer version of Guesthouse."),
+            t("Install that version or a newer one."),
+        ),
+        DefinitionFault::Unreadable => (
+            t("Its definition, {path}, can't be read. Its disks are untouched."),
+            t("Give yourself the right to read the file; the details say what the system reports."),
+        ),
+    };
+    (fill(&why, &[("path", path)]), remedy)
+}
+
+/// What did not happen.
+fn failed(operation: Operation, guest: &str, t: Translate<'_>) -> String {
+    let sentence = match operation {
+        Operation::Create => t("“{guest}” could not be made."),
+        Operation::Start => t("“{guest}” could not start."),
+        Operation::Shutdown => t("“{guest}” could not be asked to shut down."),
+        Operation::ForceOff => t("“{guest}” could not be forced off."),
+        Operation::Pause => t("“{guest}” could not be paused."),
+        Operation::Resume => t("“{guest}” could not go on."),
+        Operation::Restart => t("“{guest}” could not be restarted."),
+        Operation::Set => t("The settings of “{guest}” could not be changed."),
+        Operation::InsertMedium => t("The medium could not be put into the drive of “{guest}”."),
+        Operation::EjectMedium => t("The medium could not be taken out of the drive of “{guest}”."),
+        Operation::Screenshot => t("No picture could be taken of “{guest}”."),
+        Operation::OpenDisplay => t("The display of “{guest}” could not be shown."),
+        Operation::OpenSerial => t("The serial port of “{guest}” could not be opened."),
+        Operation::SendKeys => t("No keys could be pressed in “{guest}”."),
+        Operation::Delete => t("“{guest}” could not be deleted."),
+    };
+    fill(&sentence, &[("guest", guest)])
+}
+
+fn because_of_state(state: GuestState, t: Translate<'_>) -> String {
+    match state {
+        GuestState::Off => t("The guest is off."),
+        GuestState::Starting => t("The guest is just starting."),
+        GuestState::Running => t("The guest is running."),
+        GuestState::Paused => t("The guest is paused."),
+        GuestState::ShuttingDown => t("The guest is shutting down."),
+        GuestState::Crashed => t("The guest has crashed and is off."),
+        GuestState::Unavailable => t("The guest's definition can't be read."),
+    }
+}
+
+/// What an operation needs of a guest.
+enum Need {
+    /// That it does not run yet.
+    ToStart,
+    /// That it can be stopped.
+    ToStop,
+    /// That it runs and can be stopped for a while.
+    ToPause,
+    /// That it runs.
+    Running,
+    /// That it is paused.
+    Paused,
+    /// That it does not run.
+    NotRunning,
+    /// That it is not between two states.
+    Settled,
+}
+
+impl Need {
+    fn of(operation: Operation) -> Self {
+        match operation {
+            Operation::Start => Self::ToStart,
+            Operation::Shutdown | Operation::ForceOff => Self::ToStop,
+            Operation::Pause => Self::ToPause,
+            Operation::Restart
+            | Operation::Screenshot
+            | Operation::OpenDisplay
+            | Operation::OpenSerial
+            | Operation::SendKeys => Self::Running,
+            Operation::Resume => Self::Paused,
+            Operation::Delete => Self::NotRunning,
+            Operation::Create | Operation::Set | Operation::InsertMedium | Operation::EjectMedium => {
+                Self::Settled
+            }
+        }
+    }
+}
+
+fn way_out_of_state(state: GuestState, operation: Operation, t: Translate<'_>) -> String {
+    use GuestState::{Crashed, Off, Paused, Running, Starting, Unavailable};
+    match (state, Need::of(operation)) {
+        (Starting, _) => t("Wait until it runs, then try again."),
+        (GuestState::ShuttingDown, _) => t("Wait until it is off, or force it off, then try again."),
+        (Unavailable, _) => t("Mend its definition first; showing the guest tells what is wrong with it."),
+        (Off | Crashed, Need::Running | Need::ToPause) => t("Start it first."),
+        (Off | Crashed, Need::Paused) => t("Start it instead."),
+        (Off | Crashed, Need::ToStop) | (Running, Need::ToStart | Need::Paused) | (Paused, Need::ToPause) => {
+            t("Nothing needs to be done.")
+        }
+        (Paused, Need::ToStart) => t("Let it go on instead."),
+        (Paused, Need::Running | Need::ToStop) => t("Let it go on first."),
+        (Running | Paused, Need::NotRunning) => t("Shut it down or force it off first."),
+        (Running, Need::Running | Need::ToPause | Need::ToStop)
+        | (Off | Crashed, Need::ToStart | Need::NotRunning)
+        | (Paused, Need::Paused)
+        | (Off | Crashed | Running | Paused, Need::Settled) => t("Try again."),
+    }
+}
+
+fn engine_missing(program: &str, t: Translate<'_>) -> Explanation {
+    let remedy = if program == "qemu-img" {
+        t(
+            "Install QEMU's image tool: the package qemu-utils on Debian and Ubuntu, qemu-img on Fedora and Arch Linux, qemu-tools on openSUSE.",
+        )
+    } else {
+        t(
+            "Install QEMU: the package qemu-system-x86 on Debian, Ubuntu and Fedora, qemu-base on Arch Linux, qemu-x86 on openSUSE.",
+        )
+    };
+    Explanation {
+        code: "engine-missing",
+        what: t("Guests can't run yet."),
+        why: fill(
+            &t("The program {program}, which is needed for them, is not installed."),
+            &[("program", program)],
+        ),
+        remedy,
+        detail: None,
+    }
+}
+
+fn drive_not_found(guest: &str, drive: &str, t: Translate<'_>) -> Explanation {
+    let values = [("guest", guest), ("drive", drive)];
+    let (what, why, remedy) = if drive.is_empty() {
+        (
+            t("“{guest}” has no drive for media."),
+            t("It was made without one."),
+            t("Make a new guest with an installation medium; it gets a drive."),
+        )
+    } else {
+        (
+            t("“{guest}” has no drive “{drive}”."),
+            t("Its drives are called cd0, cd1 and so on."),
+            t("Look at its list of media, and name one of the drives there."),
+        )
+    };
+    Explanation { code: "drive-not-found", what: fill(&what, &values), why, remedy, detail: None }
+}
+
+fn port_not_found(guest: &str, port: u32, ports: u32, t: Translate<'_>) -> Explanation {
+    let what =
+        fill(&t("“{guest}” has no serial port {port}."), &[("guest", guest), ("port", &port.to_string())]);
+    let (why, remedy) = match ports {
+        0 => (
+            t("It was made without serial ports."),
+            t("Use its display, or make a new guest with a serial port."),
+        ),
+        1 => (t("Its only port has the number 0."), t("Choose port 0.")),
+        _ => (
+            fill(&t("Its ports have the numbers from 0 to {last}."), &[("last", &(ports - 1).to_string())]),
+            t("Choose one of these ports."),
+        ),
+    };
+    Explanation { code: "port-not-found", what, why, remedy, detail: None }
+}

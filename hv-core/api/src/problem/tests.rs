@@ -1,0 +1,261 @@
+use super::*;
+use crate::{
+    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, GuestId, GuestInfo,
+    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, StateReason,
+};
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io;
+use zlink::introspect::ReplyError as _;
+
+fn english(sentence: &str) -> String {
+    sentence.to_owned()
+}
+
+const OPERATIONS: [Operation; 15] = [
+    Operation::Create,
+    Operation::Start,
+    Operation::Shutdown,
+    Operation::ForceOff,
+    Operation::Pause,
+    Operation::Resume,
+    Operation::Restart,
+    Operation::Set,
+    Operation::InsertMedium,
+    Operation::EjectMedium,
+    Operation::Screenshot,
+    Operation::OpenDisplay,
+    Operation::OpenSerial,
+    Operation::SendKeys,
+    Operation::Delete,
+];
+
+const STATES: [GuestState; 7] = [
+    GuestState::Off,
+    GuestState::Starting,
+    GuestState::Running,
+    GuestState::Paused,
+    GuestState::ShuttingDown,
+    GuestState::Crashed,
+    GuestState::Unavailable,
+];
+
+fn errors() -> Vec<Error> {
+    let guest = || "Fedora 42".to_owned();
+    let detail = || "words of the system".to_owned();
+    let mut errors = vec![
+        Error::GuestNotFound { guest: guest() },
+        Error::NameTaken { name: guest() },
+        Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
+        Error::MemoryOutOfRange {
+            requested: ByteSize::gib(64),
+            minimum: ByteSize::mib(16),
+            maximum: ByteSize::gib(24),
+        },
+        Error::DiskSizeOutOfRange {
+            requested: ByteSize::bytes(1),
+            minimum: ByteSize::mib(1),
+            maximum: ByteSize::gib(16384),
+        },
+        Error::SerialPortsOutOfRange { requested: 9, maximum: 4 },
+        Error::OptionsConflict { first: "iso".into(), second: "kernel".into() },
+        Error::DiskInUse { path: "/home/me/a.qcow2".into(), holder: "Debian".into() },
+        Error::NoSpace { path: "/home/me".into(), available: ByteSize::mib(3) },
+        Error::StoreFailed { path: "/home/me/guests".into(), detail: detail() },
+        Error::EngineMissing { program: "qemu-system-x86_64".into() },
+        Error::EngineMissing { program: "qemu-img".into() },
+        Error::EngineRefused { guest: guest(), operation: Operation::Pause, detail: detail() },
+        Error::EngineSilent { guest: guest(), operation: Operation::ForceOff, seconds: 5 },
+        Error::EngineSilent { guest: guest(), operation: Operation::Screenshot, seconds: 5 },
+        Error::MediumLocked { guest: guest(), drive: "cd0".into() },
+        Error::DriveNotFound { guest: guest(), drive: "cd7".into() },
+        Error::DriveNotFound { guest: guest(), drive: String::new() },
+        Error::PortNotFound { guest: guest(), port: 0, ports: 0 },
+        Error::PortNotFound { guest: guest(), port: 1, ports: 1 },
+        Error::PortNotFound { guest: guest(), port: 4, ports: 3 },
+        Error::KeyUnknown { key: "any".into() },
+        Error::CharacterUntypable { character: "é".into() },
+        Error::JobNotFound { job: 7 },
+        Error::JobCancelled { job: 7 },
+    ];
+    for fault in [NameFault::Empty, NameFault::TooLong, NameFault::BadCharacter] {
+        errors.push(Error::NameInvalid { name: "a/b".into(), fault });
+    }
+    for fault in [
+        FileFault::Missing,
+        FileFault::NoPermission,
+        FileFault::IsFolder,
+        FileFault::NotAFile,
+        FileFault::Empty,
+        FileFault::NotAbsolute,
+        FileFault::WrongFormat,
+        FileFault::Unreadable,
+    ] {
+        errors.push(Error::FileUnusable { path: "/home/me/f.iso".into(), fault, detail: detail() });
+    }
+    for fault in [DefinitionFault::Malformed, DefinitionFault::Newer, DefinitionFault::Unreadable] {
+        let path = "/home/me/guest.toml".into();
+        errors.push(Error::DefinitionUnusable { guest: guest(), path, fault, detail: detail() });
+    }
+    for words in [
+        "cannot set up guest memory 'pc.ram': Cannot allocate memory",
+        "Failed to get \"write\" lock",
+        "Could not open '/home/me/f.iso': Permission denied",
+        "Could not open '/home/me/f.iso': No such file or directory",
+        "something else",
+    ] {
+        errors.push(Error::StartFailed { guest: guest(), detail: words.into() });
+    }
+    for operation in OPERATIONS {
+        for state in STATES {
+            errors.push(Error::WrongState { guest: guest(), state, operation });
+        }
+    }
+    errors
+}
+
+fn guest(state: GuestState, reason: Option<StateReason>) -> GuestInfo {
+    GuestInfo {
+        id: GuestId::random(),
+        name: "Fedora 42".into(),
+        state,
+        reason,
+        detail: Some("words of the engine".into()),
+        since: 0,
+        pid: None,
+        accelerator: None,
+        os: None,
+        cpus: 1,
+        memory: ByteSize::gib(1),
+        firmware: Firmware::Bios,
+        disks: Vec::new(),
+        drives: Vec::new(),
+        nics: Vec::new(),
+        serial_ports: 1,
+        kernel: None,
+        pending: Vec::new(),
+        paths: GuestPaths {
+            folder: "/home/me/Fedora 42".into(),
+            definition: "/home/me/Fedora 42/guest.toml".into(),
+            engine_log: String::new(),
+            serial_logs: Vec::new(),
+        },
+    }
+}
+
+fn show(page: &mut String, explanation: &Explanation) {
+    let Explanation { code, what, why, remedy, detail } = explanation;
+    let detail = detail.as_deref().map(|detail| format!(" [{detail}]")).unwrap_or_default();
+    writeln!(page, "{code}: {what}\n    {why}\n    {remedy}{detail}").expect("a string takes it");
+}
+
+#[test]
+fn every_explanation_reads_well() {
+    let mut page = String::new();
+    for error in errors() {
+        show(&mut page, &explain(&error, &english));
+    }
+    page.push_str("\n# connection\n");
+    for error in [
+        ConnectError::NotRunning { path: "/run/core".into(), source: io::Error::other("Connection refused") },
+        ConnectError::Foreign { path: "/run/core".into() },
+        ConnectError::NotStartable { program: "hv-core".into(), source: ErrorKind::NotFound.into() },
+        ConnectError::NotStartable { program: "hv-core".into(), source: ErrorKind::PermissionDenied.into() },
+        ConnectError::Ended { program: "hv-core".into(), words: "no room".into() },
+    ] {
+        show(&mut page, &explain_connect(&error, &english));
+    }
+    show(&mut page, &explain_call(&CallError::Broken(zlink::Error::UnexpectedEof), &english));
+    page.push_str("\n# guests\n");
+    for (state, reason) in [
+        (GuestState::Crashed, StateReason::StartFailed),
+        (GuestState::Crashed, StateReason::EngineDied),
+        (GuestState::Crashed, StateReason::GuestPanicked),
+        (GuestState::Paused, StateReason::DiskError),
+        (GuestState::Paused, StateReason::DiskFull),
+        (GuestState::Unavailable, StateReason::DefinitionMalformed),
+        (GuestState::Unavailable, StateReason::DefinitionNewer),
+    ] {
+        let explanation = explain_state(&guest(state, Some(reason)), &english);
+        show(&mut page, &explanation.expect("there is something to explain"));
+    }
+    let unreadable = explain_state(&guest(GuestState::Unavailable, None), &english);
+    show(&mut page, &unreadable.expect("there is something to explain"));
+    page.push_str("\n# host\n");
+    for kvm in
+        [KvmState::Works, KvmState::NoDevice, KvmState::NoPermission, KvmState::TooSlow, KvmState::Broken]
+    {
+        let chosen = if kvm == KvmState::Works { Accelerator::Kvm } else { Accelerator::Emulation };
+        let info = AcceleratorInfo { chosen, kvm, detail: "measured".into() };
+        show(&mut page, &explain_accelerator(&info, &english));
+    }
+    page.push_str("\n# words\n");
+    let states = STATES.map(|state| state_word(state, &english));
+    let stages = [JobStage::Checking, JobStage::Disk, JobStage::Definition, JobStage::Starting]
+        .map(|stage| stage_word(stage, &english));
+    let notes =
+        [MediumNote::NotBootable, MediumNote::CutShort, MediumNote::UefiOnly, MediumNote::BootRecordDamaged]
+            .map(|note| note_sentence(note, &english));
+    for word in states.iter().chain(&stages).chain(&notes) {
+        writeln!(page, "{word}").expect("a string takes it");
+    }
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn codes_are_the_names_of_the_errors_and_all_are_explained() {
+    let kebab = |name: &str| {
+        let mut code = String::new();
+        for (at, letter) in name.char_indices() {
+            if letter.is_uppercase() && at > 0 {
+                code.push('-');
+            }
+            code.extend(letter.to_lowercase());
+        }
+        code
+    };
+    let names: BTreeSet<String> = Error::VARIANTS.iter().map(|variant| kebab(variant.name())).collect();
+    let codes = errors().iter().map(|error| explain(error, &english).code.to_owned()).collect();
+    assert_eq!(names, codes);
+}
+
+#[test]
+fn no_explanation_has_an_empty_part_or_an_unfilled_placeholder() {
+    for error in errors() {
+        let Explanation { what, why, remedy, .. } = explain(&error, &english);
+        for sentence in [what, why, remedy] {
+            assert!(sentence.ends_with('.'), "{sentence:?}");
+            assert!(!sentence.contains(['{', '}']), "{sentence:?}");
+        }
+    }
+}
+
+#[test]
+fn guests_that_do_as_they_were_told_need_no_explanation() {
+    for (state, reason) in [
+        (GuestState::Off, Some(StateReason::PoweredOff)),
+        (GuestState::Off, Some(StateReason::ForcedOff)),
+        (GuestState::Running, None),
+        (GuestState::Paused, None),
+    ] {
+        assert_eq!(explain_state(&guest(state, reason), &english), None);
+    }
+}
+
+#[test]
+fn values_are_never_read_as_placeholders() {
+    let values = [("name", "{path} {name}"), ("path", "}{")];
+    assert_eq!(fill("{name} at {path}, {other} {", &values), "{path} {name} at }{, {other} {");
+}
+
+#[test]
+fn a_translation_may_move_placeholders() {
+    let german = |sentence: &str| match sentence {
+        "The medium in drive “{drive}” of “{guest}” was not taken out." => {
+            "„{guest}“ gibt das Medium im Laufwerk „{drive}“ nicht her.".to_owned()
+        }
+        other => other.to_owned(),
+    };
+    let error = Error::MediumLocked { guest: "Fedora".into(), drive: "cd0".into() };
+    assert_eq!(explain(&error, &german).what, "„Fedora“ gibt das Medium im Laufwerk „cd0“ nicht her.");
+}
