@@ -120,70 +120,76 @@ announce() {
   say "  $*"
 }
 
-# Packages of one QEMU fit together only in one version. A machine may hold some of another one than the
-# sources now offer (from backports, or from a source since removed); asking for the rest by name would make
-# apt remove those. So everything of QEMU is asked for in one version: the one that is already there where
-# the sources have all of it, else the one they offer.
+# Packages of one QEMU fit together only in one version. A machine may hold some of another one than its
+# sources now prefer (from backports, or from a source since removed); asking apt for the rest by name would
+# fail, or remove those. So QEMU is installed first and in one version: the one that is already there, where
+# a source still has it, else the one the sources prefer. Prints the arguments for that, if it is needed.
 qemu_in_one_version() {
-  local name version wanted available
-  local -a ours=(qemu-system-x86 qemu-system-common qemu-system-data qemu-utils)
-  version=$(dpkg-query -W -f '${db:Status-Status} ${source:Package} ${source:Version}\n' 'qemu*' 2>/dev/null |
+  local here wanted suite
+  here=$(dpkg-query -W -f '${db:Status-Status} ${source:Package} ${source:Version}\n' 'qemu*' 2>/dev/null |
     awk '$1 == "installed" && $2 == "qemu" { print $3; exit }')
-  available=$(apt-cache madison "${ours[@]}" | awk '{ print $1, $3 }')
-  # Rebuilt binaries carry a suffix (+b3) that the source, and packages for all architectures, do not.
-  offered() { awk -v name="$1" -v version="$2" \
-    '$1 == name { plain = $2; sub(/\+b[0-9]+$/, "", plain); if (plain == version) { print $2; exit } }' <<<"$available"; }
-  if [[ -z $version ]]; then return; fi
+  # Rebuilt packages carry a suffix (+b3) that their source does not.
   wanted=$(apt-cache policy qemu-system-x86 | awk '$1 == "Candidate:" { sub(/\+b[0-9]+$/, "", $2); print $2 }')
-  if [[ $version == "$wanted" ]]; then return; fi
-  if [[ -n $(offered qemu-system-x86 "$version") ]]; then
-    say "QEMU $version is partly installed; its other packages are taken in the same version."
-  else
-    say "Parts of QEMU $version are installed, which no package source here offers any more, and which do not" \
-      "go with QEMU $wanted. They are replaced by those of $wanted, so that nothing has to be removed."
-    version=$wanted
+  if [[ -z $here || $here == "$wanted" ]]; then return; fi
+
+  suite=$(apt-cache madison qemu-system-x86 |
+    awk -v version="$here" '{ sub(/\+b[0-9]+$/, "", $3) } $3 == version { sub(/\/.*/, "", $6); print $6; exit }')
+  if [[ -n $suite ]]; then
+    say "Parts of QEMU $here are installed; the others are taken from $suite too, where they come from."
+    echo -t "$suite" qemu-system-x86 qemu-utils
+    return
   fi
-  ours+=($(dpkg-query -W -f '${db:Status-Status} ${source:Package} ${Package}\n' 'qemu*' 2>/dev/null |
-    awk '$1 == "installed" && $2 == "qemu" { print $3 }'))
-  available=$(apt-cache madison "${ours[@]}" | awk '{ print $1, $3 }')
-  for name in $(printf '%s\n' "${ours[@]}" | sort -u); do
-    wanted=$(offered "$name" "$version")
-    if [[ -n $wanted ]]; then echo "$name=$wanted"; fi
-  done
+  say "Parts of QEMU $here are installed, which no package source here offers any more, and which do not" \
+    "go with QEMU $wanted. They are replaced by those of $wanted, so that nothing has to be removed."
+  # shellcheck disable=SC2046 # names of packages hold no blanks
+  apt-cache madison qemu-system-x86 qemu-system-common qemu-system-data qemu-utils \
+    $(dpkg-query -W -f '${db:Status-Status} ${source:Package} ${Package}\n' 'qemu*' |
+      awk '$1 == "installed" && $2 == "qemu" { print $3 }') |
+    awk -v version="$wanted" '
+      BEGIN { printf "--allow-downgrades" }
+      { plain = $3; sub(/\+b[0-9]+$/, "", plain) }
+      plain == version && !seen[$1]++ { printf " %s=%s", $1, $3 }'
 }
 
-known_apt() { apt-cache show "$1" >/dev/null 2>&1; }
+# Which of these names the package lists offer, in one call: each costs half a second.
+offered_apt() {
+  apt-cache policy "$@" 2>/dev/null |
+    awk '/^[^ ]/ { name = $1; sub(/:$/, "", name) } $1 == "Candidate:" && $2 != "(none)" { print name }'
+}
 
 refresh_apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q ||
   say "Some package lists could not be renewed; going on with those that are there."; }
 
+# Which of these names are not among `wanted`, the optional ones aside.
+unknown_apt() {
+  local name
+  for name in "$@"; do
+    if [[ " ${wanted[*]} $optional_apt" != *" $name "* ]]; then echo "$name"; fi
+  done
+}
+
 install_apt() {
-  local -a wanted=() pins=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
+  local -a wanted=() qemu=() apt=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends)
   local name
   # Lists may be absent (fresh image) or too old to know a name.
-  for name in "$@"; do
-    if ! known_apt "$name" && [[ $optional_apt != *" $name "* ]]; then
-      refresh_apt
-      break
-    fi
-  done
-  for name in "$@"; do
-    if known_apt "$name"; then
-      wanted+=("$name")
-    elif [[ $optional_apt != *" $name "* && ${GUESTHOUSE_DEPS:-} != print ]]; then
-      fail "The package \"$name\" is missing." "This system's package sources do not have it." \
-        "Guesthouse needs Debian 12, Ubuntu 23.04 or anything newer; check the sources in /etc/apt."
-    fi
-  done
+  mapfile -t wanted < <(offered_apt "$@")
+  if [[ -n $(unknown_apt "$@") ]]; then
+    refresh_apt
+    mapfile -t wanted < <(offered_apt "$@")
+  fi
+  name=$(unknown_apt "$@")
+  if [[ -n $name && ${GUESTHOUSE_DEPS:-} != print ]]; then
+    fail "These packages are missing: ${name//$'\n'/ }." "This system's package sources do not have them." \
+      "Guesthouse needs Debian 12, Ubuntu 23.04 or anything newer; check the sources in /etc/apt."
+  fi
   if ((${#wanted[@]} == 0)); then return; fi
   announce "${wanted[@]}"
   if [[ " ${wanted[*]} " == *" qemu-"* ]]; then
-    mapfile -t pins < <(qemu_in_one_version)
-    if ((${#pins[@]})); then apt+=(--allow-downgrades); fi
+    read -r -a qemu < <(qemu_in_one_version) || true
+    if ((${#qemu[@]})); then as_root "${apt[@]}" "${qemu[@]}"; fi
   fi
   # A list that went stale names files that are gone: renew it and try once more.
-  as_root "${apt[@]}" "${wanted[@]}" "${pins[@]}" ||
-    { refresh_apt && as_root "${apt[@]}" "${wanted[@]}" "${pins[@]}"; }
+  as_root "${apt[@]}" "${wanted[@]}" || { refresh_apt && as_root "${apt[@]}" "${wanted[@]}"; }
 }
 install_dnf() { announce "$@" && as_root dnf install -y --setopt=install_weak_deps=False "$@"; }
 install_pacman() {
@@ -211,7 +217,7 @@ ensure_rust() {
   say "Rust $needed or newer is needed to build Guesthouse; here is: $(cargo --version 2>/dev/null || echo none)."
   if ! command -v rustup >/dev/null; then
     case $manager in
-      apt) if [[ -n $(apt-cache pkgnames rustup 2>/dev/null | grep -x rustup) ]]; then install_apt rustup; fi ;;
+      apt) if [[ -n $(offered_apt rustup) ]]; then install_apt rustup; fi ;;
       dnf) install_dnf cargo rust clippy rustfmt ;;
       pacman) if ! command -v cargo >/dev/null; then install_pacman rustup; fi ;;
       zypper) install_zypper cargo rust ;;
