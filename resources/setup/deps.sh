@@ -12,7 +12,7 @@ packages_apt() {
   case $1 in
     build) echo gcc libc6-dev pkg-config gettext ca-certificates libgtk-4-dev libadwaita-1-dev libvte-2.91-gtk4-dev ;;
     run)
-      echo qemu-system-x86 qemu-utils seabios ovmf adwaita-icon-theme fonts-dejavu-core librsvg2-common dbus
+      echo qemu-system-x86 qemu-utils seabios adwaita-icon-theme fonts-dejavu-core librsvg2-common dbus
       # Newer releases keep the display we use in a package of its own.
       if ! compgen -G '/usr/lib/*/qemu/ui-dbus.so' >/dev/null; then echo qemu-system-modules-opengl; fi
       ;;
@@ -32,7 +32,7 @@ packages_dnf() {
   case $1 in
     build) echo gcc pkgconf-pkg-config gettext 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
     run)
-      echo qemu-system-x86-core qemu-img qemu-ui-dbus qemu-device-display-virtio-vga seabios-bin edk2-ovmf
+      echo qemu-system-x86-core qemu-img qemu-ui-dbus qemu-device-display-virtio-vga seabios-bin
       echo adwaita-icon-theme dejavu-sans-fonts librsvg2 dbus-daemon
       ;;
     test)
@@ -46,7 +46,7 @@ packages_pacman() {
   case $1 in
     build) echo gcc pkgconf gettext gtk4 libadwaita vte4 ;;
     run)
-      echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios edk2-ovmf
+      echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios
       echo adwaita-icon-theme ttf-dejavu librsvg dbus
       ;;
     test)
@@ -60,7 +60,7 @@ packages_zypper() {
   case $1 in
     build) echo gcc pkgconf gettext-tools 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
     run)
-      echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios qemu-ovmf-x86_64
+      echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios
       echo adwaita-icon-theme dejavu-fonts librsvg dbus-1-daemon
       ;;
     test)
