@@ -6,6 +6,13 @@ set -euo pipefail
 cd "$project"
 
 resources/setup/deps.sh build
+# A toolchain made for building alone comes without these two.
+if ! cargo fmt --version >/dev/null 2>&1 || ! cargo clippy --version >/dev/null 2>&1; then
+  command -v rustup >/dev/null ||
+    fail "Formatting and lints cannot be checked." "cargo fmt or cargo clippy is not installed." \
+      "Install your system's packages rustfmt and clippy, then try again."
+  rustup component add rustfmt clippy
+fi
 say "check: formatting"
 cargo fmt --all --check
 say "check: lints"
