@@ -5,4 +5,6 @@
 
 pub mod display;
 pub mod engine;
+pub mod files;
+pub mod inspect;
 pub mod medium;
