@@ -6,5 +6,6 @@
 pub mod display;
 pub mod engine;
 pub mod files;
+pub mod host;
 pub mod inspect;
 pub mod medium;
