@@ -4,5 +4,11 @@
 //! It measures and reports; what a guest gets of it is decided elsewhere.
 
 pub mod accelerator;
+mod accelerators;
 pub mod facts;
 pub mod paths;
+
+pub use accelerator::probe_main;
+pub use accelerators::Accelerators;
+pub use facts::{cpus, firmware, free_space, memory};
+pub use paths::Folders;

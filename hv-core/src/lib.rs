@@ -3,9 +3,17 @@
 //!
 //! Who owns what, and what knows what, is in `ARCHITECTURE.md`.
 
+pub mod daemon;
 pub mod display;
 pub mod engine;
 pub mod files;
+pub mod guest;
 pub mod host;
 pub mod inspect;
+pub mod job;
+pub mod keys;
 pub mod medium;
+pub mod serial;
+pub mod server;
+pub mod storage;
+pub mod store;

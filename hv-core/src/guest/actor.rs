@@ -1,0 +1,736 @@
+//! The task that owns one guest. It takes wishes from clients and news from the engine, lets
+//! [`super::state`] decide, carries the effects out, and tells everybody what has become of the guest.
+//!
+//! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
+//! client's answer is held until its wish has come true or can't any more.
+
+use super::config::Definition;
+use super::state::{Effect, Happening, OffCause, State, Verdict, Wish};
+use super::view::{RunRecord, drive_name, now, view};
+use crate::display::Relay;
+use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
+use crate::guest::registry::Context;
+use crate::serial::{self, MachineWatch};
+use crate::storage;
+use crate::{files, store};
+use hv_api::{Accelerator, Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
+use std::future::Future;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::Instant;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+/// How long an engine that was told to end may take before it is killed.
+const ENDING_DEADLINE: Duration = Duration::from_secs(3);
+
+/// Requests that may wait for the task at once.
+const REQUESTS: usize = 32;
+
+/// News of an engine that may wait for the task at once.
+const ENGINE_EVENTS: usize = 64;
+
+type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What the rest of the core asks of a guest's task.
+#[derive(Debug)]
+pub enum Request {
+    /// A person's wish; answered when it has come true.
+    Wish(Wish, Answer<GuestInfo>),
+    /// New settings, checked already against the host and the other guests' names.
+    Set(Settings, Answer<Vec<SettingResult>>),
+    /// Another medium in a drive, or none.
+    ChangeMedium {
+        /// The drive; the first where it is left out.
+        drive: Option<String>,
+        /// What to put in.
+        medium: Option<PathBuf>,
+        /// Even where the guest holds what is in it.
+        force: bool,
+        /// Answered when it is done.
+        answer: Answer<GuestInfo>,
+    },
+    /// A window's end of a display channel.
+    OpenDisplay(Answer<OwnedFd>),
+    /// The end of the guest and of the task.
+    Delete { disks: bool, answer: Answer<()> },
+}
+
+/// The rest of the core's hold on a guest's task.
+#[derive(Clone)]
+pub struct Handle {
+    requests: mpsc::Sender<Request>,
+    info: watch::Receiver<Arc<GuestInfo>>,
+    machine: MachineWatch,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Handle").field(&self.info().id).finish()
+    }
+}
+
+impl Handle {
+    /// The guest at this moment.
+    pub fn info(&self) -> Arc<GuestInfo> {
+        Arc::clone(&self.info.borrow())
+    }
+
+    /// The machine, while there is one.
+    pub fn machine(&self) -> Option<Arc<dyn Machine>> {
+        self.machine.borrow().clone()
+    }
+
+    /// The machine, whichever there is at a moment.
+    pub fn watch_machine(&self) -> MachineWatch {
+        self.machine.clone()
+    }
+
+    /// Asks something of the task, and waits for its answer.
+    pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Error> {
+        let gone = || Error::GuestNotFound { guest: self.info().name.clone() };
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_gone| gone())?;
+        answered.await.map_err(|_gone| gone())?
+    }
+}
+
+/// What comes back from work beside the task.
+enum Internal {
+    /// A launch has ended.
+    Launched(Result<(Arc<dyn Machine>, Accelerator), Error>),
+    /// An effect on the machine failed.
+    EffectFailed(Effect, EngineError),
+    /// A medium was changed in the machine, or not.
+    MediumChanged {
+        drive: usize,
+        medium: Option<PathBuf>,
+        result: Result<(), Error>,
+        answer: Answer<GuestInfo>,
+    },
+    /// The display was opened, or not.
+    DisplayOpened(Result<Relay, Error>),
+}
+
+struct Actor {
+    context: Rc<Context>,
+    definition: Definition,
+    state: State,
+    since: u64,
+    record: Option<RunRecord>,
+    machine: watch::Sender<Option<Arc<dyn Machine>>>,
+    info: watch::Sender<Arc<GuestInfo>>,
+    events: Option<mpsc::Receiver<EngineEvent>>,
+    internal: mpsc::UnboundedSender<Internal>,
+    launch: Option<AbortHandle>,
+    launch_error: Option<Error>,
+    ending_deadline: Option<Instant>,
+    waiting: Vec<(Wish, Answer<GuestInfo>)>,
+    display: Option<Relay>,
+    display_waiting: Vec<Answer<OwnedFd>>,
+}
+
+/// Starts the task of a guest. With `adopted`, an engine of an earlier core goes on running it.
+pub fn spawn(
+    context: Rc<Context>,
+    definition: Definition,
+    adopted: Option<(Adopted, mpsc::Receiver<EngineEvent>)>,
+) -> Handle {
+    let (requests, request_queue) = mpsc::channel(REQUESTS);
+    let (internal, internal_queue) = mpsc::unbounded_channel();
+    let state = State::Off(OffCause::Never);
+    let placeholder = view(&context, &definition, &state, now(), None, None);
+    let (info_sender, info) = watch::channel(Arc::new(placeholder));
+    let (machine_sender, machine) = watch::channel(None);
+    let mut actor = Actor {
+        context,
+        definition,
+        state,
+        since: now(),
+        record: None,
+        machine: machine_sender,
+        info: info_sender,
+        events: None,
+        internal,
+        launch: None,
+        launch_error: None,
+        ending_deadline: None,
+        waiting: Vec::new(),
+        display: None,
+        display_waiting: Vec::new(),
+    };
+    if let Some((adopted, events)) = adopted {
+        actor.adopt(adopted, events);
+    }
+    let span = info_span!("guest", id = %actor.definition.id);
+    spawn_local(actor.run(request_queue, internal_queue).instrument(span));
+    Handle { requests, info, machine }
+}
+
+impl Actor {
+    async fn run(
+        mut self,
+        mut requests: mpsc::Receiver<Request>,
+        mut internal: mpsc::UnboundedReceiver<Internal>,
+    ) {
+        loop {
+            let deadline = self.ending_deadline;
+            tokio::select! {
+                // What an engine said is heard before what it is asked next.
+                biased;
+                event = next(&mut self.events) => self.engine_event(event),
+                Some(news) = internal.recv() => self.internal_news(news),
+                () = sleep_until(deadline) => self.happen(Happening::EndingOverdue),
+                request = requests.recv() => match request {
+                    None => return,
+                    Some(Request::Delete { disks, answer }) => {
+                        let result = self.delete(disks);
+                        let deleted = result.is_ok();
+                        drop(answer.send(result));
+                        if deleted {
+                            return;
+                        }
+                    }
+                    Some(request) => self.request(request),
+                },
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Wish(wish, answer) => self.wish(wish, answer),
+            Request::Set(settings, answer) => drop(answer.send(self.set(settings))),
+            Request::ChangeMedium { drive, medium, force, answer } => {
+                self.change_medium(drive, medium, force, answer)
+            }
+            Request::OpenDisplay(answer) => self.open_display(answer),
+            // Handled by the loop, which it ends.
+            Request::Delete { .. } => {}
+        }
+    }
+
+    fn wish(&mut self, wish: Wish, answer: Answer<GuestInfo>) {
+        if let Wish::Start { .. } = wish
+            && self.state.is_down()
+            && let Err(error) = self.prepare_start()
+        {
+            drop(answer.send(Err(error)));
+            return;
+        }
+        let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
+        match state.wish(wish) {
+            Ok((state, effects)) => {
+                info!(?wish, "accepted");
+                self.waiting.push((wish, answer));
+                self.become_state(state, &effects);
+            }
+            Err((state, _refused)) => {
+                self.state = state;
+                drop(answer.send(Err(self.wrong_state(wish.operation()))));
+            }
+        }
+    }
+
+    /// Makes sure that what the guest needs is there and nobody else's, before anything is started.
+    fn prepare_start(&mut self) -> Result<(), Error> {
+        let folder = self.context.store.folder(self.definition.id);
+        let media = self.definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
+        let kernel = self.definition.kernel.as_ref();
+        let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
+        for path in media.chain(kernels) {
+            files::open_readable(&folder.join(path))?;
+        }
+        let mut volumes = Vec::new();
+        for disk in &self.definition.disks {
+            let path = folder.join(&disk.path);
+            files::open_readable(&path)?;
+            volumes.extend(storage::volume_id(&path).map(|id| (id, path)));
+        }
+        self.context.volumes.claim(self.definition.id, &self.definition.name, volumes)?;
+        self.launch_error = None;
+        Ok(())
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
+        let (state, effects) = state.happen(happening);
+        self.become_state(state, &effects);
+    }
+
+    /// Enters a state: carries out what it takes, and tells who waited for it and who watches.
+    fn become_state(&mut self, state: State, effects: &[Effect]) {
+        let before = self.info.borrow().state;
+        self.state = state;
+        if self.state.told().0 != before {
+            self.since = now();
+        }
+        self.carry_out(effects);
+        if self.state.is_down() {
+            self.clean_up();
+        }
+        if !matches!(self.state, State::Stopping(_)) {
+            self.ending_deadline = None;
+        }
+        self.publish();
+        self.settle();
+    }
+
+    fn carry_out(&mut self, effects: &[Effect]) {
+        let mut on_machine = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Launch => self.launch(),
+                Effect::AbandonLaunch => {
+                    if let Some(launch) = self.launch.take() {
+                        launch.abort();
+                    }
+                }
+                Effect::Kill => {
+                    self.ending_deadline = None;
+                    if let Some(machine) = self.machine.borrow().as_ref() {
+                        warn!("killing the engine, as it did not end");
+                        machine.kill();
+                    }
+                }
+                Effect::End => {
+                    self.ending_deadline = Some(Instant::now() + ENDING_DEADLINE);
+                    on_machine.push(Effect::End);
+                }
+                Effect::Run | Effect::Halt | Effect::PressPower | Effect::PressReset => {
+                    on_machine.push(*effect)
+                }
+            }
+        }
+        let Some(machine) = self.machine.borrow().clone() else { return };
+        if on_machine.is_empty() {
+            return;
+        }
+        let internal = self.internal.clone();
+        self.beside(async move {
+            for effect in on_machine {
+                let result = match effect {
+                    Effect::Run => machine.resume().await,
+                    Effect::Halt => machine.pause().await,
+                    Effect::PressPower => machine.power_button().await,
+                    Effect::PressReset => machine.reset().await,
+                    Effect::End => machine.quit().await,
+                    Effect::Launch | Effect::AbandonLaunch | Effect::Kill => Ok(()),
+                };
+                if let Err(error) = result {
+                    drop(internal.send(Internal::EffectFailed(effect, error)));
+                    return;
+                }
+            }
+        });
+    }
+
+    fn launch(&mut self) {
+        let (events, engine_events) = mpsc::channel(ENGINE_EVENTS);
+        self.events = Some(engine_events);
+        let context = Rc::clone(&self.context);
+        let definition = self.definition.clone();
+        let internal = self.internal.clone();
+        let launch = self.beside(async move {
+            let result = launch(&context, &definition, events).await;
+            drop(internal.send(Internal::Launched(result)));
+        });
+        self.launch = Some(launch);
+    }
+
+    fn adopt(&mut self, adopted: Adopted, events: mpsc::Receiver<EngineEvent>) {
+        info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
+        self.events = Some(events);
+        let record = std::fs::read_to_string(self.record_file());
+        self.record = record.ok().and_then(|text| toml::from_str(&text).ok());
+        let folder = self.context.store.folder(self.definition.id);
+        let disks = self.definition.disks.iter().map(|disk| folder.join(&disk.path));
+        let volumes = disks.filter_map(|path| storage::volume_id(&path).map(|id| (id, path))).collect();
+        if let Err(error) = self.context.volumes.claim(self.definition.id, &self.definition.name, volumes) {
+            error!(?error, "two running guests have the same disk");
+        }
+        drop(self.machine.send_replace(Some(adopted.machine)));
+        self.happen(Happening::Adopted(adopted.status));
+        if let Some(record) = &self.record {
+            self.since = record.since;
+            self.publish();
+        }
+    }
+
+    fn internal_news(&mut self, news: Internal) {
+        match news {
+            Internal::Launched(result) => self.launched(result),
+            Internal::EffectFailed(effect, error) => self.effect_failed(effect, error),
+            Internal::MediumChanged { drive, medium, result, answer } => {
+                let result = result.and_then(|()| self.keep_medium(drive, medium));
+                drop(answer.send(result.map(|()| self.told())));
+            }
+            Internal::DisplayOpened(Ok(relay)) => {
+                for answer in self.display_waiting.drain(..) {
+                    drop(answer.send(attach(&relay, &self.definition.name)));
+                }
+                self.display = Some(relay);
+            }
+            Internal::DisplayOpened(Err(error)) => {
+                for answer in self.display_waiting.drain(..) {
+                    drop(answer.send(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    fn launched(&mut self, result: Result<(Arc<dyn Machine>, Accelerator), Error>) {
+        self.launch = None;
+        let starting = matches!(self.state, State::Starting { ready: false, .. });
+        match result {
+            Ok((machine, _)) if !starting => {
+                // Given up in the moment in which it was ready.
+                machine.kill();
+            }
+            Ok((machine, accelerator)) => {
+                let Definition { cpus, memory, .. } = self.definition;
+                let record = RunRecord { cpus, memory, accelerator, since: now() };
+                let text = toml::to_string(&record).unwrap_or_default();
+                if let Err(error) = store::replace(&self.record_file(), text.as_bytes()) {
+                    warn!(%error, "what the machine has could not be noted, and a later core will not know it");
+                }
+                self.record = Some(record);
+                drop(self.machine.send_replace(Some(machine)));
+                self.happen(Happening::EngineReady);
+            }
+            Err(error) => {
+                let detail = match &error {
+                    Error::StartFailed { detail, .. } => detail.clone(),
+                    other => format!("{other:?}"),
+                };
+                self.launch_error = Some(error);
+                self.happen(Happening::LaunchFailed { detail });
+            }
+        }
+    }
+
+    fn effect_failed(&mut self, effect: Effect, error: EngineError) {
+        let operation = match effect {
+            Effect::Run if matches!(self.state, State::Starting { .. }) => {
+                return self.happen(Happening::RunFailed { detail: error.to_string() });
+            }
+            Effect::Run => Operation::Resume,
+            Effect::Halt => Operation::Pause,
+            Effect::PressPower => Operation::Shutdown,
+            Effect::PressReset => Operation::Restart,
+            // Whatever it said: it was told to end, and if it does not, it is made to.
+            Effect::End | Effect::Kill | Effect::Launch | Effect::AbandonLaunch => {
+                debug!(?effect, %error, "the engine did not take it");
+                return;
+            }
+        };
+        warn!(?operation, %error, "the engine did not do it");
+        let answer = engine_error(&self.definition.name, operation, error);
+        for (wish, waiting) in std::mem::take(&mut self.waiting) {
+            if wish.operation() == operation {
+                drop(waiting.send(Err(answer.clone())));
+            } else {
+                self.waiting.push((wish, waiting));
+            }
+        }
+    }
+
+    fn engine_event(&mut self, event: Option<EngineEvent>) {
+        let Some(event) = event else {
+            // An engine ends with a last word; a channel without one belongs to a launch given up.
+            self.events = None;
+            return;
+        };
+        debug!(?event, "the engine says");
+        match event {
+            EngineEvent::Reset => {
+                for (wish, waiting) in std::mem::take(&mut self.waiting) {
+                    if wish == Wish::Restart {
+                        drop(waiting.send(Ok(self.told())));
+                    } else {
+                        self.waiting.push((wish, waiting));
+                    }
+                }
+            }
+            EngineEvent::MediumEjected { drive } => {
+                if let Err(error) = self.keep_medium(drive as usize, None) {
+                    warn!(?error, "the guest took its medium out, but that could not be written down");
+                }
+            }
+            EngineEvent::Exited { .. } => {
+                drop(self.machine.send_replace(None));
+                self.events = None;
+            }
+            EngineEvent::Running
+            | EngineEvent::Paused
+            | EngineEvent::PoweredOff
+            | EngineEvent::Panicked
+            | EngineEvent::DiskFailed { .. } => {}
+        }
+        self.happen(Happening::Engine(event));
+    }
+
+    /// Nothing runs any more: gives back what only a running guest holds.
+    fn clean_up(&mut self) {
+        drop(self.machine.send_replace(None));
+        self.record = None;
+        self.display = None;
+        for answer in self.display_waiting.drain(..) {
+            let name = self.definition.name.clone();
+            drop(answer.send(Err(Error::WrongState {
+                guest: name,
+                state: self.state.told().0,
+                operation: Operation::OpenDisplay,
+            })));
+        }
+        self.context.volumes.release(self.definition.id);
+        match std::fs::remove_file(self.record_file()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                debug!(%error, "the note of what the machine had stays");
+            }
+            _ => {}
+        }
+    }
+
+    /// Answers those whose wish has come true or can't any more.
+    fn settle(&mut self) {
+        for (wish, answer) in std::mem::take(&mut self.waiting) {
+            match wish.verdict(&self.state) {
+                Verdict::Pending => self.waiting.push((wish, answer)),
+                Verdict::Done => drop(answer.send(Ok(self.told()))),
+                Verdict::Failed => drop(answer.send(Err(self.failure(wish)))),
+            }
+        }
+    }
+
+    fn failure(&self, wish: Wish) -> Error {
+        match (wish, &self.state) {
+            (Wish::Start { .. }, State::Crashed(crash)) => self.launch_error.clone().unwrap_or_else(|| {
+                Error::StartFailed { guest: self.definition.name.clone(), detail: crash.detail.clone() }
+            }),
+            _ => self.wrong_state(wish.operation()),
+        }
+    }
+
+    fn wrong_state(&self, operation: Operation) -> Error {
+        Error::WrongState { guest: self.definition.name.clone(), state: self.state.told().0, operation }
+    }
+
+    fn set(&mut self, settings: Settings) -> Result<Vec<SettingResult>, Error> {
+        let Settings { name, cpus, memory } = settings;
+        let mut wanted = self.definition.clone();
+        let mut results = Vec::new();
+        let hardware = if self.state.is_down() { Applied::Now } else { Applied::AtNextStart };
+        let mut result = |key: &str, applied| results.push(SettingResult { key: key.into(), applied });
+        if let Some(name) = name {
+            wanted.name = name;
+            result("name", Applied::Now);
+        }
+        if let Some(cpus) = cpus {
+            wanted.cpus = cpus;
+            result("cpus", hardware);
+        }
+        if let Some(memory) = memory {
+            wanted.memory = memory;
+            result("memory", hardware);
+        }
+        self.keep(wanted)?;
+        Ok(results)
+    }
+
+    fn change_medium(
+        &mut self,
+        drive: Option<String>,
+        medium: Option<PathBuf>,
+        force: bool,
+        answer: Answer<GuestInfo>,
+    ) {
+        let Some(index) = self.drive_index(drive.as_deref()) else {
+            let error = Error::DriveNotFound {
+                guest: self.definition.name.clone(),
+                drive: drive.unwrap_or_default(),
+            };
+            drop(answer.send(Err(error)));
+            return;
+        };
+        let machine = self.machine.borrow().clone().filter(|_| !matches!(self.state, State::Stopping(_)));
+        let operation = if medium.is_some() { Operation::InsertMedium } else { Operation::EjectMedium };
+        match machine {
+            Some(machine) => {
+                let internal = self.internal.clone();
+                let name = self.definition.name.clone();
+                self.beside(async move {
+                    let changed = machine.change_medium(index as u32, medium.clone(), force).await;
+                    let result = changed.map_err(|error| match error {
+                        EngineError::MediumLocked => {
+                            Error::MediumLocked { guest: name.clone(), drive: drive_name(index) }
+                        }
+                        other => engine_error(&name, operation, other),
+                    });
+                    drop(internal.send(Internal::MediumChanged { drive: index, medium, result, answer }));
+                });
+            }
+            None if self.state.is_down() => {
+                let result = self.keep_medium(index, medium);
+                drop(answer.send(result.map(|()| self.told())));
+            }
+            None => drop(answer.send(Err(self.wrong_state(operation)))),
+        }
+    }
+
+    fn drive_index(&self, name: Option<&str>) -> Option<usize> {
+        match name {
+            None => (!self.definition.drives.is_empty()).then_some(0),
+            Some(name) => (0..self.definition.drives.len()).find(|index| drive_name(*index) == name),
+        }
+    }
+
+    fn keep_medium(&mut self, drive: usize, medium: Option<PathBuf>) -> Result<(), Error> {
+        let mut wanted = self.definition.clone();
+        if let Some(drive) = wanted.drives.get_mut(drive) {
+            drive.medium = medium;
+        }
+        self.keep(wanted)
+    }
+
+    /// Writes the definition down, and only then goes by it.
+    fn keep(&mut self, wanted: Definition) -> Result<(), Error> {
+        if wanted != self.definition {
+            self.context.store.write(&wanted)?;
+            self.definition = wanted;
+            self.publish();
+        }
+        Ok(())
+    }
+
+    fn open_display(&mut self, answer: Answer<OwnedFd>) {
+        if let Some(relay) = self.display.as_ref().filter(|relay| relay.is_open()) {
+            drop(answer.send(attach(relay, &self.definition.name)));
+            return;
+        }
+        self.display = None;
+        let shown = matches!(self.state, State::Running | State::Paused(_) | State::ShuttingDown);
+        let Some(machine) = self.machine.borrow().clone().filter(|_| shown) else {
+            drop(answer.send(Err(self.wrong_state(Operation::OpenDisplay))));
+            return;
+        };
+        self.display_waiting.push(answer);
+        if self.display_waiting.len() == 1 {
+            let internal = self.internal.clone();
+            let name = self.definition.name.clone();
+            self.beside(async move {
+                let opened = Relay::open(machine).await;
+                let result = opened.map_err(|error| engine_error(&name, Operation::OpenDisplay, error));
+                drop(internal.send(Internal::DisplayOpened(result)));
+            });
+        }
+    }
+
+    fn delete(&mut self, disks: bool) -> Result<(), Error> {
+        if !self.state.is_down() {
+            return Err(self.wrong_state(Operation::Delete));
+        }
+        let id = self.definition.id;
+        self.context.store.delete(id, !disks)?;
+        for folder in [self.context.run_folder(id), self.context.log_folder(id)] {
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    warn!(folder = %folder.display(), %error, "a folder of the deleted guest stays");
+                }
+                _ => {}
+            }
+        }
+        info!("deleted");
+        Ok(())
+    }
+
+    /// Runs work beside the task, within the guest's span of the log.
+    fn beside(&self, work: impl Future<Output = ()> + 'static) -> AbortHandle {
+        spawn_local(work.in_current_span()).abort_handle()
+    }
+
+    fn record_file(&self) -> PathBuf {
+        self.context.run_folder(self.definition.id).join("running.toml")
+    }
+
+    fn told(&self) -> GuestInfo {
+        (**self.info.borrow()).clone()
+    }
+
+    /// Tells everybody, where there is something new to tell.
+    fn publish(&self) {
+        let pid = self.machine.borrow().as_ref().map(|machine| machine.pid());
+        let present =
+            view(&self.context, &self.definition, &self.state, self.since, self.record.as_ref(), pid);
+        if present != **self.info.borrow() {
+            self.info.send_replace(Arc::new(present.clone()));
+            // Nobody may be watching.
+            let _ = self.context.changes.send(Change::Guest(present));
+        }
+    }
+}
+
+async fn launch(
+    context: &Context,
+    definition: &Definition,
+    events: mpsc::Sender<EngineEvent>,
+) -> Result<(Arc<dyn Machine>, Accelerator), Error> {
+    let run = context.run_files(definition);
+    for folder in [&run.folder, &context.log_folder(definition.id)] {
+        hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
+    }
+    for log in &run.serial_logs {
+        serial::begin_log(log).map_err(|error| store::failed(log, &error))?;
+    }
+    let accelerator = context.accelerator.get().await.chosen;
+    let machine = definition.machine(&context.store.folder(definition.id), accelerator, run);
+    match context.engine.start(&machine, events).await {
+        Ok(machine) => Ok((machine, accelerator)),
+        Err(error) => Err(engine_error(&definition.name, Operation::Start, error)),
+    }
+}
+
+fn attach(relay: &Relay, guest: &str) -> Result<OwnedFd, Error> {
+    let refused = |detail: String| Error::EngineRefused {
+        guest: guest.to_owned(),
+        operation: Operation::OpenDisplay,
+        detail,
+    };
+    match relay.attach() {
+        Ok(Some(window)) => Ok(window),
+        Ok(None) => Err(refused("the display has just been closed".into())),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}
+
+/// An engine's error as clients are told.
+pub fn engine_error(guest: &str, operation: Operation, error: EngineError) -> Error {
+    let guest = guest.to_owned();
+    match error {
+        EngineError::Missing { program } => Error::EngineMissing { program },
+        EngineError::NotStarted { detail } => Error::StartFailed { guest, detail },
+        EngineError::Refused { detail } => Error::EngineRefused { guest, operation, detail },
+        EngineError::Silent { seconds } => Error::EngineSilent { guest, operation, seconds },
+        EngineError::MediumLocked | EngineError::Gone => {
+            Error::EngineRefused { guest, operation, detail: error.to_string() }
+        }
+    }
+}
+
+async fn next(events: &mut Option<mpsc::Receiver<EngineEvent>>) -> Option<EngineEvent> {
+    match events {
+        Some(events) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,324 @@
+//! A guest's definition: what it is, as it stands in its file and is edited by people.
+//!
+//! The file is TOML, version 1. A file of a newer version is refused and left alone; an older one would
+//! be brought up to date here when there is one.
+
+use crate::engine::{DiskConfig, DiskFormat, DriveConfig, KernelConfig, MachineConfig, NicConfig, RunFiles};
+use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, NetworkMode};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The version that this program writes, and the newest that it reads.
+pub const VERSION: u32 = 1;
+
+/// The most serial ports that a PC can have.
+pub const MAX_SERIAL_PORTS: u32 = 4;
+
+/// The least memory that any machine starts with.
+pub const MIN_MEMORY: ByteSize = ByteSize::mib(16);
+
+/// The smallest disk that can be made.
+pub const MIN_DISK: ByteSize = ByteSize::MIB;
+
+/// The largest disk that can be made: what its file format can hold with the usual cluster size.
+pub const MAX_DISK: ByteSize = ByteSize::gib(64 << 10);
+
+const HEADER: &str = "\
+# A guest of Guesthouse. It can be edited by hand while the guest is off and the core is not running;
+# ARCHITECTURE.md describes every line. Sizes have a unit; paths without a leading / start at this folder.
+
+";
+
+/// The last line. A file without it is cut short: whole tables could be missing, and TOML would not mind.
+const END: &str = "# end\n";
+
+/// What a guest is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Definition {
+    /// The version of this form: 1.
+    pub version: u32,
+    /// The guest's identity; the same as the name of the folder.
+    pub id: GuestId,
+    /// Its name.
+    pub name: String,
+    /// The operating system, as a short id of the operating-system database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os: Option<String>,
+    /// The kind of machine, as the engine named it when the guest was made.
+    pub machine: String,
+    /// Virtual CPUs: one socket with so many cores.
+    pub cpus: u32,
+    /// Memory.
+    #[serde(with = "exact_size")]
+    pub memory: ByteSize,
+    /// Firmware.
+    pub firmware: Firmware,
+    /// Serial ports, 0–4.
+    pub serial_ports: u32,
+    /// A kernel to start directly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Kernel>,
+    /// Disks, in the order in which the guest sees them.
+    #[serde(default, rename = "disk", skip_serializing_if = "Vec::is_empty")]
+    pub disks: Vec<Disk>,
+    /// Drives for optical media.
+    #[serde(default, rename = "drive", skip_serializing_if = "Vec::is_empty")]
+    pub drives: Vec<Drive>,
+    /// Network cards.
+    #[serde(default, rename = "network", skip_serializing_if = "Vec::is_empty")]
+    pub nics: Vec<Nic>,
+}
+
+/// One disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Disk {
+    /// The file behind it.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: DiskFormat,
+}
+
+/// One drive for optical media.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Drive {
+    /// The medium in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub medium: Option<PathBuf>,
+}
+
+/// One network card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Nic {
+    /// How it reaches the world.
+    pub mode: NetworkMode,
+    /// Its address.
+    pub mac: String,
+}
+
+/// A kernel to start directly.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Kernel {
+    /// The kernel.
+    pub image: PathBuf,
+    /// Its initial file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub initrd: Option<PathBuf>,
+    /// Its command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub append: Option<String>,
+}
+
+/// Why a file is not a definition.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// It was written by a newer version of this program.
+    #[error("it has version {found}, and this program reads up to version {VERSION}")]
+    Newer {
+        /// The file's version.
+        found: u32,
+    },
+    /// It is not written as a definition is.
+    #[error("{0}")]
+    Malformed(String),
+}
+
+impl Definition {
+    /// Reads a definition and makes sure that it is one that can be.
+    pub fn read(text: &str) -> Result<Self, ReadError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        let malformed =
+            |error: &dyn std::fmt::Display| ReadError::Malformed(error.to_string().trim().to_owned());
+        // The version is read first and alone: what else stands in a newer file can't be known.
+        let Versioned { version } = toml::from_str(text).map_err(|error| malformed(&error))?;
+        if version > VERSION {
+            return Err(ReadError::Newer { found: version });
+        }
+        if text.trim_end().lines().next_back() != Some(END.trim_end()) {
+            return Err(malformed(&"the last line, “# end”, is missing: the file is cut short"));
+        }
+        let definition: Self = toml::from_str(text).map_err(|error| malformed(&error))?;
+        if let Some(fault) = name_fault(&definition.name) {
+            return Err(malformed(&format!("the name can't be used: {fault:?}")));
+        }
+        if definition.cpus == 0 || definition.memory < MIN_MEMORY {
+            return Err(malformed(&format!("a guest needs a CPU and at least {MIN_MEMORY} of memory")));
+        }
+        if definition.serial_ports > MAX_SERIAL_PORTS {
+            return Err(malformed(&format!("a guest has at most {MAX_SERIAL_PORTS} serial ports")));
+        }
+        Ok(definition)
+    }
+
+    /// The definition as it is written, with a few words for who opens it.
+    pub fn write(&self) -> String {
+        // Every type in it can be written as TOML, so this can't fail; were that to change, the golden
+        // test below would say so.
+        let body = toml::to_string(self).unwrap_or_default();
+        format!("{HEADER}{body}\n{END}")
+    }
+
+    /// The machine to ask an engine for. `folder` is the guest's own, in which relative paths start.
+    pub fn machine(&self, folder: &Path, accelerator: Accelerator, run: RunFiles) -> MachineConfig {
+        MachineConfig {
+            guest: self.id,
+            name: self.name.clone(),
+            machine: self.machine.clone(),
+            accelerator,
+            cpus: self.cpus,
+            memory: self.memory,
+            firmware: self.firmware,
+            disks: self
+                .disks
+                .iter()
+                .map(|disk| DiskConfig { path: folder.join(&disk.path), format: disk.format })
+                .collect(),
+            drives: self
+                .drives
+                .iter()
+                .map(|drive| DriveConfig { medium: drive.medium.as_ref().map(|medium| folder.join(medium)) })
+                .collect(),
+            nics: self.nics.iter().map(|nic| NicConfig { mode: nic.mode, mac: nic.mac.clone() }).collect(),
+            kernel: self.kernel.as_ref().map(|kernel| KernelConfig {
+                kernel: folder.join(&kernel.image),
+                initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
+                append: kernel.append.clone(),
+            }),
+            run,
+        }
+    }
+}
+
+/// What is wrong with a name; nothing where it can be used.
+pub fn name_fault(name: &str) -> Option<NameFault> {
+    if name.trim().is_empty() {
+        Some(NameFault::Empty)
+    } else if name.chars().count() > 64 {
+        Some(NameFault::TooLong)
+    } else if name.contains('/')
+        || name.chars().any(char::is_control)
+        || name.starts_with('.')
+        || name.trim() != name
+    {
+        Some(NameFault::BadCharacter)
+    } else {
+        None
+    }
+}
+
+/// Sizes in definitions: exact, in the largest unit that gives a whole number.
+mod exact_size {
+    use hv_api::ByteSize;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = size.as_bytes();
+        let (shift, unit) = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+            .into_iter()
+            .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift)
+            .unwrap_or((0, "bytes"));
+        serializer.collect_str(&format_args!("{} {unit}", bytes >> shift))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn example() -> Definition {
+        Definition {
+            version: VERSION,
+            id: "5f0c2a52-9a3e-4a75-b7d5-0c8b8f6d1e11".parse().unwrap(),
+            name: "Debian 12".into(),
+            os: Some("debian12".into()),
+            machine: "pc-q35-7.2".into(),
+            cpus: 2,
+            memory: ByteSize::mib(2560),
+            firmware: Firmware::Bios,
+            serial_ports: 1,
+            kernel: Some(Kernel {
+                image: "/boot/vmlinuz".into(),
+                initrd: None,
+                append: Some("quiet".into()),
+            }),
+            disks: vec![Disk { path: "disk0.qcow2".into(), format: DiskFormat::Qcow2 }],
+            drives: vec![Drive { medium: Some("/home/ada/debian, 12.iso".into()) }, Drive::default()],
+            nics: vec![Nic { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into() }],
+        }
+    }
+
+    #[test]
+    fn a_definition_reads_well() {
+        insta::assert_snapshot!(example().write());
+        assert_eq!(Definition::read(&example().write()), Ok(example()));
+    }
+
+    #[test]
+    fn a_newer_definition_is_refused_whatever_else_stands_in_it() {
+        let text = "version = 2\nquantum = true\n";
+        assert_eq!(Definition::read(text), Err(ReadError::Newer { found: 2 }));
+    }
+
+    #[test]
+    fn a_definition_that_is_cut_short_is_never_taken_for_a_whole_one() {
+        let text = example().write();
+        for end in 0..text.trim_end().len() {
+            if let Some(start) = text.get(..end) {
+                assert!(Definition::read(start).is_err(), "cut at {end}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_could_do_harm_are_refused() {
+        for (name, fault) in [
+            ("", Some(NameFault::Empty)),
+            ("   ", Some(NameFault::Empty)),
+            ("../x", Some(NameFault::BadCharacter)),
+            ("a/b", Some(NameFault::BadCharacter)),
+            (".hidden", Some(NameFault::BadCharacter)),
+            ("tab\there", Some(NameFault::BadCharacter)),
+            (" padded", Some(NameFault::BadCharacter)),
+            ("Größe, 中文 =x", None),
+        ] {
+            assert_eq!(name_fault(name), fault, "{name:?}");
+        }
+        assert_eq!(name_fault(&"é".repeat(64)), None);
+        assert_eq!(name_fault(&"é".repeat(65)), Some(NameFault::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(
+            name in "[^/\\x00-\\x1f\\x7f-\\u{9f}. ][^/\\x00-\\x1f\\x7f-\\u{9f}]{0,40}[^/\\x00-\\x1f\\x7f-\\u{9f}\\s]",
+            memory in MIN_MEMORY.as_bytes()..u64::from(u32::MAX) * 4096,
+            medium in prop::option::of("/[^\\x00]{1,60}"),
+            cpus in 1..512_u32,
+        ) {
+            prop_assume!(name_fault(&name).is_none());
+            let mut definition = example();
+            definition.name = name;
+            definition.memory = ByteSize::bytes(memory);
+            definition.cpus = cpus;
+            definition.drives = vec![Drive { medium: medium.map(PathBuf::from) }];
+            prop_assert_eq!(Definition::read(&definition.write()), Ok(definition));
+        }
+
+        #[test]
+        fn nothing_that_is_read_can_do_harm(text in "\\PC{0,200}") {
+            let _ = Definition::read(&text);
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Making a guest: from what a person asked for, and what the host has, to a definition.
+
+use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, Nic, VERSION};
+use crate::engine::DiskFormat;
+use crate::files;
+use crate::inspect::{Limits, recommended};
+use crate::storage;
+use hv_api::{ByteSize, Error, FileFault, Firmware, GuestId, NetworkMode, NewGuest};
+use std::path::{Path, PathBuf};
+
+/// The file of a disk that was made for its guest, in the guest's folder.
+const DISK_FILE: &str = "disk0.qcow2";
+
+/// A guest to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// What it will be.
+    pub definition: Definition,
+    /// The size of the disk to make for it.
+    pub disk: Option<ByteSize>,
+}
+
+/// Decides everything that was left open, and makes sure that the files are there. Name, CPUs and memory
+/// were checked already.
+pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> Result<Resolved, Error> {
+    let no_disk = new.no_disk == Some(true);
+    conflict("iso", new.iso.is_some(), "kernel", new.kernel.is_some())?;
+    conflict("disk", new.disk.is_some(), "disk_path", new.disk_path.is_some())?;
+    conflict("disk", new.disk.is_some(), "no_disk", no_disk)?;
+    conflict("disk_path", new.disk_path.is_some(), "no_disk", no_disk)?;
+
+    let serial_ports = new.serial_ports.unwrap_or(1);
+    if serial_ports > MAX_SERIAL_PORTS {
+        return Err(Error::SerialPortsOutOfRange { requested: serial_ports, maximum: MAX_SERIAL_PORTS });
+    }
+    for path in [&new.iso, &new.kernel, &new.initrd].into_iter().flatten() {
+        files::open_readable(path.as_ref())?;
+    }
+    let suggested = recommended(limits);
+    let (disks, disk) = match (&new.disk_path, no_disk) {
+        (Some(path), _) => (vec![existing_disk(path)?], None),
+        (None, true) => (Vec::new(), None),
+        (None, false) => {
+            let size = new.disk.unwrap_or(suggested.disk);
+            if !(MIN_DISK..=MAX_DISK).contains(&size) {
+                return Err(Error::DiskSizeOutOfRange {
+                    requested: size,
+                    minimum: MIN_DISK,
+                    maximum: MAX_DISK,
+                });
+            }
+            (vec![Disk { path: DISK_FILE.into(), format: DiskFormat::Qcow2 }], Some(size))
+        }
+    };
+    let definition = Definition {
+        version: VERSION,
+        id,
+        name: new.name.clone(),
+        os: new.os.clone(),
+        machine,
+        cpus: new.cpus.unwrap_or(suggested.cpus),
+        memory: new.memory.unwrap_or(suggested.memory),
+        firmware: Firmware::Bios,
+        serial_ports,
+        kernel: new.kernel.as_ref().map(|kernel| Kernel {
+            image: kernel.into(),
+            initrd: new.initrd.as_ref().map(PathBuf::from),
+            append: new.append.clone(),
+        }),
+        disks,
+        // Every guest has a drive, so that a medium can be put in at any time.
+        drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],
+        nics: match new.network {
+            Some(false) => Vec::new(),
+            Some(true) | None => vec![Nic { mode: NetworkMode::User, mac: mac(id) }],
+        },
+    };
+    Ok(Resolved { definition, disk })
+}
+
+/// Makes the guest's own disk in the folder in which it is made.
+pub async fn make_disk(folder: &Path, size: ByteSize) -> Result<(), Error> {
+    storage::create_volume(&folder.join(DISK_FILE), size).await
+}
+
+fn conflict(first: &str, has_first: bool, second: &str, has_second: bool) -> Result<(), Error> {
+    if has_first && has_second {
+        return Err(Error::OptionsConflict { first: first.to_owned(), second: second.to_owned() });
+    }
+    Ok(())
+}
+
+/// A disk image that is used where it is. Its format is what it says it is: guessing `raw` for a file
+/// that could be something else would let a guest change what the host takes it for.
+fn existing_disk(path: &str) -> Result<Disk, Error> {
+    let (mut file, length) = files::open_readable(path.as_ref())?;
+    let unusable = |fault, detail: String| Error::FileUnusable { path: path.to_owned(), fault, detail };
+    let facts = crate::medium::read(&mut file, length)
+        .map_err(|error| unusable(files::fault_of(&error), error.to_string()))?;
+    let format = match facts.format {
+        Some(crate::medium::ImageFormat::Qcow2) => DiskFormat::Qcow2,
+        Some(crate::medium::ImageFormat::Raw) => DiskFormat::Raw,
+        None => {
+            let detail = "it is neither a qcow2 image nor a disk with a partition table".to_owned();
+            return Err(unusable(FileFault::WrongFormat, detail));
+        }
+    };
+    Ok(Disk { path: path.into(), format })
+}
+
+/// A card's address: of the range that QEMU uses for guests, with the last three bytes of the guest's id,
+/// which are random and stay the same.
+fn mac(id: GuestId) -> String {
+    let text = id.to_string();
+    let end = &text[text.len() - 6..];
+    format!("52:54:00:{}:{}:{}", &end[..2], &end[2..4], &end[4..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOST: Limits = Limits { cpus: 4, memory: ByteSize::gib(16) };
+
+    fn id() -> GuestId {
+        "5f0c2a52-9a3e-4a75-b7d5-0c8b8f6d1e11".parse().unwrap()
+    }
+
+    fn resolved(new: NewGuest) -> Result<Resolved, Error> {
+        resolve(id(), &NewGuest { name: "one".into(), ..new }, HOST, "pc-q35-7.2".into())
+    }
+
+    #[test]
+    fn what_is_left_open_is_chosen() {
+        let Resolved { definition, disk } = resolved(NewGuest::default()).unwrap();
+        assert_eq!(disk, Some(ByteSize::gib(20)));
+        assert_eq!((definition.cpus, definition.memory), (2, ByteSize::gib(2)));
+        assert_eq!(definition.nics[0].mac, "52:54:00:6d:1e:11");
+        assert_eq!(definition.drives, [Drive::default()]);
+        assert_eq!(definition.serial_ports, 1);
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let new = NewGuest { disk: Some(ByteSize::gib(1)), no_disk: Some(true), ..NewGuest::default() };
+        let expected = Error::OptionsConflict { first: "disk".into(), second: "no_disk".into() };
+        assert_eq!(resolved(new), Err(expected));
+    }
+
+    #[test]
+    fn sizes_and_counts_have_limits() {
+        let disk = |size| NewGuest { disk: Some(size), ..NewGuest::default() };
+        assert!(matches!(resolved(disk(ByteSize::bytes(0))), Err(Error::DiskSizeOutOfRange { .. })));
+        assert!(matches!(resolved(disk(ByteSize::bytes(u64::MAX))), Err(Error::DiskSizeOutOfRange { .. })));
+        let ports = NewGuest { serial_ports: Some(5), ..NewGuest::default() };
+        assert_eq!(resolved(ports), Err(Error::SerialPortsOutOfRange { requested: 5, maximum: 4 }));
+    }
+
+    #[test]
+    fn a_disk_image_is_used_as_what_it_is_and_not_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("text");
+        std::fs::write(&path, vec![b'x'; 4096]).unwrap();
+        let new = NewGuest { disk_path: Some(path.display().to_string()), ..NewGuest::default() };
+        assert!(matches!(resolved(new), Err(Error::FileUnusable { fault: FileFault::WrongFormat, .. })));
+    }
+}

@@ -1,0 +1,598 @@
+//! All guests: finding one, making one, and telling everybody what changes.
+//!
+//! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
+//! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
+
+use super::actor::{self, Handle, Request};
+use super::config::{Definition, name_fault};
+use super::creation::{self, Resolved};
+use super::state::Wish;
+use super::view;
+use super::volumes::Volumes;
+use crate::engine::{Engine, RunFiles};
+use crate::host::{self, Accelerators, Folders};
+use crate::inspect::{Limits, inspect};
+use crate::job::Jobs;
+use crate::store::Store;
+use hv_api::{
+    ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, JobKind, JobStage,
+    MediumInfo, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
+};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::{broadcast, mpsc};
+use tracing::{info, warn};
+
+/// Changes that a slow reader may be behind before it is told everything anew.
+const CHANGES: usize = 1024;
+
+/// News of an engine found running that may wait until its guest's task has begun.
+const ADOPTED_EVENTS: usize = 64;
+
+/// A guest may have this many times the host's CPUs: more is slower, but no mistake.
+const CPU_OVERCOMMIT: u32 = 4;
+
+/// The fewest CPUs that are allowed on any host, and the most that the machine can have.
+const CPU_LIMITS: (u32, u32) = (8, 255);
+
+/// What every guest's task needs of the rest of the core.
+pub struct Context {
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// Definitions.
+    pub store: Store,
+    /// Folders.
+    pub folders: Folders,
+    /// The accelerator that guests get.
+    pub accelerator: Accelerators,
+    /// Who has which disk.
+    pub volumes: Volumes,
+    /// Where changes are told.
+    pub changes: broadcast::Sender<Change>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("folders", &self.folders).finish_non_exhaustive()
+    }
+}
+
+impl Context {
+    /// The folder with a guest's sockets.
+    pub fn run_folder(&self, guest: GuestId) -> PathBuf {
+        self.folders.runtime.join("guests").join(guest.to_string())
+    }
+
+    /// The folder with a guest's logs.
+    pub fn log_folder(&self, guest: GuestId) -> PathBuf {
+        self.folders.state.join("guests").join(guest.to_string())
+    }
+
+    /// Where a guest's engine and serial ports write.
+    pub fn run_files(&self, definition: &Definition) -> RunFiles {
+        let logs = self.log_folder(definition.id);
+        RunFiles {
+            folder: self.run_folder(definition.id),
+            engine_log: logs.join("engine.log"),
+            serial_logs: (0..definition.serial_ports)
+                .map(|port| logs.join(format!("serial{port}.log")))
+                .collect(),
+        }
+    }
+}
+
+/// What stands at a guest's id.
+enum Entry {
+    /// A guest with its task.
+    Guest(Handle),
+    /// A guest in the making: its name is taken, and nobody sees it yet.
+    Reserved { name: String },
+    /// A guest whose definition can't be used.
+    Unavailable(Box<GuestInfo>),
+}
+
+/// All guests.
+pub struct Registry {
+    context: Rc<Context>,
+    guests: RefCell<BTreeMap<GuestId, Entry>>,
+    jobs: Jobs,
+}
+
+impl Registry {
+    /// Reads all guests, and takes over those that an earlier core left running.
+    ///
+    /// # Errors
+    /// Where the folder with the guests can't be read. A guest that can't be read is no error.
+    pub async fn open(
+        engine: Arc<dyn Engine>,
+        folders: Folders,
+        accelerator: Accelerators,
+    ) -> Result<Rc<Self>, Error> {
+        let (changes, _) = broadcast::channel(CHANGES);
+        let store = Store::new(folders.guests.clone());
+        let loaded = store.load()?;
+        let volumes = Volumes::default();
+        let jobs = Jobs::new(changes.clone());
+        let context = Rc::new(Context { engine, store, folders, accelerator, volumes, changes });
+        let mut guests = BTreeMap::new();
+        for found in loaded {
+            let entry = match found.definition {
+                Ok(definition) => Entry::Guest(take_over(&context, definition).await),
+                Err(fault) => {
+                    warn!(guest = %found.id, detail = fault.detail, "its definition can't be used");
+                    Entry::Unavailable(Box::new(view::unavailable(&context, found.id, &fault)))
+                }
+            };
+            guests.insert(found.id, entry);
+        }
+        info!(guests = guests.len(), "ready");
+        Ok(Rc::new(Self { context, guests: RefCell::new(guests), jobs }))
+    }
+
+    /// What guests' tasks share.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Long work.
+    pub fn jobs(&self) -> &Jobs {
+        &self.jobs
+    }
+
+    /// All guests, by name.
+    pub fn list(&self) -> Vec<GuestInfo> {
+        let guests = self.guests.borrow();
+        let mut all: Vec<GuestInfo> = guests
+            .values()
+            .filter_map(|entry| match entry {
+                Entry::Guest(handle) => Some((*handle.info()).clone()),
+                Entry::Unavailable(info) => Some((**info).clone()),
+                Entry::Reserved { .. } => None,
+            })
+            .collect();
+        all.sort_by_cached_key(|guest| (guest.name.to_lowercase(), guest.id));
+        all
+    }
+
+    /// One guest, also one that can't be used.
+    pub fn show(&self, guest: &str) -> Result<GuestInfo, Error> {
+        match self.find(guest) {
+            Err(Error::DefinitionUnusable { guest: id, .. }) => {
+                let found = self.list().into_iter().find(|info| info.name == id);
+                found.ok_or_else(|| Error::GuestNotFound { guest: guest.to_owned() })
+            }
+            found => found.map(|handle| (*handle.info()).clone()),
+        }
+    }
+
+    /// A guest's task, by the guest's id or name.
+    pub fn find(&self, guest: &str) -> Result<Handle, Error> {
+        let guests = self.guests.borrow();
+        let by_id = guest.parse().ok().and_then(|id: GuestId| guests.get(&id));
+        let by_name = || guests.values().find(|entry| entry.name().as_deref() == Some(guest));
+        match by_id.or_else(by_name) {
+            Some(Entry::Guest(handle)) => Ok(handle.clone()),
+            Some(Entry::Unavailable(info)) => Err(Error::DefinitionUnusable {
+                guest: info.name.clone(),
+                path: info.paths.definition.clone(),
+                fault: match info.reason {
+                    Some(StateReason::DefinitionNewer) => DefinitionFault::Newer,
+                    _ => DefinitionFault::Malformed,
+                },
+                detail: info.detail.clone().unwrap_or_default(),
+            }),
+            Some(Entry::Reserved { .. }) | None => Err(Error::GuestNotFound { guest: guest.to_owned() }),
+        }
+    }
+
+    /// Asks a guest for something, and waits until it has come true.
+    pub async fn wish(&self, guest: &str, wish: Wish) -> Result<GuestInfo, Error> {
+        self.find(guest)?.ask(|answer| Request::Wish(wish, answer)).await
+    }
+
+    /// Everything, and what comes after it.
+    pub async fn watch(&self) -> (Snapshot, broadcast::Receiver<Change>) {
+        // Listening comes first: what happens in between is told twice rather than never.
+        let changes = self.context.changes.subscribe();
+        (self.snapshot().await, changes)
+    }
+
+    /// Everything.
+    pub async fn snapshot(&self) -> Snapshot {
+        let host = self.host().await;
+        Snapshot { guests: self.list(), jobs: self.jobs.running(), host }
+    }
+
+    /// Facts about the host. Does not wait for the accelerator to be tried.
+    pub async fn host(&self) -> HostInfo {
+        let folders = &self.context.folders;
+        let memory = host::memory().unwrap_or_default();
+        HostInfo {
+            accelerator: self.context.accelerator.known().cloned(),
+            engine: self.context.engine.info().await,
+            cpus: host::cpus(),
+            memory: memory.total,
+            memory_available: memory.available,
+            firmware: host::firmware(),
+            data_folder: folders.data.display().to_string(),
+            state_folder: folders.state.display().to_string(),
+            runtime_folder: folders.runtime.display().to_string(),
+            free_space: host::free_space(&folders.guests).unwrap_or_default(),
+            core_version: env!("CARGO_PKG_VERSION").into(),
+            core_pid: std::process::id(),
+        }
+    }
+
+    /// Tries the accelerator, once, and tells everybody.
+    pub async fn try_accelerator(&self) {
+        let found = self.context.accelerator.get().await;
+        info!(chosen = ?found.chosen, kvm = ?found.kvm, detail = found.detail, "accelerator");
+        // Nobody may be watching.
+        let _ = self.context.changes.send(Change::Host(self.host().await));
+    }
+
+    /// What each of these files is.
+    pub async fn inspect(&self, paths: Vec<String>) -> Result<Vec<MediumInfo>, Error> {
+        let limits = Limits { cpus: host::cpus(), memory: host::memory().unwrap_or_default().total };
+        let names = self.names();
+        let look = move || {
+            let taken = |name: &str| names.iter().any(|other| same_name(other, name));
+            paths.iter().map(|path| inspect(path.as_ref(), &taken, limits)).collect()
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        looked.unwrap_or_else(|error| {
+            Err(Error::StoreFailed {
+                path: String::new(),
+                detail: format!("looking at files failed: {error}"),
+            })
+        })
+    }
+
+    /// Changes a guest's settings: all of them, or none.
+    pub async fn set(&self, guest: &str, settings: Settings) -> Result<Vec<SettingResult>, Error> {
+        let handle = self.find(guest)?;
+        if let Some(cpus) = settings.cpus {
+            self.check_cpus(cpus)?;
+        }
+        if let Some(memory) = settings.memory {
+            self.check_memory(memory)?;
+        }
+        if let Some(name) = &settings.name {
+            self.check_name(name, Some(handle.info().id))?;
+        }
+        handle.ask(|answer| Request::Set(settings, answer)).await
+    }
+
+    /// Deletes a guest.
+    pub async fn delete(&self, guest: &str, disks: bool) -> Result<(), Error> {
+        let id = match self.find(guest) {
+            Ok(handle) => {
+                handle.ask(|answer| Request::Delete { disks, answer }).await?;
+                handle.info().id
+            }
+            Err(unusable @ Error::DefinitionUnusable { .. }) => {
+                // Which of the files in its folder are disks can't be known, so they all stay.
+                let id = self.show(guest).map_err(|_gone| unusable)?.id;
+                self.context.store.delete(id, true)?;
+                id
+            }
+            Err(error) => return Err(error),
+        };
+        self.forget(id);
+        Ok(())
+    }
+
+    fn forget(&self, id: GuestId) {
+        self.guests.borrow_mut().remove(&id);
+        // Nobody may be watching.
+        let _ = self.context.changes.send(Change::Removed(id));
+    }
+
+    /// What a creation would do.
+    pub async fn plan(&self, new: &NewGuest) -> Result<Plan, Error> {
+        self.check_new(new)?;
+        let machine = self.newest_machine(&new.name).await?;
+        let Resolved { definition, .. } = creation::resolve(GuestId::random(), new, self.limits(), machine)?;
+        let folder = self.context.store.folder(definition.id);
+        let accelerator = self.context.accelerator.get().await.chosen;
+        let machine = definition.machine(&folder, accelerator, self.context.run_files(&definition));
+        Ok(Plan { definition: definition.write(), command: self.context.engine.command_line(&machine) })
+    }
+
+    /// Begins to make a guest. What can be refused at once is refused here.
+    pub fn create(self: &Rc<Self>, new: NewGuest) -> Result<Created, Error> {
+        self.check_new(&new)?;
+        // Everything that can be known without an engine is checked before there is a job.
+        creation::resolve(GuestId::random(), &new, self.limits(), String::new())?;
+        let guest = GuestId::random();
+        let reservation = self.reserve(guest, &new.name);
+        let registry = Rc::clone(self);
+        let name = new.name.clone();
+        let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
+            let machine = registry.newest_machine(&new.name).await?;
+            let Resolved { definition, disk } = creation::resolve(guest, &new, registry.limits(), machine)?;
+            let draft = registry.context.store.begin(guest)?;
+            progress.stage(JobStage::Disk, 0.2);
+            if let Some(size) = disk {
+                creation::make_disk(draft.folder(), size).await?;
+            }
+            progress.stage(JobStage::Definition, 0.5);
+            draft.keep(&definition)?;
+            let mut unstarted = reservation.keep(definition);
+            if new.start == Some(true) {
+                progress.stage(JobStage::Starting, 0.7);
+                let started =
+                    unstarted.handle.ask(|answer| Request::Wish(Wish::Start { paused: false }, answer));
+                started.await?;
+            }
+            unstarted.done();
+            Ok(())
+        });
+        Ok(Created { guest, job })
+    }
+
+    fn reserve(self: &Rc<Self>, guest: GuestId, name: &str) -> Reservation {
+        self.guests.borrow_mut().insert(guest, Entry::Reserved { name: name.to_owned() });
+        Reservation { registry: Rc::clone(self), guest, kept: false }
+    }
+
+    async fn newest_machine(&self, guest: &str) -> Result<String, Error> {
+        let found = self.context.engine.newest_machine().await;
+        found.map_err(|error| actor::engine_error(guest, hv_api::Operation::Create, error))
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.guests.borrow().values().filter_map(Entry::name).collect()
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { cpus: host::cpus(), memory: host::memory().unwrap_or_default().total }
+    }
+
+    fn check_new(&self, new: &NewGuest) -> Result<(), Error> {
+        self.check_name(&new.name, None)?;
+        if let Some(cpus) = new.cpus {
+            self.check_cpus(cpus)?;
+        }
+        if let Some(memory) = new.memory {
+            self.check_memory(memory)?;
+        }
+        self.check_disk_is_free(new)
+    }
+
+    /// A disk image that another guest has can't be a second guest's disk, whether or not that one runs.
+    fn check_disk_is_free(&self, new: &NewGuest) -> Result<(), Error> {
+        let Some(path) = &new.disk_path else { return Ok(()) };
+        let wanted = crate::storage::volume_id(path.as_ref());
+        let holder = self.list().into_iter().find(|guest| {
+            let mut volumes = guest.disks.iter().map(|disk| crate::storage::volume_id(disk.path.as_ref()));
+            wanted.is_some() && volumes.any(|volume| volume == wanted)
+        });
+        holder.map_or(Ok(()), |guest| Err(Error::DiskInUse { path: path.clone(), holder: guest.name }))
+    }
+
+    fn check_name(&self, name: &str, own: Option<GuestId>) -> Result<(), Error> {
+        if let Some(fault) = name_fault(name) {
+            return Err(Error::NameInvalid { name: name.to_owned(), fault });
+        }
+        let guests = self.guests.borrow();
+        let mut others =
+            guests.iter().filter(|(id, _)| Some(**id) != own).filter_map(|(_, entry)| entry.name());
+        if others.any(|other| same_name(&other, name)) {
+            return Err(Error::NameTaken { name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    fn check_cpus(&self, requested: u32) -> Result<(), Error> {
+        let (fewest, most) = CPU_LIMITS;
+        let maximum = (self.limits().cpus.saturating_mul(CPU_OVERCOMMIT)).clamp(fewest, most);
+        if (1..=maximum).contains(&requested) {
+            Ok(())
+        } else {
+            Err(Error::CpusOutOfRange { requested, minimum: 1, maximum })
+        }
+    }
+
+    fn check_memory(&self, requested: ByteSize) -> Result<(), Error> {
+        let (minimum, maximum) = (super::config::MIN_MEMORY, self.limits().memory);
+        if (minimum..=maximum).contains(&requested) {
+            Ok(())
+        } else {
+            Err(Error::MemoryOutOfRange { requested, minimum, maximum })
+        }
+    }
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Registry").field("guests", &self.guests.borrow().len()).finish_non_exhaustive()
+    }
+}
+
+impl Entry {
+    fn name(&self) -> Option<String> {
+        match self {
+            Self::Guest(handle) => Some(handle.info().name.clone()),
+            Self::Reserved { name } => Some(name.clone()),
+            Self::Unavailable(info) => Some(info.name.clone()),
+        }
+    }
+}
+
+/// Names that differ only in capital letters are one name: people can't tell them apart when they speak.
+fn same_name(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
+/// Starts a guest's task, with the engine that an earlier core left running, where there is one.
+async fn take_over(context: &Rc<Context>, definition: Definition) -> Handle {
+    let run = context.run_files(&definition);
+    let mut adopted = None;
+    // Without its folder there is no engine: most guests are off, and looking costs.
+    if run.folder.is_dir() {
+        let (sender, events) = mpsc::channel(ADOPTED_EVENTS);
+        match context.engine.adopt(definition.id, &run, sender).await {
+            Ok(found) => adopted = found.map(|found| (found, events)),
+            Err(error) => {
+                warn!(guest = %definition.id, %error, "its engine may still run, but can't be taken over")
+            }
+        }
+    }
+    actor::spawn(Rc::clone(context), definition, adopted)
+}
+
+/// A name that is taken for a guest in the making. Dropped before it is kept, it is free again.
+struct Reservation {
+    registry: Rc<Registry>,
+    guest: GuestId,
+    kept: bool,
+}
+
+impl Reservation {
+    /// The guest has its definition; now it gets its task, and everybody sees it.
+    fn keep(mut self, definition: Definition) -> Unstarted {
+        self.kept = true;
+        let handle = actor::spawn(Rc::clone(&self.registry.context), definition, None);
+        let info = (*handle.info()).clone();
+        self.registry.guests.borrow_mut().insert(self.guest, Entry::Guest(handle.clone()));
+        // Nobody may be watching.
+        let _ = self.registry.context.changes.send(Change::Guest(info));
+        Unstarted { registry: Rc::clone(&self.registry), handle, done: false }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.registry.guests.borrow_mut().remove(&self.guest);
+        }
+    }
+}
+
+/// A guest whose creation has not ended. Dropped before it is done, it is forced off and deleted, so that
+/// a creation that fails at its last step leaves as little behind as one that fails at its first.
+struct Unstarted {
+    registry: Rc<Registry>,
+    handle: Handle,
+    done: bool,
+}
+
+impl Unstarted {
+    fn done(&mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if self.done {
+            return;
+        }
+        let (registry, handle) = (Rc::clone(&self.registry), self.handle.clone());
+        tokio::task::spawn_local(async move {
+            let id = handle.info().id;
+            // Refused where it is down already.
+            let _ = handle.ask(|answer| Request::Wish(Wish::ForceOff, answer)).await;
+            match handle.ask(|answer| Request::Delete { disks: true, answer }).await {
+                Ok(()) => registry.forget(id),
+                Err(error) => warn!(guest = %id, ?error, "a guest that could not be started stays"),
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::engine::{Adopted, EngineError, EventSender, Machine, MachineConfig};
+    use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, KvmState, NameFault};
+
+    /// An engine that is not installed.
+    struct Missing;
+
+    #[async_trait::async_trait]
+    impl Engine for Missing {
+        async fn info(&self) -> EngineInfo {
+            EngineInfo { program: "none".into(), path: None, version: None }
+        }
+
+        async fn newest_machine(&self) -> Result<String, EngineError> {
+            Err(EngineError::Missing { program: "none".into() })
+        }
+
+        fn command_line(&self, _: &MachineConfig) -> Vec<String> {
+            Vec::new()
+        }
+
+        async fn start(&self, _: &MachineConfig, _: EventSender) -> Result<Arc<dyn Machine>, EngineError> {
+            Err(EngineError::Missing { program: "none".into() })
+        }
+
+        async fn adopt(&self, _: GuestId, _: &RunFiles, _: EventSender) -> Result<Option<Adopted>, EngineError> {
+            Ok(None)
+        }
+    }
+
+    /// A registry without guests, in a folder that goes with the test's process.
+    pub(crate) async fn empty() -> Rc<Registry> {
+        let base = tempfile::tempdir().unwrap().keep();
+        let folders = Folders {
+            data: base.join("data"),
+            guests: base.join("data/guests"),
+            state: base.join("state"),
+            runtime: base.join("run"),
+        };
+        folders.create().unwrap();
+        let info =
+            AcceleratorInfo { chosen: Accelerator::Emulation, kvm: KvmState::NoDevice, detail: String::new() };
+        Registry::open(Arc::new(Missing), folders, Accelerators::fixed(info)).await.unwrap()
+    }
+
+    fn local<T>(work: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        tokio::task::LocalSet::new().block_on(&runtime, work)
+    }
+
+    #[test]
+    fn what_can_be_refused_is_refused_before_there_is_a_job() {
+        local(async {
+            let registry = empty().await;
+            let new = |name: &str| NewGuest { name: name.into(), ..NewGuest::default() };
+            let refused = registry.create(new("../x")).unwrap_err();
+            assert_eq!(refused, Error::NameInvalid { name: "../x".into(), fault: NameFault::BadCharacter });
+            for cpus in [0, 10_000] {
+                let refused = registry.create(NewGuest { cpus: Some(cpus), ..new("a") }).unwrap_err();
+                assert!(matches!(refused, Error::CpusOutOfRange { requested, .. } if requested == cpus));
+            }
+            for memory in [ByteSize::bytes(0), ByteSize::gib(1 << 20)] {
+                let refused = registry.create(NewGuest { memory: Some(memory), ..new("a") }).unwrap_err();
+                assert!(matches!(refused, Error::MemoryOutOfRange { requested, .. } if requested == memory));
+            }
+            assert!(registry.jobs().running().is_empty());
+            assert!(registry.names().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_creation_that_fails_gives_its_name_back_and_leaves_no_file() {
+        local(async {
+            let registry = empty().await;
+            let new = NewGuest { name: "one".into(), ..NewGuest::default() };
+            let created = registry.create(new.clone()).unwrap();
+            // While it is under way the name is taken, in any case of its letters.
+            let taken = registry.create(NewGuest { name: "ONE".into(), ..NewGuest::default() });
+            assert_eq!(taken.unwrap_err(), Error::NameTaken { name: "ONE".into() });
+            let mut job = registry.jobs().follow(created.job).unwrap();
+            let ended = job.wait_for(|status| status.info.state != hv_api::JobState::Running).await.unwrap();
+            assert_eq!(ended.error, Some(Error::EngineMissing { program: "none".into() }));
+            drop(ended);
+            assert!(registry.names().is_empty());
+            let folder = &registry.context().folders.guests;
+            assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+        });
+    }
+}

@@ -1,0 +1,96 @@
+//! The program `hv-core`: reads its options, opens the log, and runs the daemon.
+//!
+//! Clients start it and read one line from its standard output: `listening`, `already running`, or what
+//! is wrong.
+
+use clap::Parser;
+use hv_core::daemon::{Daemon, StartError};
+use hv_core::engine::qemu::Qemu;
+use hv_core::host::{self, Accelerators, Folders};
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use tracing_subscriber::EnvFilter;
+
+/// A log that has grown beyond this, in bytes, is set aside when the core starts.
+const LOG_LIMIT: u64 = 4 << 20;
+
+/// Keeps, starts and watches the guests of one user. Clients start it when they need it.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Options {
+    /// Listen here instead of on the usual socket of this user.
+    #[arg(long, value_name = "PATH")]
+    socket: Option<PathBuf>,
+
+    /// Try whether KVM runs a program, say so in one line, and end.
+    #[arg(long, hide = true)]
+    probe_kvm: bool,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    if options.probe_kvm {
+        return host::probe_main();
+    }
+    match run(options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let running = matches!(error, StartError::AlreadyRunning);
+            say(&error.to_string());
+            if running { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(options: Options) -> Result<(), StartError> {
+    let folders = Folders::from_env().map_err(|error| StartError::Folders(std::io::Error::other(error)))?;
+    folders.create().map_err(StartError::Folders)?;
+    // Whatever is made from here on is for this user only.
+    rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    open_log(&folders.state.join("hv-core.log"));
+    let socket = options.socket.unwrap_or_else(hv_api::paths::socket);
+    let program = std::env::current_exe().map_err(StartError::Folders)?;
+    let accelerator = Accelerators::probed(program, folders.state.join("accelerator.json"));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Folders)?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let engine = Arc::new(Qemu::new("qemu-system-x86_64"));
+        let daemon = Daemon::start(engine, folders, accelerator, socket).await?;
+        say("listening");
+        daemon.run().await;
+        Ok(())
+    })
+}
+
+/// Says one line to whoever started the core, and nothing more: it may be gone any time.
+fn say(line: &str) {
+    let mut output = std::io::stdout().lock();
+    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+    if !output.is_terminal()
+        && let Ok(nothing) = OpenOptions::new().write(true).open("/dev/null")
+    {
+        let _ = rustix::stdio::dup2_stdout(nothing);
+    }
+}
+
+/// The log goes to the terminal where there is one, to the journal where systemd reads it, else to a file.
+fn open_log(path: &Path) {
+    let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    if std::io::stderr().is_terminal() || std::env::var_os("JOURNAL_STREAM").is_some() {
+        builder.with_writer(std::io::stderr).init();
+    } else if let Ok(file) = log_file(path) {
+        builder.with_ansi(false).with_writer(Arc::new(file)).init();
+    }
+}
+
+fn log_file(path: &Path) -> std::io::Result<File> {
+    if path.metadata().is_ok_and(|found| found.len() > LOG_LIMIT) {
+        std::fs::rename(path, path.with_extension("log.1"))?;
+    }
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path)
+}

@@ -1,0 +1,159 @@
+//! Viewers of a serial port. The engine appends what the guest writes to a log file; a viewer gets that
+//! file from (near) its beginning and then as it grows. Nothing is kept in memory, a viewer that reads
+//! slowly delays nobody, and what was written while no core ran is there as well.
+
+use crate::engine::Machine;
+use inotify::{Inotify, WatchMask};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
+use tokio::sync::watch;
+use tracing::debug;
+
+/// How much of what was written before a viewer came it is shown at most, in bytes.
+const REPLAY: u64 = 1 << 20;
+
+/// How much is read at once.
+const STEP: usize = 64 << 10;
+
+/// The machine that a guest has at a moment.
+pub type MachineWatch = watch::Receiver<Option<Arc<dyn Machine>>>;
+
+/// Opens a viewer: what is returned gives the port's output and takes what is to be typed, until the
+/// viewer closes it. It outlives the machine and goes on with the guest's next one.
+pub fn attach(log: PathBuf, port: u32, machine: MachineWatch) -> io::Result<OwnedFd> {
+    // The file may not be there yet; a viewer waits for it to fill.
+    let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&log)?;
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+    ours.set_nonblocking(true)?;
+    let (input, mut output) = UnixStream::from_std(ours)?.into_split();
+    tokio::spawn(async move {
+        let result = tokio::select! {
+            result = show(&log, &file, &mut output) => result,
+            result = take_input(input, port, &machine) => result,
+        };
+        debug!(port, ?result, "a viewer of a serial port has gone");
+    });
+    Ok(theirs.into())
+}
+
+/// Sends the log and what is added to it, for ever.
+async fn show(log: &Path, file: &File, output: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
+    let changes = Inotify::init()?;
+    changes.watches().add(log, WatchMask::MODIFY)?;
+    let mut changes = changes.into_event_stream(vec![0; 1024])?;
+    let mut position = file.metadata()?.len().saturating_sub(REPLAY);
+    let mut bytes = vec![0; STEP];
+    loop {
+        let length = file.metadata()?.len();
+        if length < position {
+            // A new start of the guest began a new log.
+            position = 0;
+        }
+        let count = file.read_at(&mut bytes, position)?;
+        if count > 0 {
+            output.write_all(&bytes[..count]).await?;
+            position += count as u64;
+        } else if futures_util::StreamExt::next(&mut changes).await.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// Passes what is typed to whichever machine there is; without one it is lost, as on a real port.
+async fn take_input(mut input: OwnedReadHalf, port: u32, machine: &MachineWatch) -> io::Result<()> {
+    let mut bytes = vec![0; 4096];
+    loop {
+        let count = input.read(&mut bytes).await?;
+        if count == 0 {
+            return Ok(());
+        }
+        let now = machine.borrow().clone();
+        if let Some(machine) = now
+            && let Err(error) = machine.write_serial(port, bytes[..count].to_vec()).await
+        {
+            debug!(port, %error, "typed into a serial port in vain");
+        }
+    }
+}
+
+/// Begins a port's log anew for a new start of the guest.
+pub fn begin_log(log: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(log)?;
+    file.set_len(0)
+}
+
+/// The end of a log as text, at most `limit` bytes of it; empty where there is no log.
+pub fn tail(log: &Path, limit: u64) -> io::Result<String> {
+    let file = match File::open(log) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        other => other?,
+    };
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(limit);
+    let mut bytes = vec![0; (length - start) as usize];
+    file.read_exact_at(&mut bytes, start)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    async fn read(viewer: &mut UnixStream, expected: &[u8]) {
+        let mut got = vec![0; expected.len()];
+        viewer.read_exact(&mut got).await.unwrap();
+        assert_eq!(got, expected);
+    }
+
+    fn viewer(log: &Path) -> UnixStream {
+        let (_keep, machine) = watch::channel(None);
+        let fd = attach(log.to_owned(), 0, machine).unwrap();
+        let stream = std::os::unix::net::UnixStream::from(fd);
+        stream.set_nonblocking(true).unwrap();
+        UnixStream::from_std(stream).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_viewer_sees_what_was_before_what_comes_and_a_new_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("serial0.log");
+        std::fs::write(&log, "before ").unwrap();
+        let mut viewer = viewer(&log);
+        read(&mut viewer, b"before ").await;
+        let mut guest = OpenOptions::new().append(true).open(&log).unwrap();
+        guest.write_all(b"after").unwrap();
+        read(&mut viewer, b"after").await;
+        begin_log(&log).unwrap();
+        guest.write_all(b"again").unwrap();
+        read(&mut viewer, b"again").await;
+    }
+
+    #[tokio::test]
+    async fn two_viewers_see_the_same_and_a_late_one_at_most_the_last_mebibyte() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("serial0.log");
+        let mut content = vec![b'x'; 100];
+        content.extend(vec![b'y'; REPLAY as usize]);
+        std::fs::write(&log, &content).unwrap();
+        for _ in 0..2 {
+            read(&mut viewer(&log), &content[100..]).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_viewer_may_come_before_the_first_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("serial0.log");
+        let mut viewer = viewer(&log);
+        std::fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"first").unwrap();
+        read(&mut viewer, b"first").await;
+    }
+}

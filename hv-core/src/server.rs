@@ -1,0 +1,333 @@
+//! The core's methods on the socket: decode, hand over to the registry or to a guest, encode. Nothing is
+//! decided here.
+
+mod connection;
+
+pub use connection::serve;
+
+use crate::guest::actor::Request;
+use crate::guest::registry::Registry;
+use crate::guest::state::Wish;
+use crate::job::Status;
+use crate::{keys, serial, store};
+use futures_util::stream::{self, Stream};
+use hv_api::{
+    Accelerator, AcceleratorInfo, Applied, BootMode, Change, Changed, Confidence, Created, DefinitionFault,
+    DiskInfo, DriveInfo, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestPaths,
+    GuestReply, GuestState, Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState,
+    KvmState, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, NameFault, NetworkMode, NewGuest,
+    NicInfo, Operation, PendingChange, Plan, Port, Recommended, SettingResult, Settings, Snapshot,
+    StateReason,
+};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::rc::Rc;
+use tokio::sync::{Notify, broadcast, watch};
+use zlink::Reply;
+
+/// How much of a log is given at most, in bytes.
+const LOG_LIMIT: u64 = 256 << 10;
+
+type Messages<T> = Pin<Box<dyn Stream<Item = Result<Reply<T>, Error>>>>;
+
+/// The service of one connection.
+#[derive(Debug, Clone)]
+pub struct Service {
+    registry: Rc<Registry>,
+    quit: Rc<Notify>,
+}
+
+impl Service {
+    /// The service over this registry. `quit` is notified when a client ends the core.
+    pub fn new(registry: Rc<Registry>, quit: Rc<Notify>) -> Self {
+        Self { registry, quit }
+    }
+
+    async fn wish(&self, guest: &str, wish: Wish) -> Result<GuestReply, Error> {
+        self.registry.wish(guest, wish).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn press(&self, guest: &str, groups: Vec<Vec<u16>>) -> Result<(), Error> {
+        let handle = self.registry.find(guest)?;
+        let info = handle.info();
+        let operation = Operation::SendKeys;
+        let machine = handle.machine().ok_or_else(|| wrong_state(&info, operation))?;
+        for group in groups {
+            let pressed = machine.press_keys(&group).await;
+            pressed.map_err(|error| crate::guest::actor::engine_error(&info.name, operation, error))?;
+        }
+        Ok(())
+    }
+}
+
+#[zlink::service(
+    interface = "dev.guesthouse.Core",
+    vendor = "Guesthouse",
+    product = "hv-core",
+    version = env!("CARGO_PKG_VERSION"),
+    types = [
+        Accelerator, AcceleratorInfo, Applied, BootMode, Changed, Confidence, Created, DefinitionFault, DiskInfo,
+        DriveInfo, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestPaths, GuestReply,
+        GuestState, Guests, HostInfo, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LogKind, LogReply,
+        Media, MediumInfo, MediumKind, MediumNote, NameFault, NetworkMode, NewGuest, NicInfo, Operation,
+        PendingChange, Plan, Port, Recommended, SettingResult, Settings, Snapshot, StateReason,
+    ]
+)]
+impl Service {
+    async fn host(&self) -> Result<HostInfo, Error> {
+        // Who asks for the host wants to know the accelerator, and can wait the moment it takes to try it.
+        self.registry.context().accelerator.get().await;
+        Ok(self.registry.host().await)
+    }
+
+    async fn inspect(&self, paths: Vec<String>) -> Result<Media, Error> {
+        self.registry.inspect(paths).await.map(|media| Media { media })
+    }
+
+    async fn plan(&self, guest: NewGuest) -> Result<Plan, Error> {
+        self.registry.plan(&guest).await
+    }
+
+    async fn create(&self, guest: NewGuest) -> Result<Created, Error> {
+        self.registry.create(guest)
+    }
+
+    #[zlink(more)]
+    async fn follow(
+        &self,
+        more: bool,
+        job: JobId,
+    ) -> impl Stream<Item = Result<Reply<JobReply>, Error>> + Unpin {
+        let messages: Messages<JobReply> = match self.registry.jobs().follow(job) {
+            Ok(status) => Box::pin(follow(status, more)),
+            Err(error) => Box::pin(stream::iter([Err(error)])),
+        };
+        messages
+    }
+
+    async fn cancel(&self, job: JobId) -> Result<(), Error> {
+        self.registry.jobs().cancel(job)
+    }
+
+    async fn list(&self) -> Result<Guests, Error> {
+        Ok(Guests { guests: self.registry.list() })
+    }
+
+    async fn show(&self, guest: String) -> Result<GuestReply, Error> {
+        self.registry.show(&guest).map(|guest| GuestReply { guest })
+    }
+
+    async fn start(&self, guest: String, paused: Option<bool>) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Start { paused: paused.unwrap_or_default() }).await
+    }
+
+    async fn shutdown(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Shutdown).await
+    }
+
+    async fn force_off(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::ForceOff).await
+    }
+
+    async fn pause(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Pause).await
+    }
+
+    async fn resume(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Resume).await
+    }
+
+    async fn restart(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Restart).await
+    }
+
+    async fn set(&self, guest: String, settings: Settings) -> Result<Changed, Error> {
+        self.registry.set(&guest, settings).await.map(|settings| Changed { settings })
+    }
+
+    async fn insert_medium(
+        &self,
+        guest: String,
+        drive: Option<String>,
+        path: String,
+    ) -> Result<GuestReply, Error> {
+        crate::files::open_readable(path.as_ref())?;
+        let medium = Some(PathBuf::from(path));
+        let handle = self.registry.find(&guest)?;
+        let request = |answer| Request::ChangeMedium { drive, medium, force: false, answer };
+        handle.ask(request).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn eject_medium(
+        &self,
+        guest: String,
+        drive: Option<String>,
+        force: Option<bool>,
+    ) -> Result<GuestReply, Error> {
+        let handle = self.registry.find(&guest)?;
+        let force = force.unwrap_or_default();
+        let request = |answer| Request::ChangeMedium { drive, medium: None, force, answer };
+        handle.ask(request).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn delete(&self, guest: String, disks: Option<bool>) -> Result<(), Error> {
+        self.registry.delete(&guest, disks.unwrap_or_default()).await
+    }
+
+    async fn screenshot(&self, guest: String, #[zlink(fds)] file: Vec<OwnedFd>) -> Result<(), Error> {
+        let handle = self.registry.find(&guest)?;
+        let info = handle.info();
+        let operation = Operation::Screenshot;
+        let machine = handle.machine().ok_or_else(|| wrong_state(&info, operation))?;
+        let file = file.into_iter().next().ok_or_else(|| Error::EngineRefused {
+            guest: info.name.clone(),
+            operation,
+            detail: "no file came with the call".into(),
+        })?;
+        let taken = machine.screenshot(file).await;
+        taken.map_err(|error| crate::guest::actor::engine_error(&info.name, operation, error))
+    }
+
+    async fn send_keys(&self, guest: String, keys: Vec<String>) -> Result<(), Error> {
+        let codes = keys.iter().map(|key| keys::named(key)).collect::<Result<Vec<_>, _>>()?;
+        self.press(&guest, vec![codes]).await
+    }
+
+    async fn type_text(&self, guest: String, text: String) -> Result<(), Error> {
+        self.press(&guest, keys::typing(&text)?).await
+    }
+
+    async fn log(&self, guest: String, log: LogKind) -> Result<LogReply, Error> {
+        let info = self.registry.show(&guest)?;
+        let path = match log {
+            LogKind::Engine => Some(&info.paths.engine_log),
+            LogKind::Serial => info.paths.serial_logs.first(),
+        };
+        let Some(path) = path else {
+            return Err(Error::PortNotFound { guest: info.name, port: 0, ports: 0 });
+        };
+        let path = Path::new(path);
+        serial::tail(path, LOG_LIMIT)
+            .map(|text| LogReply { text })
+            .map_err(|error| store::failed(path, &error))
+    }
+
+    #[zlink(return_fds)]
+    async fn open_serial(&self, guest: String, port: u32) -> (Result<Port, Error>, Vec<OwnedFd>) {
+        match self.serial(&guest, port) {
+            Ok(viewer) => (Ok(Port { port }), vec![viewer]),
+            Err(error) => (Err(error), Vec::new()),
+        }
+    }
+
+    #[zlink(return_fds)]
+    async fn open_display(&self, guest: String) -> (Result<(), Error>, Vec<OwnedFd>) {
+        let opened = match self.registry.find(&guest) {
+            Ok(handle) => handle.ask(Request::OpenDisplay).await,
+            Err(error) => Err(error),
+        };
+        match opened {
+            Ok(window) => (Ok(()), vec![window]),
+            Err(error) => (Err(error), Vec::new()),
+        }
+    }
+
+    #[zlink(more)]
+    async fn watch(&self, more: bool) -> impl Stream<Item = Result<Reply<Event>, Error>> + Unpin {
+        Box::pin(watch_changes(Rc::clone(&self.registry), more))
+    }
+
+    async fn quit(&self) -> Result<(), Error> {
+        self.quit.notify_one();
+        Ok(())
+    }
+}
+
+impl Service {
+    fn serial(&self, guest: &str, port: u32) -> Result<OwnedFd, Error> {
+        let handle = self.registry.find(guest)?;
+        let info = handle.info();
+        let Some(log) = info.paths.serial_logs.get(port as usize).map(PathBuf::from) else {
+            return Err(Error::PortNotFound { guest: info.name.clone(), port, ports: info.serial_ports });
+        };
+        if let Some(folder) = log.parent() {
+            hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
+        }
+        serial::attach(log.clone(), port, handle.watch_machine()).map_err(|error| store::failed(&log, &error))
+    }
+}
+
+fn wrong_state(info: &GuestInfo, operation: Operation) -> Error {
+    Error::WrongState { guest: info.name.clone(), state: info.state, operation }
+}
+
+/// A job's messages: as it is, and with `more`, each change until it ends.
+fn follow(status: watch::Receiver<Status>, more: bool) -> impl Stream<Item = Result<Reply<JobReply>, Error>> {
+    stream::unfold(Some((status, true)), move |state| async move {
+        let (mut status, first) = state?;
+        if !first && status.changed().await.is_err() {
+            return None;
+        }
+        let Status { info, error } = status.borrow_and_update().clone();
+        let message =
+            |info, continues| Ok(Reply::new(Some(JobReply { job: info })).set_continues(Some(continues)));
+        match info.state {
+            JobState::Running => Some((message(info, more), more.then_some((status, false)))),
+            JobState::Done => Some((message(info, false), None)),
+            JobState::Failed | JobState::Cancelled => {
+                Some((Err(error.unwrap_or(Error::JobCancelled { job: info.id.0 })), None))
+            }
+        }
+    })
+}
+
+/// Everything, and with `more`, each change after it. Who reads too slowly is told everything anew.
+fn watch_changes(registry: Rc<Registry>, more: bool) -> impl Stream<Item = Result<Reply<Event>, Error>> {
+    let message = move |change: Change| Ok(Reply::new(Some(Event::from(change))).set_continues(Some(more)));
+    stream::unfold(Some(None), move |state: Option<Option<broadcast::Receiver<Change>>>| {
+        let registry = Rc::clone(&registry);
+        async move {
+            let Some(mut changes) = state? else {
+                let (snapshot, changes) = registry.watch().await;
+                return Some((message(Change::Snapshot(snapshot)), more.then_some(Some(changes))));
+            };
+            let change = match changes.recv().await {
+                Ok(change) => change,
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    changes = changes.resubscribe();
+                    Change::Snapshot(registry.snapshot().await)
+                }
+                Err(broadcast::error::RecvError::Closed) => return None,
+            };
+            Some((message(change), Some(Some(changes))))
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hv_api::INTERFACE;
+    use tokio::task::spawn_local;
+    use zlink::varlink_service::Proxy;
+
+    /// The interface as any client can ask for it, held against the committed one. After a change that
+    /// only grows it, run `cargo insta review`.
+    #[test]
+    fn the_committed_interface_is_the_one_that_is_served() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let text = tokio::task::LocalSet::new().block_on(&runtime, async {
+            let (client, core) = tokio::net::UnixStream::pair().unwrap();
+            let registry = crate::guest::registry::tests::empty().await;
+            spawn_local(serve(core, Service::new(registry, Rc::default())));
+            let stream = zlink::tokio::unix::Stream::try_from(client).unwrap();
+            let mut client = zlink::Connection::new(stream);
+            let interface = client.get_interface_description(INTERFACE.try_into().unwrap()).await.unwrap();
+            interface.unwrap().as_raw().unwrap().to_owned()
+        });
+        insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../api" }, {
+            insta::assert_snapshot!("dev.guesthouse.Core.varlink", text);
+        });
+    }
+}

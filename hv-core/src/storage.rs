@@ -1,0 +1,104 @@
+//! Volumes: making them, and knowing whether two paths are the same one.
+
+use crate::engine::DiskFormat;
+use crate::store;
+use hv_api::{ByteSize, Error};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+/// The program that makes volumes.
+const IMAGE_TOOL: &str = "qemu-img";
+
+/// How long the making of an empty volume may take. It is some hundred kilobytes.
+const CREATE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Makes an empty qcow2 volume. Given up, it leaves at most a part of the file behind, which is in a
+/// folder that its caller throws away.
+pub async fn create_volume(path: &Path, size: ByteSize) -> Result<(), Error> {
+    let child = Command::new(IMAGE_TOOL)
+        .args(["create", "-q", "-f", "qcow2", "--"])
+        .arg(path)
+        .arg(size.as_bytes().to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Error::EngineMissing { program: IMAGE_TOOL.into() },
+            _ => store::failed(path, &error),
+        })?;
+    let output = tokio::time::timeout(CREATE_DEADLINE, child.wait_with_output())
+        .await
+        .unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(|error| store::failed(path, &error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    if words.contains("No space left on device") || words.contains("Disk quota exceeded") {
+        return Err(store::no_space(path));
+    }
+    Err(Error::StoreFailed { path: path.display().to_string(), detail: words.trim().to_owned() })
+}
+
+/// The size that a guest sees of a volume; nothing where it can't be read.
+pub fn volume_size(path: &Path, format: DiskFormat) -> Option<ByteSize> {
+    let mut file = std::fs::File::open(path).ok()?;
+    match format {
+        DiskFormat::Raw => Some(ByteSize::bytes(file.metadata().ok()?.len())),
+        DiskFormat::Qcow2 => {
+            let mut header = [0; 32];
+            file.read_exact(&mut header).ok()?;
+            let (magic, size) = (header.first_chunk::<4>()?, header.last_chunk::<8>()?);
+            (magic == b"QFI\xfb").then(|| ByteSize::bytes(u64::from_be_bytes(*size)))
+        }
+    }
+}
+
+/// What makes two paths the same volume: the file itself, whatever it is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct VolumeId {
+    device: u64,
+    file: u64,
+}
+
+/// The identity of the volume at a path; nothing where there is none.
+pub fn volume_id(path: &Path) -> Option<VolumeId> {
+    let found = std::fs::metadata(path).ok()?;
+    Some(VolumeId { device: found.dev(), file: found.ino() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_volume_is_made_and_its_size_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a disk, with a comma.qcow2");
+        create_volume(&path, ByteSize::gib(20)).await.unwrap();
+        assert_eq!(volume_size(&path, DiskFormat::Qcow2), Some(ByteSize::gib(20)));
+        assert!(path.metadata().unwrap().len() < 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_volume_in_a_place_that_is_not_there_is_refused_with_the_place() {
+        let error = create_volume(Path::new("/nonexistent/disk"), ByteSize::gib(1)).await.unwrap_err();
+        assert!(matches!(error, Error::StoreFailed { path, .. } if path == "/nonexistent/disk"));
+    }
+
+    #[test]
+    fn a_volume_is_the_same_by_any_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        std::fs::write(&one, "x").unwrap();
+        std::os::unix::fs::symlink(&one, &other).unwrap();
+        assert_eq!(volume_id(&one), volume_id(&other));
+        assert_eq!(volume_id(&folder.path().join("none")), None);
+    }
+}
