@@ -72,7 +72,7 @@ pub struct Changed {
 pub enum LogKind {
     /// What the engine wrote.
     Engine,
-    /// What the guest wrote on its first serial port since its last start.
+    /// What the guest wrote on a serial port since its last start.
     Serial,
 }
 
@@ -179,8 +179,14 @@ pub trait Core {
     /// Types a text on a US keyboard; refused whole where it has a character that has no key there.
     async fn type_text(&mut self, guest: &str, text: &str) -> zlink::Result<Result<(), Error>>;
 
-    /// The end of one of a guest's logs.
-    async fn log(&mut self, guest: &str, log: LogKind) -> zlink::Result<Result<LogReply, Error>>;
+    /// The end of one of a guest's logs. `port` says which serial port's, from 0; the first where it is
+    /// left out.
+    async fn log(
+        &mut self,
+        guest: &str,
+        log: LogKind,
+        port: Option<u32>,
+    ) -> zlink::Result<Result<LogReply, Error>>;
 
     /// Opens a serial port. The descriptor is a stream socket: it gives what the guest has written
     /// since its last start, then what it writes, across restarts of the guest, and takes what to type.
