@@ -198,14 +198,15 @@ impl Service {
         self.press(&guest, keys::typing(&text)?).await
     }
 
-    async fn log(&self, guest: String, log: LogKind) -> Result<LogReply, Error> {
+    async fn log(&self, guest: String, log: LogKind, port: Option<u32>) -> Result<LogReply, Error> {
         let info = self.registry.show(&guest)?;
+        let port = port.unwrap_or_default();
         let path = match log {
             LogKind::Engine => Some(&info.paths.engine_log),
-            LogKind::Serial => info.paths.serial_logs.first(),
+            LogKind::Serial => info.paths.serial_logs.get(port as usize),
         };
         let Some(path) = path else {
-            return Err(Error::PortNotFound { guest: info.name, port: 0, ports: 0 });
+            return Err(Error::PortNotFound { guest: info.name, port, ports: info.serial_ports });
         };
         let path = Path::new(path);
         serial::tail(path, LOG_LIMIT)

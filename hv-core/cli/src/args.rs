@@ -1,0 +1,461 @@
+//! The command line: what may be written, and what it means.
+
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use hv_api::{ByteSize, NewGuest, Settings, SizeError};
+use std::path::PathBuf;
+
+/// Runs guest operating systems: the Guesthouse core without a window.
+///
+/// GUEST is a name or an identity everywhere. Exit status: 0 done, 1 refused or failed, 2 wrong usage,
+/// 3 the core can't be reached, 130 interrupted.
+#[derive(Debug, Parser)]
+#[command(name = "hv", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Args {
+    /// The core's socket [default: $GUESTHOUSE_SOCKET, else the user's own].
+    #[arg(long, global = true, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+    /// Print one JSON object, or one a line for lists and streams, and nothing else.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    #[command(flatten)]
+    Call(Call),
+    /// Make a new guest. What is not said is chosen by the medium and the host.
+    Create(Box<Create>),
+    /// Show a serial port on this terminal, from what was printed before on. Ctrl+] leaves.
+    Console {
+        /// Its name or identity.
+        guest: String,
+        /// The number of the port, from 0.
+        #[arg(long, default_value_t = 0)]
+        port: u32,
+    },
+}
+
+/// Commands that are over with a call, and may be interrupted anywhere.
+#[derive(Debug, Subcommand)]
+pub enum Call {
+    /// Show what this computer has for guests: accelerator, QEMU, CPUs, memory, free space, folders.
+    Host,
+    /// Say what files are: installation media, disk images.
+    Inspect {
+        /// The files.
+        #[arg(required = true, value_name = "PATH", value_parser = path)]
+        paths: Vec<String>,
+    },
+    /// List all guests.
+    List,
+    /// Show one guest.
+    Show {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Start a guest.
+    Start {
+        /// Its name or identity.
+        guest: String,
+        /// Leave its CPUs stopped, until it is resumed.
+        #[arg(long)]
+        paused: bool,
+    },
+    /// Ask a guest to shut down, as its power button would.
+    Shutdown {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Take a guest's power away; what it has not written is lost.
+    ForceOff {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Stop a guest's CPUs; its memory is kept.
+    Pause {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Let a paused guest go on.
+    Resume {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Restart a guest, as its reset button would.
+    Restart {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Change settings: all that are named, or none.
+    Set {
+        /// Its name or identity.
+        guest: String,
+        /// name=NAME, cpus=NUMBER, memory=SIZE.
+        #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
+        settings: Vec<Setting>,
+    },
+    /// Show what is in a guest's drives, or change it, also while the guest runs.
+    Media {
+        /// Its name or identity.
+        guest: String,
+        #[command(subcommand)]
+        action: Option<MediaAction>,
+    },
+    /// Show what the engine wrote, or a serial port.
+    Log {
+        /// Its name or identity.
+        guest: String,
+        /// What the guest wrote on this serial port, from 0, since its last start.
+        #[arg(long, value_name = "PORT")]
+        serial: Option<u32>,
+    },
+    /// Write a picture of a guest's display into a file.
+    Screenshot {
+        /// Its name or identity.
+        guest: String,
+        /// The file, in PNG format. One that exists is replaced when the picture is complete.
+        #[arg(value_name = "FILE.png", value_parser = path)]
+        file: String,
+    },
+    /// Press keys together and let them go.
+    Key {
+        /// Its name or identity.
+        guest: String,
+        /// The keys, as ctrl+alt+delete.
+        #[arg(value_parser = keys)]
+        keys: Keys,
+    },
+    /// Type a text on a US keyboard.
+    Type {
+        /// Its name or identity.
+        guest: String,
+        /// The text.
+        #[arg(allow_hyphen_values = true)]
+        text: String,
+    },
+    /// Delete a guest that is off. Media and disks elsewhere are never touched.
+    Delete {
+        /// Its name or identity.
+        guest: String,
+        /// Delete the disks that were made for it, too.
+        #[arg(long)]
+        with_disks: bool,
+    },
+    /// Show everything that is, then each change, until interrupted.
+    Events,
+}
+
+/// What to do with a drive.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum MediaAction {
+    /// Put a medium into a drive, in place of what is there.
+    Insert {
+        /// The drive [default: the first].
+        #[arg(long)]
+        drive: Option<String>,
+        /// The medium.
+        #[arg(value_parser = path)]
+        path: String,
+    },
+    /// Take the medium out of a drive.
+    Eject {
+        /// The drive [default: the first].
+        #[arg(long)]
+        drive: Option<String>,
+        /// Do so even where the guest holds it.
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["iso", "kernel", "empty"])))]
+pub struct Create {
+    /// The name of the new guest.
+    pub name: String,
+    /// Install or start from this ISO file.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub iso: Option<String>,
+    /// Start this Linux kernel directly.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub kernel: Option<String>,
+    /// The initial file system that goes with the kernel.
+    #[arg(long, value_name = "PATH", requires = "kernel", conflicts_with_all = ["iso", "empty"], value_parser = path)]
+    pub initrd: Option<String>,
+    /// The kernel's command line.
+    #[arg(long, value_name = "TEXT", requires = "kernel", conflicts_with_all = ["iso", "empty"], allow_hyphen_values = true)]
+    pub append: Option<String>,
+    /// Nothing to start from yet.
+    #[arg(long)]
+    pub empty: bool,
+    /// The operating system, as a short id of the operating-system database.
+    #[arg(long, value_name = "ID")]
+    pub os: Option<String>,
+    /// Virtual CPUs.
+    #[arg(long, value_name = "NUMBER")]
+    pub cpus: Option<u32>,
+    /// Memory, as 2GiB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<ByteSize>,
+    /// The size of its new disk, as 20GiB.
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["disk_path", "no_disk"])]
+    pub disk: Option<ByteSize>,
+    /// An existing disk image to use in place.
+    #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
+    pub disk_path: Option<String>,
+    /// No disk at all.
+    #[arg(long)]
+    pub no_disk: bool,
+    /// Its network card [default: user].
+    #[arg(long, value_enum)]
+    pub nic: Option<Nic>,
+    /// Serial ports, 0 to 4 [default: 1].
+    #[arg(long, value_name = "NUMBER")]
+    pub serial: Option<u32>,
+    /// Start it when it is made.
+    #[arg(long)]
+    pub start: bool,
+    /// Start it and show its serial console.
+    #[arg(long)]
+    pub console: bool,
+    /// Change nothing: print its definition and the engine's command line.
+    #[arg(long, conflicts_with = "console")]
+    pub dry_run: bool,
+}
+
+/// How the network card of a new guest reaches the world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Nic {
+    /// Through the user's own network connections.
+    User,
+    /// It has none.
+    None,
+}
+
+impl Create {
+    /// The same in the core's words.
+    pub fn into_guest(self) -> NewGuest {
+        NewGuest {
+            name: self.name,
+            iso: self.iso,
+            kernel: self.kernel,
+            initrd: self.initrd,
+            append: self.append,
+            os: self.os,
+            cpus: self.cpus,
+            memory: self.memory,
+            disk: self.disk,
+            disk_path: self.disk_path,
+            no_disk: self.no_disk.then_some(true),
+            network: self.nic.map(|nic| nic == Nic::User),
+            serial_ports: self.serial,
+            start: (self.start || self.console).then_some(true),
+        }
+    }
+}
+
+/// One changed setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Setting {
+    Name(String),
+    Cpus(u32),
+    Memory(ByteSize),
+}
+
+/// Keys that are pressed together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keys(pub Vec<String>);
+
+/// Puts settings together; refused where one is named twice.
+pub fn settings(list: Vec<Setting>) -> Result<Settings, String> {
+    let mut settings = Settings::default();
+    for setting in list {
+        let (key, before) = match setting {
+            Setting::Name(name) => ("name", settings.name.replace(name).is_some()),
+            Setting::Cpus(cpus) => ("cpus", settings.cpus.replace(cpus).is_some()),
+            Setting::Memory(memory) => ("memory", settings.memory.replace(memory).is_some()),
+        };
+        if before {
+            return Err(format!("“{key}” is set twice: which of the two values is meant?"));
+        }
+    }
+    Ok(settings)
+}
+
+fn setting(text: &str) -> Result<Setting, String> {
+    let (key, value) = text.split_once('=').ok_or("a setting is written KEY=VALUE")?;
+    match key {
+        "name" => Ok(Setting::Name(value.to_owned())),
+        "cpus" => value
+            .parse()
+            .map(Setting::Cpus)
+            .map_err(|_unreadable| format!("“{value}” is not a number of CPUs")),
+        "memory" => size(value).map(Setting::Memory),
+        other => Err(format!("there is no setting “{other}”; there are name, cpus and memory")),
+    }
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|error| match error {
+        SizeError::NoUnit(number) => {
+            format!("which unit is meant: {number}MiB, {number}GiB or {number}GB?")
+        }
+        SizeError::Malformed(text) => format!("“{text}” is not a size; sizes are written as 512MiB or 2GiB"),
+    })
+}
+
+fn keys(text: &str) -> Result<Keys, String> {
+    let keys: Vec<String> = text.split('+').map(str::to_ascii_lowercase).collect();
+    if keys.iter().any(String::is_empty) {
+        return Err("keys are written as ctrl+alt+delete".to_owned());
+    }
+    Ok(Keys(keys))
+}
+
+/// The core has another working folder: it gets whole paths only.
+fn path(text: &str) -> Result<String, String> {
+    let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|_not_text| "the path of the working folder is not valid text (UTF-8)".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split_whitespace())
+    }
+
+    fn created(line: &str) -> NewGuest {
+        match parse(line).expect("a right command line").command {
+            Command::Create(create) => create.into_guest(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn create_passes_on_what_was_said_and_only_that() {
+        let guest = created("hv create A --iso /a.iso");
+        let expected = NewGuest { name: "A".into(), iso: Some("/a.iso".into()), ..NewGuest::default() };
+        assert_eq!(guest, expected);
+
+        let guest = created(
+            "hv --json create B --kernel /k --initrd /i --append -- --cpus 2 --memory 512MiB --disk 1GiB \
+             --nic none --serial 2 --console --os debian12",
+        );
+        assert_eq!(
+            guest,
+            NewGuest {
+                name: "B".into(),
+                kernel: Some("/k".into()),
+                initrd: Some("/i".into()),
+                append: Some("--".into()),
+                os: Some("debian12".into()),
+                cpus: Some(2),
+                memory: Some(ByteSize::mib(512)),
+                disk: Some(ByteSize::gib(1)),
+                network: Some(false),
+                serial_ports: Some(2),
+                start: Some(true),
+                ..NewGuest::default()
+            }
+        );
+    }
+
+    #[test]
+    fn relative_paths_become_whole() {
+        let here = std::env::current_dir().expect("a working folder");
+        let guest = created("hv create A --iso sub/a.iso --disk-path ./d.qcow2");
+        assert_eq!(guest.iso.as_deref(), here.join("sub/a.iso").to_str());
+        assert_eq!(guest.disk_path.as_deref(), here.join("d.qcow2").to_str());
+    }
+
+    #[test]
+    fn a_new_guest_has_exactly_one_source_and_at_most_one_disk() {
+        for wrong in [
+            "hv create A",
+            "hv create A --iso /a --empty",
+            "hv create A --iso /a --kernel /k",
+            "hv create A --empty --initrd /i",
+            "hv create A --empty --append x",
+            "hv create A --empty --disk 1GiB --no-disk",
+            "hv create A --empty --disk 1GiB --disk-path /d",
+            "hv create A --empty --disk-path /d --no-disk",
+            "hv create A --empty --nic bridge",
+            "hv create A --empty --dry-run --console",
+            "hv create --empty",
+        ] {
+            let error = parse(wrong).expect_err(wrong);
+            assert_eq!(error.exit_code(), 2, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_bare_number_for_a_size_is_answered_with_a_question() {
+        for line in ["hv create A --empty --memory 2048", "hv set A memory=2048"] {
+            let error = parse(line).expect_err(line);
+            assert_eq!(error.kind(), ErrorKind::ValueValidation);
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains("which unit is meant: 2048MiB, 2048GiB"), "{error}");
+        }
+    }
+
+    #[test]
+    fn settings_are_read_and_none_is_set_twice() {
+        assert_eq!(setting("name=a=b"), Ok(Setting::Name("a=b".into())));
+        assert_eq!(setting("cpus=3"), Ok(Setting::Cpus(3)));
+        for wrong in ["cpus", "cpus=-1", "cpus=two", "colour=red", "memory=2", "memory=much"] {
+            assert!(setting(wrong).is_err(), "{wrong}");
+        }
+        let both = settings(vec![Setting::Cpus(2), Setting::Name("x".into())]).expect("two settings");
+        assert_eq!(both, Settings { name: Some("x".into()), cpus: Some(2), memory: None });
+        assert!(settings(vec![Setting::Cpus(2), Setting::Cpus(2)]).is_err());
+    }
+
+    #[test]
+    fn keys_are_parted_at_plus_signs() {
+        assert_eq!(keys("Ctrl+Alt+Delete"), Ok(Keys(vec!["ctrl".into(), "alt".into(), "delete".into()])));
+        for wrong in ["", "+", "ctrl+", "ctrl++a"] {
+            assert!(keys(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn media_is_listed_without_an_action() {
+        let action = |line: &str| match parse(line).expect(line).command {
+            Command::Call(Call::Media { action, .. }) => action,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(action("hv media A"), None);
+        let inserted = MediaAction::Insert { drive: Some("cd1".into()), path: "/a.iso".into() };
+        assert_eq!(action("hv media A insert --drive cd1 /a.iso"), Some(inserted));
+        assert_eq!(action("hv media A eject --force"), Some(MediaAction::Eject { drive: None, force: true }));
+    }
+
+    #[test]
+    fn options_for_all_commands_may_stand_anywhere() {
+        for line in ["hv --json --socket /s list", "hv list --socket /s --json"] {
+            let args = parse(line).expect(line);
+            assert!(args.json && args.socket == Some("/s".into()), "{line}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_offered_that_is_not_there() {
+        for command in ["snapshot A list", "import f", "save A", "reset A", "create A --image /x"] {
+            assert!(parse(&format!("hv {command}")).is_err(), "{command}");
+        }
+    }
+}

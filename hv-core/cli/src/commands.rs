@@ -1,0 +1,80 @@
+//! From a command line to calls, and from their answers to output.
+
+mod create;
+mod events;
+mod guests;
+mod machine;
+mod screenshot;
+
+use crate::args::{Args, Call, Command};
+use crate::console;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::{HostView, MediumView, Output, host_block, medium_block};
+use hv_api::client::{Connection, connect_or_start, settle};
+use hv_api::{Core, paths};
+
+/// Does what the command line asks for.
+pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
+    let mut interrupt = Interrupt::new()?;
+    let socket = std::path::absolute(args.socket.unwrap_or_else(paths::socket))
+        .map_err(|error| Failure::Usage(format!("the socket's path can't be used: {error}")))?;
+    let mut core = interrupt.guard(connect_or_start(&socket)).await?;
+    match args.command {
+        Command::Call(call) => interrupt.guard(answer(&mut core, call, output)).await,
+        Command::Create(create) => create::run(&mut core, &socket, *create, output, &mut interrupt).await,
+        Command::Console { guest, port } => console::attach(&mut core, &guest, port, &mut interrupt).await,
+    }
+}
+
+async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Result<(), Failure> {
+    match call {
+        Call::Host => host(core, output).await,
+        Call::Inspect { paths } => inspect(core, &paths, output).await,
+        Call::List => guests::list(core, output).await,
+        Call::Show { guest } => guests::show(core, &guest, output).await,
+        Call::Start { guest, paused } => {
+            let reply = settle(core.start(&guest, paused.then_some(true)).await)?;
+            guests::changed(&reply.guest, output)
+        }
+        Call::Shutdown { guest } => guests::changed(&settle(core.shutdown(&guest).await)?.guest, output),
+        Call::ForceOff { guest } => guests::changed(&settle(core.force_off(&guest).await)?.guest, output),
+        Call::Pause { guest } => guests::changed(&settle(core.pause(&guest).await)?.guest, output),
+        Call::Resume { guest } => guests::changed(&settle(core.resume(&guest).await)?.guest, output),
+        Call::Restart { guest } => guests::changed(&settle(core.restart(&guest).await)?.guest, output),
+        Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
+        Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
+        Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,
+        Call::Screenshot { guest, file } => screenshot::take(core, &guest, &file, output).await,
+        Call::Key { guest, keys } => {
+            settle(core.send_keys(&guest, &keys.0).await)?;
+            guests::done(output)
+        }
+        Call::Type { guest, text } => {
+            settle(core.type_text(&guest, &text).await)?;
+            guests::done(output)
+        }
+        Call::Delete { guest, with_disks } => {
+            settle(core.delete(&guest, with_disks.then_some(true)).await)?;
+            guests::done(output)
+        }
+        Call::Events => events::follow(core, output).await,
+    }
+}
+
+async fn host(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
+    let host = settle(core.host().await)?;
+    if output.is_json() { output.object(&HostView::from(&host)) } else { output.text(&host_block(&host)) }
+}
+
+async fn inspect(core: &mut Connection, paths: &[String], output: &mut Output) -> Result<(), Failure> {
+    let found = settle(core.inspect(paths).await)?;
+    for medium in &found.media {
+        if output.is_json() {
+            output.object(&MediumView::from(medium))?;
+        } else {
+            output.text(&medium_block(medium))?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,67 @@
+//! Guests: listed, shown, changed.
+
+use crate::args::{Setting, settings};
+use crate::failure::Failure;
+use crate::output::{GuestView, Output, SettingsView, escaped, guest_block, table, wire_word};
+use hv_api::client::{Connection, settle};
+use hv_api::{Applied, Core, GuestInfo};
+use serde::Serialize;
+
+/// The answer of a command that has nothing to say.
+#[derive(Serialize)]
+struct Done {
+    done: bool,
+}
+
+/// Lists all guests.
+pub async fn list(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
+    let guests = settle(core.list().await)?.guests;
+    if output.is_json() {
+        return guests.iter().try_for_each(|guest| output.object(&GuestView::from(guest)));
+    }
+    let row = |guest: &GuestInfo| {
+        [guest.name.clone(), wire_word(&guest.state), guest.cpus.to_string(), guest.memory.to_string()]
+    };
+    output.text(&table(["NAME", "STATE", "CPUS", "MEMORY"], guests.iter().map(row).collect()))
+}
+
+/// Shows one guest.
+pub async fn show(core: &mut Connection, guest: &str, output: &mut Output) -> Result<(), Failure> {
+    let guest = settle(core.show(guest).await)?.guest;
+    if output.is_json() { output.object(&GuestView::from(&guest)) } else { output.text(&guest_block(&guest)) }
+}
+
+/// Says what a guest does after a command.
+pub fn changed(guest: &GuestInfo, output: &mut Output) -> Result<(), Failure> {
+    if output.is_json() {
+        output.object(&GuestView::from(guest))
+    } else {
+        output.line(&format!("{}: {}", escaped(&guest.name), wire_word(&guest.state)))
+    }
+}
+
+/// Says that it was done, to programs; people hear of failures only.
+pub fn done(output: &mut Output) -> Result<(), Failure> {
+    if output.is_json() { output.object(&Done { done: true }) } else { Ok(()) }
+}
+
+/// Changes settings.
+pub async fn set(
+    core: &mut Connection,
+    guest: &str,
+    list: Vec<Setting>,
+    output: &mut Output,
+) -> Result<(), Failure> {
+    let settings = settings(list).map_err(Failure::Usage)?;
+    let results = settle(core.set(guest, &settings).await)?.settings;
+    if output.is_json() {
+        return output.object(&SettingsView::from(&results[..]));
+    }
+    results.iter().try_for_each(|result| {
+        let when = match result.applied {
+            Applied::Now => "now",
+            Applied::AtNextStart => "at next start",
+        };
+        output.line(&format!("{}: applied {when}", escaped(&result.key)))
+    })
+}

@@ -1,0 +1,204 @@
+//! The text that people get: tables, and blocks of one fact a line. Names and paths are made harmless
+//! for the terminal here.
+
+use super::text::escaped;
+use super::views::wire_word;
+use crate::failure::english;
+use hv_api::problem::{explain_accelerator, explain_state, note_sentence};
+use hv_api::{GuestInfo, HostInfo, MediumInfo};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use unicode_width::UnicodeWidthStr;
+
+/// A table with columns as wide as their widest cell needs on a terminal.
+pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned))
+        .chain(rows.into_iter().map(|row| row.map(|cell| escaped(&cell))))
+        .collect();
+    let mut widths = [0; N];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.width());
+        }
+    }
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', width - cell.width() + 2));
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A title, and one fact a line beneath it.
+fn block(title: &str, facts: &[(&str, String)]) -> String {
+    let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
+    let mut text = format!("{}\n", escaped(title));
+    for (label, fact) in facts {
+        let line = format!("  {label:width$}{}", escaped(fact));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A moment, given in seconds since 1970, in the user's time zone.
+pub fn moment(seconds: u64) -> String {
+    let timestamp = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    timestamp.map_or_else(
+        || "unknown".to_owned(),
+        |timestamp| timestamp.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
+    )
+}
+
+/// One guest.
+pub fn guest_block(guest: &GuestInfo) -> String {
+    let reason = guest.reason.map(|reason| format!(" ({})", wire_word(&reason))).unwrap_or_default();
+    let mut facts = vec![
+        ("State", format!("{}{reason}, since {}", wire_word(&guest.state), moment(guest.since))),
+        ("Identity", guest.id.to_string()),
+    ];
+    if let Some(trouble) = explain_state(guest, &english) {
+        facts.push(("Trouble", format!("{} {}", trouble.what, trouble.why)));
+        facts.push(("Remedy", trouble.remedy));
+        if let Some(detail) = trouble.detail {
+            facts.extend(detail.lines().map(|line| ("Details", line.to_owned())));
+        }
+    }
+    if let Some(pid) = guest.pid {
+        let accelerator = guest.accelerator.map(|it| format!(", {}", wire_word(&it))).unwrap_or_default();
+        facts.push(("Engine", format!("process {pid}{accelerator}")));
+    }
+    if let Some(os) = &guest.os {
+        facts.push(("System", os.clone()));
+    }
+    facts.push(("CPUs", guest.cpus.to_string()));
+    facts.push(("Memory", guest.memory.to_string()));
+    facts.push(("Firmware", wire_word(&guest.firmware)));
+    if let Some(kernel) = &guest.kernel {
+        facts.push(("Kernel", kernel.clone()));
+    }
+    for disk in &guest.disks {
+        let size = disk.size.map(|size| format!(", {size}")).unwrap_or_default();
+        facts.push(("Disk", format!("{} ({}{size})", disk.path, disk.format)));
+    }
+    for drive in &guest.drives {
+        facts.push(("Drive", format!("{}: {}", drive.name, drive.medium.as_deref().unwrap_or("empty"))));
+    }
+    for nic in &guest.nics {
+        facts.push(("Network", format!("{}, {}", wire_word(&nic.mode), nic.mac)));
+    }
+    facts.push(("Serial ports", guest.serial_ports.to_string()));
+    for change in &guest.pending {
+        facts.push((
+            "At next start",
+            format!("{} becomes {}, is {} now", change.key, change.next, change.now),
+        ));
+    }
+    facts.push(("Folder", guest.paths.folder.clone()));
+    facts.push(("Definition", guest.paths.definition.clone()));
+    facts.push(("Engine's log", guest.paths.engine_log.clone()));
+    facts.extend(guest.paths.serial_logs.iter().map(|path| ("Serial log", path.clone())));
+    block(&guest.name, &facts)
+}
+
+/// The host.
+pub fn host_block(host: &HostInfo) -> String {
+    let mut facts = Vec::new();
+    match &host.accelerator {
+        Some(info) => {
+            let explanation = explain_accelerator(info, &english);
+            facts.push(("Accelerator", wire_word(&info.chosen)));
+            facts.push(("Why", format!("{} {}", explanation.what, explanation.why)));
+            facts.push(("Remedy", explanation.remedy));
+            facts.push(("Details", info.detail.clone()));
+        }
+        None => facts.push(("Accelerator", "not yet known".to_owned())),
+    }
+    let engine = match (&host.engine.version, &host.engine.path) {
+        (Some(version), Some(path)) => format!("QEMU {version}, {path}"),
+        (None, Some(path)) => format!("{path}, of unknown version"),
+        (_, None) => format!("{} is not installed", host.engine.program),
+    };
+    facts.push(("Engine", engine));
+    facts.push(("CPUs", host.cpus.to_string()));
+    facts.push(("Memory", format!("{}, of which {} available", host.memory, host.memory_available)));
+    for firmware in &host.firmware {
+        facts.push(("Firmware", format!("{}: {}", wire_word(&firmware.kind), firmware.path)));
+    }
+    facts.push(("Free space", host.free_space.to_string()));
+    facts.push(("Guests", host.data_folder.clone()));
+    facts.push(("Logs", host.state_folder.clone()));
+    facts.push(("Sockets", host.runtime_folder.clone()));
+    facts.push(("Core", format!("hv-core {}, process {}", host.core_version, host.core_pid)));
+    block("This computer", &facts)
+}
+
+/// What a file is.
+pub fn medium_block(medium: &MediumInfo) -> String {
+    let mut facts = vec![("Kind", wire_word(&medium.kind))];
+    let system = medium.os_name.as_deref().or(medium.os.as_deref()).unwrap_or("unknown");
+    facts.push(("System", format!("{system} ({})", wire_word(&medium.confidence))));
+    if let Some(arch) = &medium.arch {
+        facts.push(("Processor", arch.clone()));
+    }
+    if !medium.boot.is_empty() {
+        facts.push(("Starts by", medium.boot.iter().map(wire_word).collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(volume) = &medium.volume_id {
+        facts.push(("Label", volume.clone()));
+    }
+    if let Some(format) = &medium.format {
+        facts.push(("Format", format.clone()));
+    }
+    if let Some(size) = medium.virtual_size {
+        facts.push(("Disk size", size.to_string()));
+    }
+    facts.push(("File size", medium.size.to_string()));
+    let recommended = &medium.recommended;
+    facts.push((
+        "Recommended",
+        format!("CPUs: {}, memory: {}, disk: {}", recommended.cpus, recommended.memory, recommended.disk),
+    ));
+    facts.extend(medium.notes.iter().map(|note| ("Note", note_sentence(*note, &english))));
+    block(&medium.path, &facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::views::tests::guest;
+    use super::*;
+    use hv_api::{GuestState, StateReason};
+
+    #[test]
+    fn columns_stand_beneath_each_other_in_every_script() {
+        let row = |name: &str, state: &str| [name.to_owned(), state.to_owned()];
+        let rows = vec![row("日本", "off"), row("a", "running"), row("x\u{1b}[J", "off")];
+        let expected = "NAME       STATE\n日本       off\na          running\nx\\u{1b}[J  off\n";
+        assert_eq!(table(["NAME", "STATE"], rows), expected);
+    }
+
+    #[test]
+    fn a_guest_is_shown_with_its_trouble_and_what_to_do() {
+        let mut guest = guest();
+        guest.state = GuestState::Paused;
+        guest.reason = Some(StateReason::DiskFull);
+        guest.name = "evil\u{1b}]0;title\u{7}".into();
+        let text = guest_block(&guest);
+        assert!(text.starts_with("evil\\u{1b}]0;title\\u{7}\n"), "{text}");
+        assert!(text.contains("paused (disk-full), since 2023-11-1"), "{text}");
+        assert!(text.contains("Remedy         Delete something on the host"), "{text}");
+        assert!(text.contains("At next start  cpus becomes 4, is 2 now"), "{text}");
+        assert!(!text.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn no_moment_is_too_far_away() {
+        assert_eq!(moment(u64::MAX), "unknown");
+        assert!(moment(0).starts_with("19"));
+    }
+}

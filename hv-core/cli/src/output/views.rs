@@ -1,0 +1,404 @@
+//! The JSON that programs get. Keys are written `so_called`, members of enumerations `so-called`, sizes
+//! are numbers of bytes, times seconds since 1970. What is written here is interface.
+
+use hv_api::problem::explain_accelerator;
+use hv_api::{
+    Accelerator, BootMode, ByteSize, Confidence, DriveInfo, Firmware, FirmwareInfo, GuestId, GuestInfo,
+    GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState, MediumInfo, MediumKind,
+    MediumNote, NetworkMode, NicInfo, PendingChange, Plan, Recommended, SettingResult, StateReason,
+};
+use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths};
+use serde::{Serialize, Serializer};
+
+/// The name of an enumeration's member, as it is written in JSON and in tables: `shutting-down`.
+pub fn wire_word(member: &impl Serialize) -> String {
+    let name = serde_json::to_string(member).unwrap_or_default();
+    name.trim_matches('"').replace('_', "-")
+}
+
+/// A member of an enumeration.
+#[derive(Debug, Clone, Copy)]
+pub struct Word<T>(T);
+
+impl<T: Serialize> Serialize for Word<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&wire_word(&self.0))
+    }
+}
+
+/// A guest.
+#[derive(Debug, Serialize)]
+pub struct GuestView<'a> {
+    id: GuestId,
+    name: &'a str,
+    state: Word<GuestState>,
+    reason: Option<Word<StateReason>>,
+    detail: Option<&'a str>,
+    since: u64,
+    pid: Option<u32>,
+    accelerator: Option<Word<Accelerator>>,
+    os: Option<&'a str>,
+    cpus: u32,
+    memory: ByteSize,
+    firmware: Word<Firmware>,
+    disks: &'a [DiskInfo],
+    media: Vec<DriveView<'a>>,
+    nics: Vec<NicView<'a>>,
+    serial_ports: u32,
+    kernel: Option<&'a str>,
+    pending: &'a [PendingChange],
+    paths: &'a GuestPaths,
+}
+
+impl<'a> From<&'a GuestInfo> for GuestView<'a> {
+    fn from(guest: &'a GuestInfo) -> Self {
+        Self {
+            id: guest.id,
+            name: &guest.name,
+            state: Word(guest.state),
+            reason: guest.reason.map(Word),
+            detail: guest.detail.as_deref(),
+            since: guest.since,
+            pid: guest.pid,
+            accelerator: guest.accelerator.map(Word),
+            os: guest.os.as_deref(),
+            cpus: guest.cpus,
+            memory: guest.memory,
+            firmware: Word(guest.firmware),
+            disks: &guest.disks,
+            media: guest.drives.iter().map(DriveView::from).collect(),
+            nics: guest.nics.iter().map(NicView::from).collect(),
+            serial_ports: guest.serial_ports,
+            kernel: guest.kernel.as_deref(),
+            pending: &guest.pending,
+            paths: &guest.paths,
+        }
+    }
+}
+
+/// A drive for removable media.
+#[derive(Debug, Serialize)]
+pub struct DriveView<'a> {
+    drive: &'a str,
+    path: Option<&'a str>,
+}
+
+impl<'a> From<&'a DriveInfo> for DriveView<'a> {
+    fn from(drive: &'a DriveInfo) -> Self {
+        Self { drive: &drive.name, path: drive.medium.as_deref() }
+    }
+}
+
+/// A network card.
+#[derive(Debug, Serialize)]
+struct NicView<'a> {
+    mode: Word<NetworkMode>,
+    mac: &'a str,
+}
+
+impl<'a> From<&'a NicInfo> for NicView<'a> {
+    fn from(nic: &'a NicInfo) -> Self {
+        Self { mode: Word(nic.mode), mac: &nic.mac }
+    }
+}
+
+/// All drives of a guest.
+#[derive(Debug, Serialize)]
+pub struct MediaView<'a> {
+    pub media: Vec<DriveView<'a>>,
+}
+
+/// The host.
+#[derive(Debug, Serialize)]
+pub struct HostView<'a> {
+    accelerator: Option<AcceleratorView<'a>>,
+    engine: &'a EngineInfo,
+    cpus: u32,
+    memory: ByteSize,
+    memory_available: ByteSize,
+    firmware: Vec<FirmwareView<'a>>,
+    data_folder: &'a str,
+    state_folder: &'a str,
+    runtime_folder: &'a str,
+    free_space: ByteSize,
+    core_version: &'a str,
+    core_pid: u32,
+}
+
+#[derive(Debug, Serialize)]
+struct AcceleratorView<'a> {
+    chosen: Word<Accelerator>,
+    kvm: Word<KvmState>,
+    why: String,
+    remedy: String,
+    detail: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+struct FirmwareView<'a> {
+    kind: Word<Firmware>,
+    path: &'a str,
+}
+
+impl<'a> From<&'a HostInfo> for HostView<'a> {
+    fn from(host: &'a HostInfo) -> Self {
+        let accelerator = host.accelerator.as_ref().map(|info| {
+            let explanation = explain_accelerator(info, &crate::failure::english);
+            AcceleratorView {
+                chosen: Word(info.chosen),
+                kvm: Word(info.kvm),
+                why: explanation.why,
+                remedy: explanation.remedy,
+                detail: &info.detail,
+            }
+        });
+        let firmware =
+            |FirmwareInfo { kind, path }: &'a FirmwareInfo| FirmwareView { kind: Word(*kind), path };
+        Self {
+            accelerator,
+            engine: &host.engine,
+            cpus: host.cpus,
+            memory: host.memory,
+            memory_available: host.memory_available,
+            firmware: host.firmware.iter().map(firmware).collect(),
+            data_folder: &host.data_folder,
+            state_folder: &host.state_folder,
+            runtime_folder: &host.runtime_folder,
+            free_space: host.free_space,
+            core_version: &host.core_version,
+            core_pid: host.core_pid,
+        }
+    }
+}
+
+/// What a file is.
+#[derive(Debug, Serialize)]
+pub struct MediumView<'a> {
+    path: &'a str,
+    kind: Word<MediumKind>,
+    os: Option<&'a str>,
+    os_name: Option<&'a str>,
+    confidence: Word<Confidence>,
+    arch: Option<&'a str>,
+    boot: Vec<Word<BootMode>>,
+    volume_id: Option<&'a str>,
+    system_id: Option<&'a str>,
+    publisher_id: Option<&'a str>,
+    application_id: Option<&'a str>,
+    volume_size: Option<ByteSize>,
+    size: ByteSize,
+    format: Option<&'a str>,
+    virtual_size: Option<ByteSize>,
+    recommended: Recommended,
+    suggested_name: &'a str,
+    notes: Vec<Word<MediumNote>>,
+}
+
+impl<'a> From<&'a MediumInfo> for MediumView<'a> {
+    fn from(medium: &'a MediumInfo) -> Self {
+        Self {
+            path: &medium.path,
+            kind: Word(medium.kind),
+            os: medium.os.as_deref(),
+            os_name: medium.os_name.as_deref(),
+            confidence: Word(medium.confidence),
+            arch: medium.arch.as_deref(),
+            boot: medium.boot.iter().copied().map(Word).collect(),
+            volume_id: medium.volume_id.as_deref(),
+            system_id: medium.system_id.as_deref(),
+            publisher_id: medium.publisher_id.as_deref(),
+            application_id: medium.application_id.as_deref(),
+            volume_size: medium.volume_size,
+            size: medium.size,
+            format: medium.format.as_deref(),
+            virtual_size: medium.virtual_size,
+            recommended: medium.recommended,
+            suggested_name: &medium.suggested_name,
+            notes: medium.notes.iter().copied().map(Word).collect(),
+        }
+    }
+}
+
+/// A job.
+#[derive(Debug, Serialize)]
+pub struct JobView<'a> {
+    id: JobId,
+    kind: Word<JobKind>,
+    guest: GuestId,
+    guest_name: &'a str,
+    state: Word<JobState>,
+    stage: Word<JobStage>,
+    progress: f64,
+}
+
+impl<'a> From<&'a JobInfo> for JobView<'a> {
+    fn from(job: &'a JobInfo) -> Self {
+        Self {
+            id: job.id,
+            kind: Word(job.kind),
+            guest: job.guest,
+            guest_name: &job.guest_name,
+            state: Word(job.state),
+            stage: Word(job.stage),
+            progress: job.progress,
+        }
+    }
+}
+
+/// How far long work has come.
+#[derive(Debug, Serialize)]
+pub struct ProgressView {
+    progress: f64,
+    stage: Word<JobStage>,
+}
+
+impl From<&JobInfo> for ProgressView {
+    fn from(job: &JobInfo) -> Self {
+        Self { progress: job.progress, stage: Word(job.stage) }
+    }
+}
+
+/// What a creation would do.
+#[derive(Debug, Serialize)]
+pub struct PlanView<'a> {
+    definition: &'a str,
+    command: &'a [String],
+}
+
+impl<'a> From<&'a Plan> for PlanView<'a> {
+    fn from(plan: &'a Plan) -> Self {
+        Self { definition: &plan.definition, command: &plan.command }
+    }
+}
+
+/// What became of changed settings.
+#[derive(Debug, Serialize)]
+pub struct SettingsView<'a> {
+    settings: Vec<SettingView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct SettingView<'a> {
+    key: &'a str,
+    applied: Word<Applied>,
+}
+
+impl<'a> From<&'a [SettingResult]> for SettingsView<'a> {
+    fn from(results: &'a [SettingResult]) -> Self {
+        let view =
+            |SettingResult { key, applied }: &'a SettingResult| SettingView { key, applied: Word(*applied) };
+        Self { settings: results.iter().map(view).collect() }
+    }
+}
+
+/// A log.
+#[derive(Debug, Serialize)]
+pub struct LogView<'a> {
+    pub text: &'a str,
+}
+
+/// A picture that was taken.
+#[derive(Debug, Serialize)]
+pub struct ScreenshotView<'a> {
+    pub file: &'a str,
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    pub fn guest() -> GuestInfo {
+        GuestInfo {
+            id: "00112233-4455-4677-8899-aabbccddeeff".parse().expect("an id"),
+            name: "Fedora 42".into(),
+            state: GuestState::ShuttingDown,
+            reason: Some(StateReason::DiskFull),
+            detail: None,
+            since: 1_700_000_000,
+            pid: Some(42),
+            accelerator: Some(Accelerator::Emulation),
+            os: Some("fedora42".into()),
+            cpus: 2,
+            memory: ByteSize::gib(2),
+            firmware: Firmware::Bios,
+            disks: vec![DiskInfo {
+                path: "/d.qcow2".into(),
+                format: "qcow2".into(),
+                size: Some(ByteSize::gib(20)),
+            }],
+            drives: vec![DriveInfo { name: "cd0".into(), medium: Some("/f.iso".into()) }],
+            nics: vec![NicInfo { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }],
+            serial_ports: 1,
+            kernel: None,
+            pending: vec![PendingChange { key: "cpus".into(), now: "2".into(), next: "4".into() }],
+            paths: GuestPaths {
+                folder: "/g".into(),
+                definition: "/g/guest.toml".into(),
+                engine_log: "/g/engine.log".into(),
+                serial_logs: vec!["/g/serial0.log".into()],
+            },
+        }
+    }
+
+    fn value(view: &impl Serialize) -> Value {
+        serde_json::to_value(view).expect("it can be written")
+    }
+
+    #[test]
+    fn a_guest_in_json() {
+        assert_eq!(
+            value(&GuestView::from(&guest())),
+            json!({
+                "id": "00112233-4455-4677-8899-aabbccddeeff",
+                "name": "Fedora 42",
+                "state": "shutting-down",
+                "reason": "disk-full",
+                "detail": null,
+                "since": 1_700_000_000,
+                "pid": 42,
+                "accelerator": "emulation",
+                "os": "fedora42",
+                "cpus": 2,
+                "memory": 2_147_483_648_u64,
+                "firmware": "bios",
+                "disks": [{"path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
+                "media": [{"drive": "cd0", "path": "/f.iso"}],
+                "nics": [{"mode": "user", "mac": "52:54:00:00:00:01"}],
+                "serial_ports": 1,
+                "kernel": null,
+                "pending": [{"key": "cpus", "now": "2", "next": "4"}],
+                "paths": {
+                    "folder": "/g",
+                    "definition": "/g/guest.toml",
+                    "engine_log": "/g/engine.log",
+                    "serial_logs": ["/g/serial0.log"]
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn members_of_enumerations_are_written_with_hyphens() {
+        assert_eq!(wire_word(&MediumKind::DiskImage), "disk-image");
+        assert_eq!(wire_word(&Applied::AtNextStart), "at-next-start");
+        assert_eq!(wire_word(&KvmState::NoPermission), "no-permission");
+        let results = [SettingResult { key: "name".into(), applied: Applied::AtNextStart }];
+        let expected = json!({"settings": [{"key": "name", "applied": "at-next-start"}]});
+        assert_eq!(value(&SettingsView::from(&results[..])), expected);
+    }
+
+    #[test]
+    fn progress_in_json() {
+        let job = JobInfo {
+            id: JobId(1),
+            kind: JobKind::Create,
+            guest: guest().id,
+            guest_name: "Fedora 42".into(),
+            state: JobState::Running,
+            stage: JobStage::Disk,
+            progress: 0.42,
+        };
+        assert_eq!(value(&ProgressView::from(&job)), json!({"progress": 0.42, "stage": "disk"}));
+    }
+}
