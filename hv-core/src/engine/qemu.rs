@@ -43,6 +43,8 @@ pub const PROGRAM: &str = "qemu-system-x86_64";
 const START_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a QEMU that runs may take to greet.
 const ADOPT_DEADLINE: Duration = Duration::from_secs(5);
+/// How long to wait between two tries to get into its queue, when that is full.
+const QUEUE_PAUSE: Duration = Duration::from_millis(100);
 /// How long QEMU may take to say what it is.
 const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a QEMU that closed its connection, or was killed, may take to end.
@@ -186,16 +188,12 @@ impl Engine for Qemu {
         events: EventSender,
     ) -> Result<Option<Adopted>, EngineError> {
         let Ok(folder) = RunFolder::open(&run.folder) else { return Ok(None) };
-        let stream = match folder.connect(MONITOR).await {
+        let stream = match connect_patiently(&folder).await? {
             Ok(stream) => stream,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 folder.clear(run.serial_logs.len());
                 return Ok(None);
-            }
-            // The queue of those who wait to be accepted is full.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(EngineError::Silent { seconds: 0 });
             }
             Err(error) => return Err(EngineError::Refused { detail: error.to_string() }),
         };
@@ -216,9 +214,6 @@ impl Engine for Qemu {
         for port in 0..run.serial_logs.len() {
             let stream = folder.connect(&serial_socket(port)).await;
             serial.push(stream.inspect_err(|error| warn!(%error, port, "no way to the serial port")).ok());
-        }
-        for drive in machine::empty_open_drives(&client).await {
-            let _unheard = events.send(super::EngineEvent::MediumEjected { drive }).await;
         }
         let watched = Process::with_pid(process.pid()).map_err(|_ended| EngineError::Gone)?;
         let client = Arc::new(client);
@@ -353,6 +348,22 @@ impl Drop for Fresh {
 fn listen(folder: &RunFolder, serial_ports: usize) -> io::Result<Vec<OwnedFd>> {
     let names = std::iter::once(MONITOR.to_owned()).chain((0..serial_ports).map(serial_socket));
     names.map(|name| folder.listen(&name).map(OwnedFd::from)).collect()
+}
+
+/// Connects to a QEMU that may not have accepted those before us yet.
+async fn connect_patiently(folder: &RunFolder) -> Result<io::Result<UnixStream>, EngineError> {
+    let connect = async {
+        loop {
+            match folder.connect(MONITOR).await {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    tokio::time::sleep(QUEUE_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    };
+    let silent = EngineError::Silent { seconds: ADOPT_DEADLINE.as_secs() as u32 };
+    timeout(ADOPT_DEADLINE, connect).await.map_err(|_elapsed| silent)
 }
 
 /// The process that listens at the other end, where it is one of this user's.

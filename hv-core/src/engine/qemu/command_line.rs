@@ -238,3 +238,164 @@ impl Line {
         self.0.extend([option.into(), value]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{DriveConfig, KernelConfig, NicConfig, RunFiles};
+    use hv_api::ByteSize;
+    use proptest::prelude::*;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+
+    fn bare() -> MachineConfig {
+        MachineConfig {
+            guest: "6f1c7c0e-3b1f-4a52-9d5e-0c6f0a6d9b11".parse().unwrap(),
+            name: "Bare".into(),
+            machine: "pc-q35-7.2".into(),
+            accelerator: Accelerator::Emulation,
+            cpus: 1,
+            memory: ByteSize::mib(256),
+            firmware: Firmware::Bios,
+            disks: Vec::new(),
+            drives: Vec::new(),
+            nics: Vec::new(),
+            kernel: None,
+            run: RunFiles {
+                folder: "/run/guest".into(),
+                engine_log: "/state/engine.log".into(),
+                serial_logs: Vec::new(),
+            },
+        }
+    }
+
+    fn full() -> MachineConfig {
+        let mut machine = bare();
+        machine.name = "Debian, 12".into();
+        machine.accelerator = Accelerator::Kvm;
+        machine.cpus = 4;
+        machine.memory = ByteSize::gib(4);
+        machine.disks = vec![
+            DiskConfig { path: "/data/disk, first.qcow2".into(), format: DiskFormat::Qcow2 },
+            DiskConfig { path: "/data/\"second\".img".into(), format: DiskFormat::Raw },
+        ];
+        machine.drives =
+            vec![DriveConfig { medium: Some("/iso/debian: 12.iso".into()) }, DriveConfig { medium: None }];
+        machine.nics = vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }];
+        machine.run.serial_logs = vec!["/state/a,b/serial0.log".into(), "/state/serial1.log".into()];
+        machine
+    }
+
+    fn shown(machine: &MachineConfig) -> String {
+        let mut shown = String::new();
+        for word in arguments(machine, &Sockets::nominal(machine)) {
+            if word.starts_with('-') && !shown.is_empty() {
+                shown.push('\n');
+            } else if !shown.is_empty() {
+                shown.push(' ');
+            }
+            shown.push_str(&word);
+        }
+        shown
+    }
+
+    #[test]
+    fn a_machine_without_anything() {
+        insta::assert_snapshot!(shown(&bare()));
+    }
+
+    #[test]
+    fn a_machine_with_everything() {
+        insta::assert_snapshot!(shown(&full()));
+    }
+
+    #[test]
+    fn a_machine_that_starts_a_kernel() {
+        let mut machine = bare();
+        machine.kernel = Some(KernelConfig {
+            kernel: "/boot/vmlinuz, new".into(),
+            initrd: Some("/boot/initrd.img".into()),
+            append: Some("console=ttyS0 a=\"b,c\"".into()),
+        });
+        insta::assert_snapshot!(shown(&machine));
+    }
+
+    #[test]
+    fn what_is_added_moves_nothing() {
+        let devices = |machine: &MachineConfig| -> Vec<String> {
+            arguments(machine, &Sockets::nominal(machine))
+                .into_iter()
+                .filter(|word| word.contains("addr=0x") || word.starts_with("ide-cd"))
+                .map(|word| word.split(",bootindex").next().unwrap_or_default().to_owned())
+                .collect()
+        };
+        let before = devices(&full());
+        let mut more = full();
+        more.disks.push(DiskConfig { path: "/data/third.img".into(), format: DiskFormat::Raw });
+        more.nics.push(NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:02".into() });
+        let after = devices(&more);
+        assert!(before.iter().all(|device| after.contains(device)), "{before:#?}\n{after:#?}");
+        assert_eq!(after.len(), before.len() + 2);
+    }
+
+    #[test]
+    fn machines_that_qemu_can_not_have_are_refused() {
+        assert_eq!(check(&full()), Ok(()));
+        let mut crowded = bare();
+        crowded.drives = vec![DriveConfig { medium: None }; 7];
+        assert!(check(&crowded).unwrap_err().contains("7 drives"));
+        let mut relative = bare();
+        relative.drives = vec![DriveConfig { medium: Some("nbd:localhost".into()) }];
+        assert!(check(&relative).unwrap_err().contains("nbd:localhost"));
+        let mut odd = bare();
+        let name: OsString = OsStringExt::from_vec(b"/\xff.iso".to_vec());
+        odd.drives = vec![DriveConfig { medium: Some(name.into()) }];
+        assert!(check(&odd).unwrap_err().contains("UTF-8"));
+    }
+
+    /// How QEMU takes a list of `key=value` apart.
+    fn parsed(list: &str) -> Vec<(String, String)> {
+        let mut values = vec![String::new()];
+        let mut rest = list.chars().peekable();
+        while let Some(c) = rest.next() {
+            if c != ',' {
+                values.last_mut().unwrap().push(c);
+            } else if rest.next_if_eq(&',').is_some() {
+                values.last_mut().unwrap().push(',');
+            } else {
+                values.push(String::new());
+            }
+        }
+        let pair = |value: String| {
+            let (key, value) = value.split_once('=').unwrap_or((&value, ""));
+            (key.to_owned(), value.to_owned())
+        };
+        values.into_iter().map(pair).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn no_name_and_no_path_becomes_an_option(name in "[^\\x00]{1,64}", path in "/[^\\x00]{1,64}") {
+            let mut machine = full();
+            machine.name = name.clone();
+            machine.run.serial_logs = vec![PathBuf::from(&path)];
+            machine.disks[0].path = PathBuf::from(&path);
+            let line = arguments(&machine, &Sockets::nominal(&machine));
+            let value = |option: &str, start: &str| {
+                let found = line.windows(2).find(|pair| pair[0] == option && pair[1].starts_with(start));
+                found.unwrap()[1].clone()
+            };
+            prop_assert_eq!(parsed(&value("-name", "")), [
+                ("guest".to_owned(), name.clone()),
+                ("process".to_owned(), format!("hv-{name}")),
+                ("debug-threads".to_owned(), "on".to_owned()),
+            ]);
+            let serial = parsed(&value("-chardev", "socket,id=ser0"));
+            prop_assert!(serial.contains(&("logfile".to_owned(), path.clone())));
+            prop_assert_eq!(serial.len(), 7);
+            let node: serde_json::Value = serde_json::from_str(&value("-blockdev", "{")).unwrap();
+            prop_assert_eq!(node["file"]["filename"].as_str(), Some(path.as_str()));
+        }
+    }
+}

@@ -180,7 +180,7 @@ async fn forget_medium(client: &Client, drive: usize) {
 ///
 /// QEMU leaves the medium in an open drive, and closes the drive when the machine is reset: a guest that
 /// ejects its installation medium would find it again.
-pub async fn empty_open_drives(client: &Client) -> Vec<u32> {
+async fn empty_open_drives(client: &Client) -> Vec<u32> {
     let open = match client.call("query-block", json!({})).await {
         Ok(answer) => events::open_drives(&answer),
         Err(error) => {
@@ -290,6 +290,9 @@ impl Watch {
     pub async fn keep(mut self) {
         let mut translator = Translator::found(self.status);
         let mut connected = true;
+        if matches!(self.ending, Ending::Foreign(_)) {
+            self.look_into_drives().await;
+        }
         let how = loop {
             tokio::select! {
                 event = self.incoming.recv(), if connected => match event {
@@ -319,17 +322,22 @@ impl Watch {
         if let Some(told) = translator.translate(event) {
             self.say(told).await;
         }
-        let Some(client) = self.client.upgrade() else { return };
         if events::tray_opened(event) {
-            for drive in empty_open_drives(&client).await {
-                self.say(EngineEvent::MediumEjected { drive }).await;
-            }
+            self.look_into_drives().await;
         }
-        if client.take_lost()
+        if let Some(client) = self.client.upgrade()
+            && client.take_lost()
             && let Ok(status) = query_status(&client).await
         {
             *translator = Translator::found(status);
             self.say(events::of_status(status)).await;
+        }
+    }
+
+    async fn look_into_drives(&self) {
+        let Some(client) = self.client.upgrade() else { return };
+        for drive in empty_open_drives(&client).await {
+            self.say(EngineEvent::MediumEjected { drive }).await;
         }
     }
 

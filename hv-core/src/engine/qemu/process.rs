@@ -28,6 +28,8 @@ pub const MONITOR: &str = "qmp";
 /// Stands before the command line in the engine's log, where a start begins.
 pub const START_MARK: &str = "--- starting: ";
 
+/// A log that has grown beyond this begins anew at the next start.
+const LOG_LIMIT: u64 = 1 << 20;
 /// How much of a log is looked at for last words.
 const WORDS_LIMIT: u64 = 64 << 10;
 /// How many lines are last words.
@@ -113,9 +115,14 @@ impl Process {
 
     /// Ends it at once. Nothing happens where it has ended.
     pub fn kill(&self) {
-        match pidfd_send_signal(&self.handle, Signal::KILL) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Sends it a signal. Nothing happens where it has ended.
+    pub fn signal(&self, signal: Signal) {
+        match pidfd_send_signal(&self.handle, signal) {
             Ok(()) | Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => warn!(%error, pid = self.pid, "the engine can't be killed"),
+            Err(error) => warn!(%error, pid = self.pid, ?signal, "the engine takes no signal"),
         }
     }
 
@@ -158,6 +165,9 @@ impl Ending {
 /// output goes behind a mark to the end of `log`.
 pub fn spawn(program: &Path, arguments: &[String], sockets: &[OwnedFd], log: &Path) -> io::Result<Child> {
     let mut log = File::options().append(true).create(true).mode(0o600).open(log)?;
+    if log.metadata()?.len() > LOG_LIMIT {
+        log.set_len(0)?;
+    }
     let line: Vec<String> = [program.to_string_lossy().as_ref()]
         .into_iter()
         .chain(arguments.iter().map(String::as_str))
@@ -258,4 +268,57 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''").replace('\n', " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn last_words_are_those_since_the_last_start() {
+        let written = "--- starting: qemu\nold words\n--- starting: qemu 'a b'\n\
+            2026-01-31T12:00:00.123456Z qemu-system-x86_64: warning: host is slow\n\
+            2026-01-31T12:00:00.123456Z qemu-system-x86_64: -device nothing: 'nothing' is no device\n\n";
+        let noise = ["qemu-system-x86_64: ".to_owned(), "-device nothing: ".to_owned()];
+        assert_eq!(words_in(written, &noise), "'nothing' is no device");
+        assert_eq!(words_in("--- starting: qemu\nwarning: slow\n", &noise), "warning: slow");
+        assert_eq!(words_in("words\n--- starting: qemu\n", &noise), "");
+        assert_eq!(words_in("what the system's loader says\n", &[]), "what the system's loader says");
+    }
+
+    #[test]
+    fn many_words_are_cut_to_the_last() {
+        let written: Vec<String> = (0..100).map(|line| format!("line {line}")).collect();
+        let words = words_in(&written.join("\n"), &[]);
+        assert_eq!(words.lines().count(), WORDS_LINES);
+        assert!(words.starts_with("line 80\n") && words.ends_with("line 99"));
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_log_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        std::fs::write(&log, "x".repeat(5 << 20) + "\nlast\n").unwrap();
+        let words = last_words(&log, &[]);
+        assert!(words.len() as u64 <= WORDS_LIMIT && words.ends_with("\nlast"));
+        assert_eq!(last_words(&folder.path().join("none"), &[]), "");
+    }
+
+    #[test]
+    fn a_command_line_in_the_log_can_be_copied() {
+        assert_eq!(quoted("-machine"), "-machine");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(r#"{"a":"b"}"#), r#"'{"a":"b"}'"#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_words_reach_people_with_control_characters(written in "(.|[\\x00-\\x1f])*") {
+            let words = words_in(&written, &["x".into()]);
+            prop_assert!(words.chars().all(|c| c == '\n' || !c.is_control()));
+            prop_assert!(words.lines().count() <= WORDS_LINES);
+        }
+    }
 }

@@ -365,3 +365,163 @@ fn not_qmp(line: &[u8]) -> EngineError {
 fn silent(deadline: Duration) -> EngineError {
     EngineError::Silent { seconds: u32::try_from(deadline.as_secs()).unwrap_or(u32::MAX) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+
+    const GREETING: &[u8] = b"{\"QMP\": {\"version\": {}, \"capabilities\": [\"new\"]}}\r\n";
+    const SHORT: Duration = Duration::from_millis(50);
+
+    struct Peer(BufReader<UnixStream>);
+
+    impl Peer {
+        async fn say(&mut self, words: &[u8]) {
+            self.0.get_mut().write_all(words).await.unwrap();
+        }
+
+        async fn heard(&mut self) -> Value {
+            let mut line = String::new();
+            self.0.read_line(&mut line).await.unwrap();
+            serde_json::from_str(&line).unwrap()
+        }
+
+        async fn answer(&mut self, id: &Value, result: &str) {
+            self.say(format!("{{\"return\": {result}, \"id\": {id}}}\r\n").as_bytes()).await;
+        }
+    }
+
+    async fn connected() -> (Client, mpsc::Receiver<Event>, Peer) {
+        let (near, far) = UnixStream::pair().unwrap();
+        let mut peer = Peer(BufReader::new(far));
+        let serve = async {
+            peer.say(GREETING).await;
+            let command = peer.heard().await;
+            assert_eq!(command["execute"], "qmp_capabilities");
+            peer.answer(&command["id"], "{}").await;
+        };
+        let (client, ()) = tokio::join!(Client::connect(near, CALL_DEADLINE), serve);
+        let (client, events) = client.unwrap();
+        (client, events, peer)
+    }
+
+    #[tokio::test]
+    async fn a_call_that_was_given_up_harms_no_other() {
+        let (client, _events, mut peer) = connected().await;
+        let slow = client.call_within("slow", json!({}), Vec::new(), SHORT).await;
+        assert_eq!(slow, Err(EngineError::Silent { seconds: 0 }));
+        assert!(client.shared.calls().waiting.is_empty());
+        let slow = peer.heard().await;
+        let serve = async {
+            let quick = peer.heard().await;
+            peer.answer(&slow["id"], "\"slow\"").await;
+            peer.answer(&quick["id"], "\"quick\"").await;
+        };
+        let (quick, ()) = tokio::join!(client.call("quick", json!({})), serve);
+        assert_eq!(quick, Ok(json!("quick")));
+    }
+
+    #[tokio::test]
+    async fn events_of_any_kind_are_passed_on() {
+        let (_client, mut events, mut peer) = connected().await;
+        peer.say(
+            b"{\"timestamp\": 7, \"event\": \"NEW_IN_QEMU_99\", \"data\": [1]}\n{\"event\": \"STOP\"}\n",
+        )
+        .await;
+        assert_eq!(events.recv().await, Some(Event { name: "NEW_IN_QEMU_99".into(), data: json!([1]) }));
+        assert_eq!(events.recv().await, Some(Event { name: "STOP".into(), data: Value::Null }));
+        drop(peer);
+        assert_eq!(events.recv().await, None);
+    }
+
+    #[tokio::test]
+    async fn events_that_nobody_takes_hold_up_no_answer() {
+        let (client, mut events, mut peer) = connected().await;
+        let serve = async {
+            let command = peer.heard().await;
+            for _ in 0..2 * EVENT_QUEUE {
+                peer.say(b"{\"event\": \"RESET\"}\n").await;
+            }
+            peer.answer(&command["id"], "1").await;
+        };
+        let (answer, ()) = tokio::join!(client.call("query-status", json!({})), serve);
+        assert_eq!(answer, Ok(json!(1)));
+        assert!(client.take_lost() && !client.take_lost());
+        let mut kept = 0;
+        while events.try_recv().is_ok() {
+            kept += 1;
+        }
+        assert_eq!(kept, EVENT_QUEUE);
+    }
+
+    #[tokio::test]
+    async fn refusals_are_told_in_the_engines_words() {
+        let (client, _events, mut peer) = connected().await;
+        let serve = async {
+            let command = peer.heard().await;
+            let id = &command["id"];
+            let refusal = format!("{{\"error\": {{\"class\": \"New\", \"desc\": \"no\"}}, \"id\": {id}}}\n");
+            peer.say(refusal.as_bytes()).await;
+        };
+        let (answer, ()) = tokio::join!(client.call("eject", json!({})), serve);
+        assert_eq!(answer, Err(EngineError::Refused { detail: "no".into() }));
+    }
+
+    #[tokio::test]
+    async fn calls_end_when_the_connection_does() {
+        let (client, _events, mut peer) = connected().await;
+        let serve = async {
+            peer.heard().await;
+            peer.say(b"{\"return\": {\"cut").await;
+            drop(peer);
+        };
+        let (answer, ()) = tokio::join!(client.call("quit", json!({})), serve);
+        assert_eq!(answer, Err(EngineError::Gone));
+        assert_eq!(client.call("quit", json!({})).await, Err(EngineError::Gone));
+    }
+
+    #[tokio::test]
+    async fn a_second_client_is_not_kept_waiting_for_ever() {
+        let (near, _far) = UnixStream::pair().unwrap();
+        let silent = Client::connect(near, SHORT).await.err();
+        assert_eq!(silent, Some(EngineError::Silent { seconds: 0 }));
+    }
+
+    #[tokio::test]
+    async fn a_client_that_is_dropped_hangs_up() {
+        let (client, mut events, mut peer) = connected().await;
+        drop(client);
+        assert_eq!(events.recv().await, None);
+        let mut line = String::new();
+        assert_eq!(peer.0.read_line(&mut line).await.unwrap(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_said_does_harm(speech in prop::collection::vec(any::<u8>(), 0..400), json in ".{0,80}") {
+            let speeches = [
+                speech,
+                json.clone().into_bytes(),
+                json!({ "event": json, "data": json, "id": json }).to_string().into_bytes(),
+                json!({ "return": json, "id": 2, "error": null }).to_string().into_bytes(),
+            ];
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                for speech in speeches {
+                    let (client, _events, mut peer) = connected().await;
+                    let talk = async {
+                        peer.say(&speech).await;
+                        peer.say(b"\n").await;
+                        drop(peer);
+                    };
+                    // Answered, refused or gone, but always in time.
+                    let call = client.call_within("query-status", json!({}), Vec::new(), CALL_DEADLINE);
+                    let (answer, ()) = tokio::join!(call, talk);
+                    assert!(!matches!(answer, Err(EngineError::Silent { .. })));
+                }
+            });
+        }
+    }
+}

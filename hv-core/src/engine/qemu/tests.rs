@@ -1,7 +1,7 @@
 //! The engine with the real QEMU under emulation, and with programs that are not QEMU.
 
 use super::*;
-use crate::engine::{DriveConfig, EngineEvent, NicConfig};
+use crate::engine::{DiskConfig, DiskFormat, DriveConfig, EngineEvent, KernelConfig, NicConfig};
 use hv_api::{Accelerator, ByteSize, Firmware, NetworkMode};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -219,6 +219,98 @@ async fn a_machine_that_hangs_is_silent_and_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_machine_that_stands_still_is_silent_and_can_be_found_later() {
+    let Some(qemu) = real() else { return };
+    let place = Place::new();
+    let config = &place.config;
+    let (sender, events) = mpsc::channel(64);
+    let machine = qemu.start(config, sender).await.unwrap();
+    let process = Process::with_pid(machine.pid()).unwrap();
+    drop((machine, events));
+    process.signal(rustix::process::Signal::STOP);
+    for _ in 0..2 {
+        let stopped = qemu.adopt(config.guest, &config.run, mpsc::channel(1).0).await;
+        assert!(matches!(stopped, Err(EngineError::Silent { .. })), "{stopped:?}");
+    }
+    process.signal(rustix::process::Signal::CONT);
+    let (sender, mut events) = mpsc::channel(64);
+    let adopted = qemu.adopt(config.guest, &config.run, sender).await.unwrap().expect("it runs");
+    assert_eq!(adopted.status, MachineStatus::Paused);
+    adopted.machine.quit().await.unwrap();
+    exited(&mut events).await;
+}
+
+#[tokio::test]
+async fn a_guest_starts_from_a_medium_takes_keys_and_powers_off() {
+    let Some(qemu) = real() else { return };
+    let grub = PathBuf::from("/usr/lib/grub-rescue/grub-rescue-cdrom.iso");
+    if !grub.exists() {
+        return skip("grub-rescue-pc is not installed");
+    }
+    let mut place = Place::new();
+    // A disk without a system, as in any new guest: the firmware has to go on to the medium.
+    let disk = place.folder.path().join("disk.img");
+    fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
+    place.config.disks = vec![DiskConfig { path: disk, format: DiskFormat::Raw }];
+    place.config.drives = vec![DriveConfig { medium: Some(grub) }];
+    let (sender, mut events) = mpsc::channel(64);
+    let machine = qemu.start(&place.config, sender).await.unwrap();
+    machine.resume().await.unwrap();
+    expect(&mut events, &EngineEvent::Running).await;
+    // Until grub is there, the keys go to the firmware, which does nothing with them: `c` opens grub's
+    // command line, `halt` and enter follow.
+    let powered_off = async {
+        loop {
+            for key in [46, 14, 35, 30, 38, 20, 28] {
+                machine.press_keys(&[key]).await.unwrap();
+            }
+            if let Ok(event) = events.try_recv() {
+                return event;
+            }
+        }
+    };
+    let event = timeout(2 * PATIENCE, powered_off).await.expect("the guest powers off in time");
+    assert_eq!(event, EngineEvent::PoweredOff);
+    drop((machine, events));
+
+    // A core that was away learns of it.
+    let (sender, mut events) = mpsc::channel(64);
+    let config = &place.config;
+    let adopted = qemu.adopt(config.guest, &config.run, sender).await.unwrap().expect("it waits");
+    assert_eq!(adopted.status, MachineStatus::PoweredOff);
+    adopted.machine.quit().await.unwrap();
+    exited(&mut events).await;
+}
+
+#[tokio::test]
+async fn a_kernel_speaks_on_the_serial_port_and_into_its_log() {
+    let Some(qemu) = real() else { return };
+    let images = Path::new("/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64");
+    if !images.exists() {
+        return skip("debian-installer-12-netboot-amd64 is not installed");
+    }
+    let mut place = Place::new();
+    place.config.memory = ByteSize::mib(512);
+    place.config.kernel = Some(KernelConfig {
+        kernel: images.join("linux"),
+        initrd: None,
+        append: Some("console=ttyS0 panic=0".into()),
+    });
+    let (sender, mut events) = mpsc::channel(64);
+    let machine = qemu.start(&place.config, sender).await.unwrap();
+    machine.resume().await.unwrap();
+    let log = &place.config.run.serial_logs[0];
+    // Far more than a serial port takes that nobody drains; and the end, for lack of a system, is a
+    // panic, which the guest reports to the engine only where it has the driver.
+    until("the kernel panics", || {
+        fs::read(log).is_ok_and(|log| String::from_utf8_lossy(&log).contains("Unable to mount root fs"))
+    })
+    .await;
+    machine.kill();
+    exited(&mut events).await;
+}
+
+#[tokio::test]
 async fn media_come_and_go() {
     let (Some(qemu), Some(iso)) = (real(), memtest()) else { return };
     let mut place = Place::new();
@@ -244,6 +336,49 @@ async fn media_come_and_go() {
         seen.push(event);
     }
     assert!(matches!(seen.as_slice(), [EngineEvent::Exited { .. }]), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_medium_that_the_guest_ejects_is_gone() {
+    let (Some(qemu), Some(iso)) = (real(), memtest()) else { return };
+    let mut place = Place::new();
+    place.config.drives = vec![DriveConfig { medium: Some(iso.clone()) }];
+    let config = &place.config;
+    let (sender, events) = mpsc::channel(64);
+    drop((qemu.start(config, sender).await.unwrap(), events));
+
+    let folder = RunFolder::open(&config.run.folder).unwrap();
+    let stream = folder.connect(MONITOR).await.unwrap();
+    let process = owner(&stream).unwrap();
+    let (client, incoming) = Client::connect(stream, ADOPT_DEADLINE).await.unwrap();
+    let client = Arc::new(client);
+    let (sender, mut events) = mpsc::channel(64);
+    let watch = Watch {
+        ending: Ending::Foreign(process),
+        incoming,
+        client: Arc::downgrade(&client),
+        status: MachineStatus::Paused,
+        events: sender,
+        folder,
+        run: config.run.clone(),
+        noise: Vec::new(),
+    };
+    let kept = tokio::spawn(watch.keep());
+    // What a guest's own command to open the drive does: the medium stays, and is back at a reset.
+    client.call("blockdev-open-tray", json!({ "id": "cd0" })).await.unwrap();
+    expect(&mut events, &EngineEvent::MediumEjected { drive: 0 }).await;
+    let blocks = client.call("query-block", json!({})).await.unwrap().to_string();
+    assert!(!blocks.contains("\"inserted\""), "{blocks}");
+    let nodes = client.call("query-named-block-nodes", json!({})).await.unwrap();
+    assert_eq!(nodes, json!([]), "the medium is still open");
+    drop((client, events));
+    timeout(PATIENCE, kept).await.unwrap().unwrap();
+
+    let (sender, mut events) = mpsc::channel(64);
+    let adopted = qemu.adopt(config.guest, &config.run, sender).await.unwrap().expect("it runs");
+    adopted.machine.change_medium(0, Some(iso), false).await.unwrap();
+    adopted.machine.quit().await.unwrap();
+    assert_eq!(exited(&mut events).await, "ended");
 }
 
 #[tokio::test]
