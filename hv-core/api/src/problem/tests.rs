@@ -1,3 +1,5 @@
+//! All texts in one snapshot for review, and the promises that hold for each of them.
+
 use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, GuestId, GuestInfo,
