@@ -5,3 +5,4 @@
 #![deny(missing_docs)]
 
 pub mod daemon;
+pub mod i18n;
