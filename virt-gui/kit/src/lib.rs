@@ -6,3 +6,4 @@
 
 pub mod daemon;
 pub mod i18n;
+pub mod problem;
