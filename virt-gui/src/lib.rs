@@ -1,0 +1,4 @@
+//! The windows of Guesthouse.
+
+pub mod model;
+pub mod widgets;

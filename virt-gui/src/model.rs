@@ -1,0 +1,3 @@
+//! What the windows show and why, without any toolkit: plain functions of what the core says.
+
+pub mod power;

@@ -1,0 +1,151 @@
+//! What can be done about a guest's power: which action a state offers first, and which it refuses.
+//!
+//! It decides what the button shows; the core decides again, and its word counts.
+
+use hv_api::GuestState;
+
+/// Something that a person can do about a guest's power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PowerAction {
+    /// Start it.
+    Start,
+    /// Ask it to shut down.
+    Shutdown,
+    /// Take its power away. To be confirmed first: what the guest has not written is lost.
+    ForceOff,
+    /// Stop its CPUs.
+    Pause,
+    /// Let its CPUs go on.
+    Resume,
+    /// Restart it as its reset button would.
+    Restart,
+}
+
+impl PowerAction {
+    /// All, in the order in which menus show them.
+    pub const ALL: [Self; 6] =
+        [Self::Start, Self::Shutdown, Self::Pause, Self::Resume, Self::Restart, Self::ForceOff];
+
+    /// Its name among the window's actions.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Shutdown => "shutdown",
+            Self::ForceOff => "force-off",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Restart => "restart",
+        }
+    }
+}
+
+/// Why an action is not possible now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The guest is off.
+    Off,
+    /// It is just being started.
+    Starting,
+    /// It runs already.
+    Running,
+    /// It is paused: whoever is paused hears nothing.
+    Paused,
+    /// It is not paused.
+    NotPaused,
+    /// It has crashed, and is off.
+    Crashed,
+    /// Its definition can't be read.
+    Unavailable,
+    /// The core can't be reached.
+    CoreAway,
+}
+
+/// The action that the button itself does in this state.
+pub const fn default_action(state: GuestState) -> PowerAction {
+    match state {
+        GuestState::Off | GuestState::Crashed | GuestState::Unavailable => PowerAction::Start,
+        // A guest that does not come up can be asked for nothing; its power can be taken away.
+        GuestState::Starting => PowerAction::ForceOff,
+        // Asking again is harmless, and some guests hear only the second time.
+        GuestState::Running | GuestState::ShuttingDown => PowerAction::Shutdown,
+        GuestState::Paused => PowerAction::Resume,
+    }
+}
+
+/// Why this state refuses the action; nothing where it is possible.
+pub const fn refusal(state: GuestState, action: PowerAction) -> Option<Refusal> {
+    use GuestState as State;
+    use PowerAction as Action;
+    match (state, action) {
+        (State::Unavailable, _) => Some(Refusal::Unavailable),
+        (State::Off | State::Crashed, Action::Start)
+        | (State::Paused, Action::Resume | Action::Restart)
+        | (State::Running | State::ShuttingDown, Action::Shutdown | Action::Pause | Action::Restart)
+        | (State::Starting | State::Running | State::Paused | State::ShuttingDown, Action::ForceOff) => None,
+        (State::Off, _) => Some(Refusal::Off),
+        (State::Crashed, _) => Some(Refusal::Crashed),
+        (State::Starting, _) => Some(Refusal::Starting),
+        (State::Paused, _) => Some(Refusal::Paused),
+        (State::Running | State::ShuttingDown, Action::Resume) => Some(Refusal::NotPaused),
+        (State::Running | State::ShuttingDown, Action::Start) => Some(Refusal::Running),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [GuestState; 7] = [
+        GuestState::Off,
+        GuestState::Starting,
+        GuestState::Running,
+        GuestState::Paused,
+        GuestState::ShuttingDown,
+        GuestState::Crashed,
+        GuestState::Unavailable,
+    ];
+
+    fn possible(state: GuestState) -> Vec<PowerAction> {
+        PowerAction::ALL.into_iter().filter(|action| refusal(state, *action).is_none()).collect()
+    }
+
+    #[test]
+    fn each_state_offers_what_makes_sense_in_it() {
+        use PowerAction::{ForceOff, Pause, Restart, Resume, Shutdown, Start};
+        let expected: [&[PowerAction]; 7] = [
+            &[Start],
+            &[ForceOff],
+            &[Shutdown, Pause, Restart, ForceOff],
+            &[Resume, Restart, ForceOff],
+            &[Shutdown, Pause, Restart, ForceOff],
+            &[Start],
+            &[],
+        ];
+        for (state, expected) in STATES.into_iter().zip(expected) {
+            assert_eq!(possible(state), expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn the_button_never_offers_what_is_refused_but_for_a_guest_that_cannot_be_read() {
+        for state in STATES {
+            let refused = refusal(state, default_action(state));
+            let expected = (state == GuestState::Unavailable).then_some(Refusal::Unavailable);
+            assert_eq!(refused, expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_guest_that_runs_or_may_run_can_always_be_forced_off() {
+        for state in STATES {
+            let runs = !matches!(state, GuestState::Off | GuestState::Crashed | GuestState::Unavailable);
+            assert_eq!(refusal(state, PowerAction::ForceOff).is_none(), runs, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let names: std::collections::BTreeSet<_> = PowerAction::ALL.iter().map(|a| a.name()).collect();
+        assert_eq!(names.len(), PowerAction::ALL.len());
+    }
+}

@@ -1,0 +1,248 @@
+//! The power button of a guest: one press does what its state suggests, the menu beside it has the rest.
+//!
+//! The button says which action a person chose, confirmed where it can lose data. Whoever shows it
+//! carries the action out, with [`perform`], and shows what went wrong.
+
+use crate::model::power::{PowerAction, Refusal, default_action, refusal};
+use adw::prelude::*;
+use gtk::gio;
+use hv_api::client::settle;
+use hv_api::{Core, GuestId, GuestInfo, GuestState};
+use relm4::prelude::*;
+use virt_kit::daemon::{Daemon, Trouble};
+use virt_kit::i18n::{gettext, gettext_f};
+
+/// Asks the core for an action. Answers when the core has done it, or for a shutdown when the guest has
+/// been asked.
+pub async fn perform(daemon: &Daemon, guest: GuestId, action: PowerAction) -> Result<GuestInfo, Trouble> {
+    let guest = guest.to_string();
+    let reply = daemon
+        .call(async move |core| {
+            settle(match action {
+                PowerAction::Start => core.start(&guest, None).await,
+                PowerAction::Shutdown => core.shutdown(&guest).await,
+                PowerAction::ForceOff => core.force_off(&guest).await,
+                PowerAction::Pause => core.pause(&guest).await,
+                PowerAction::Resume => core.resume(&guest).await,
+                PowerAction::Restart => core.restart(&guest).await,
+            })
+        })
+        .await?;
+    Ok(reply.guest)
+}
+
+/// What an action is called on buttons and in menus.
+pub fn label(action: PowerAction) -> String {
+    match action {
+        PowerAction::Start => gettext("Start"),
+        PowerAction::Shutdown => gettext("Shut Down"),
+        PowerAction::ForceOff => gettext("Force Off…"),
+        PowerAction::Pause => gettext("Pause"),
+        PowerAction::Resume => gettext("Resume"),
+        PowerAction::Restart => gettext("Restart"),
+    }
+}
+
+/// Why an action is not possible, as a sentence.
+pub fn refusal_text(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Off => gettext("The guest is off"),
+        Refusal::Starting => gettext("The guest is just starting"),
+        Refusal::Running => gettext("The guest is running already"),
+        Refusal::Paused => gettext("The guest is paused; resume it first"),
+        Refusal::NotPaused => gettext("The guest is not paused"),
+        Refusal::Crashed => gettext("The guest has crashed and is off"),
+        Refusal::Unavailable => gettext("The definition of this guest can’t be read"),
+        Refusal::CoreAway => gettext("The hypervisor core can’t be reached"),
+    }
+}
+
+fn icon(action: PowerAction) -> &'static str {
+    match action {
+        PowerAction::Start | PowerAction::Resume => "media-playback-start-symbolic",
+        PowerAction::Shutdown | PowerAction::ForceOff => "system-shutdown-symbolic",
+        PowerAction::Pause => "media-playback-pause-symbolic",
+        PowerAction::Restart => "view-refresh-symbolic",
+    }
+}
+
+/// What a press of the button does, in more words than its label has.
+fn explanation(action: PowerAction) -> String {
+    match action {
+        PowerAction::Start => gettext("Start the guest"),
+        PowerAction::Shutdown => gettext("Ask the guest to shut down, as its power button would"),
+        PowerAction::ForceOff => {
+            gettext("Take the guest’s power away; what it has not yet written to its disks is lost")
+        }
+        PowerAction::Pause => gettext("Stop the guest’s processors and keep its memory"),
+        PowerAction::Resume => gettext("Let the guest go on"),
+        PowerAction::Restart => gettext("Restart the guest as its reset button would"),
+    }
+}
+
+/// Asks whether a guest's power shall really be taken away, and calls `confirmed` if so.
+pub fn confirm_force_off(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
+    let dialog = adw::MessageDialog::new(
+        parent,
+        Some(&gettext_f("Force off “{guest}”?", &[("guest", name)])),
+        Some(&gettext(
+            "It loses its power at once. What it has not yet written to its disks is lost, and its files may be damaged.",
+        )),
+    );
+    dialog.add_response("cancel", &gettext("_Cancel"));
+    dialog.add_response("force-off", &gettext("_Force Off"));
+    dialog.set_response_appearance("force-off", adw::ResponseAppearance::Destructive);
+    dialog.set_default_response(Some("cancel"));
+    dialog.set_close_response("cancel");
+    dialog.connect_response(Some("force-off"), move |_, _| confirmed());
+    dialog.present();
+}
+
+/// The button. Its output is the action to carry out.
+#[derive(Debug)]
+pub struct PowerButton {
+    name: String,
+    state: GuestState,
+    compact: bool,
+    reachable: bool,
+    actions: gio::SimpleActionGroup,
+}
+
+/// What the button is made from.
+#[derive(Debug, Clone)]
+pub struct PowerInit {
+    /// The guest's name.
+    pub name: String,
+    /// What it is doing.
+    pub state: GuestState,
+    /// True to show an icon instead of a word, where room is short.
+    pub compact: bool,
+}
+
+/// What the button is told.
+#[derive(Debug)]
+pub enum PowerInput {
+    /// The guest it stands for is called this and does this.
+    Guest {
+        /// The guest's name.
+        name: String,
+        /// What it is doing.
+        state: GuestState,
+    },
+    /// Whether the core can be reached; without it nothing can be done. At first it can.
+    Reachable(bool),
+    /// A person pressed the button.
+    Press,
+    /// A person chose this in the menu.
+    Choose(PowerAction),
+}
+
+impl PowerButton {
+    fn action(&self) -> PowerAction {
+        default_action(self.state)
+    }
+
+    fn refusal(&self, action: PowerAction) -> Option<Refusal> {
+        if self.reachable { refusal(self.state, action) } else { Some(Refusal::CoreAway) }
+    }
+
+    /// A reason where it is insensitive, else what it does.
+    fn tooltip(&self) -> String {
+        self.refusal(self.action()).map_or_else(|| explanation(self.action()), refusal_text)
+    }
+
+    /// Shows what a press does, and which entries of the menu can be chosen.
+    fn dress(&self, root: &adw::SplitButton) {
+        let action = self.action();
+        if self.compact {
+            root.set_icon_name(icon(action));
+        } else {
+            root.set_label(&label(action));
+        }
+        // The name belongs to the button within, which is what the keyboard and screen readers reach.
+        if let Some(button) = root.first_child() {
+            button.update_property(&[gtk::accessible::Property::Label(&label(action))]);
+        }
+        for action in PowerAction::ALL {
+            if let Some(entry) = self.actions.lookup_action(action.name()).and_downcast::<gio::SimpleAction>()
+            {
+                entry.set_enabled(self.refusal(action).is_none());
+            }
+        }
+    }
+
+    fn choose(&self, action: PowerAction, root: &adw::SplitButton, sender: &ComponentSender<Self>) {
+        if self.refusal(action).is_some() {
+            return;
+        }
+        if action == PowerAction::ForceOff {
+            let window = root.root().and_downcast::<gtk::Window>();
+            let output = sender.output_sender().clone();
+            confirm_force_off(window.as_ref(), &self.name, move || output.emit(PowerAction::ForceOff));
+        } else {
+            sender.output_sender().emit(action);
+        }
+    }
+}
+
+/// The menu with all actions; those that the state refuses are shown insensitive.
+fn menu() -> gio::Menu {
+    let menu = gio::Menu::new();
+    let section = |actions: &[PowerAction]| {
+        let section = gio::Menu::new();
+        for action in actions {
+            section.append(Some(&label(*action)), Some(&format!("power.{}", action.name())));
+        }
+        menu.append_section(None, &section);
+    };
+    section(&[PowerAction::Start, PowerAction::Shutdown]);
+    section(&[PowerAction::Pause, PowerAction::Resume, PowerAction::Restart]);
+    section(&[PowerAction::ForceOff]);
+    menu
+}
+
+#[relm4::component(pub)]
+impl Component for PowerButton {
+    type Init = PowerInit;
+    type Input = PowerInput;
+    type Output = PowerAction;
+    type CommandOutput = ();
+
+    view! {
+        adw::SplitButton {
+            #[watch]
+            set_sensitive: model.refusal(model.action()).is_none(),
+            #[watch]
+            set_tooltip_text: Some(&model.tooltip()),
+            set_dropdown_tooltip: &gettext("More power actions"),
+            set_menu_model: Some(&menu()),
+            connect_clicked => PowerInput::Press,
+        }
+    }
+
+    fn init(init: Self::Init, root: Self::Root, sender: ComponentSender<Self>) -> ComponentParts<Self> {
+        let PowerInit { name, state, compact } = init;
+        let actions = gio::SimpleActionGroup::new();
+        for action in PowerAction::ALL {
+            let entry = gio::SimpleAction::new(action.name(), None);
+            let input = sender.input_sender().clone();
+            entry.connect_activate(move |_, _| input.emit(PowerInput::Choose(action)));
+            actions.add_action(&entry);
+        }
+        root.insert_action_group("power", Some(&actions));
+        let model = Self { name, state, compact, reachable: true, actions };
+        model.dress(&root);
+        let widgets = view_output!();
+        ComponentParts { model, widgets }
+    }
+
+    fn update(&mut self, message: PowerInput, sender: ComponentSender<Self>, root: &Self::Root) {
+        match message {
+            PowerInput::Guest { name, state } => (self.name, self.state) = (name, state),
+            PowerInput::Reachable(reachable) => self.reachable = reachable,
+            PowerInput::Press => self.choose(self.action(), root, &sender),
+            PowerInput::Choose(action) => self.choose(action, root, &sender),
+        }
+        self.dress(root);
+    }
+}
