@@ -23,7 +23,7 @@ pub struct Status {
 #[derive(Debug)]
 pub struct Jobs {
     last: Cell<u64>,
-    jobs: RefCell<BTreeMap<JobId, Job>>,
+    all: RefCell<BTreeMap<JobId, Job>>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -59,7 +59,7 @@ impl Progress {
 impl Jobs {
     /// No jobs yet; what happens to them is told through `changes`.
     pub fn new(changes: broadcast::Sender<Change>) -> Self {
-        Self { last: Cell::new(0), jobs: RefCell::default(), changes }
+        Self { last: Cell::new(0), all: RefCell::default(), changes }
     }
 
     /// Starts a job. Cancelling it drops `work`, which must leave the former state when it is dropped.
@@ -107,7 +107,7 @@ impl Jobs {
                 None => status.info.state = JobState::Cancelled,
             });
         });
-        let mut jobs = self.jobs.borrow_mut();
+        let mut jobs = self.all.borrow_mut();
         jobs.insert(id, Job { status, cancel });
         let ended: Vec<_> = jobs.iter().filter(|(_, job)| !runs(job)).map(|(id, _)| *id).collect();
         for id in ended.iter().take(ended.len().saturating_sub(REMEMBERED)) {
@@ -118,19 +118,19 @@ impl Jobs {
 
     /// Jobs that go on.
     pub fn running(&self) -> Vec<JobInfo> {
-        let jobs = self.jobs.borrow();
+        let jobs = self.all.borrow();
         jobs.values().filter(|job| runs(job)).map(|job| job.status.borrow().info.clone()).collect()
     }
 
     /// What a job comes to.
     pub fn follow(&self, id: JobId) -> Result<watch::Receiver<Status>, Error> {
-        let jobs = self.jobs.borrow();
+        let jobs = self.all.borrow();
         jobs.get(&id).map(|job| job.status.clone()).ok_or(Error::JobNotFound { job: id.0 })
     }
 
     /// Cancels a job; one that has ended stays as it ended.
     pub fn cancel(&self, id: JobId) -> Result<(), Error> {
-        let jobs = self.jobs.borrow();
+        let jobs = self.all.borrow();
         let job = jobs.get(&id).ok_or(Error::JobNotFound { job: id.0 })?;
         job.cancel.notify_one();
         Ok(())

@@ -153,7 +153,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("serial0.log");
         let mut viewer = viewer(&log);
-        std::fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(b"first").unwrap();
+        OpenOptions::new().append(true).open(&log).unwrap().write_all(b"first").unwrap();
         read(&mut viewer, b"first").await;
     }
 }

@@ -206,7 +206,7 @@ impl Actor {
             Request::Wish(wish, answer) => self.wish(wish, answer),
             Request::Set(settings, answer) => drop(answer.send(self.set(settings))),
             Request::ChangeMedium { drive, medium, force, answer } => {
-                self.change_medium(drive, medium, force, answer)
+                self.change_medium(drive, medium, force, answer);
             }
             Request::OpenDisplay(answer) => self.open_display(answer),
             // Handled by the loop, which it ends.
@@ -302,7 +302,7 @@ impl Actor {
                     on_machine.push(Effect::End);
                 }
                 Effect::Run | Effect::Halt | Effect::PressPower | Effect::PressReset => {
-                    on_machine.push(*effect)
+                    on_machine.push(*effect);
                 }
             }
         }
@@ -311,7 +311,7 @@ impl Actor {
             return;
         }
         let internal = self.internal.clone();
-        self.beside(async move {
+        beside(async move {
             for effect in on_machine {
                 let result = match effect {
                     Effect::Run => machine.resume().await,
@@ -335,7 +335,7 @@ impl Actor {
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
         let internal = self.internal.clone();
-        let launch = self.beside(async move {
+        let launch = beside(async move {
             let result = launch(&context, &definition, events).await;
             drop(internal.send(Internal::Launched(result)));
         });
@@ -563,7 +563,7 @@ impl Actor {
             Some(machine) => {
                 let internal = self.internal.clone();
                 let name = self.definition.name.clone();
-                self.beside(async move {
+                beside(async move {
                     let changed = machine.change_medium(index as u32, medium.clone(), force).await;
                     let result = changed.map_err(|error| match error {
                         EngineError::MediumLocked => {
@@ -622,7 +622,7 @@ impl Actor {
         if self.display_waiting.len() == 1 {
             let internal = self.internal.clone();
             let name = self.definition.name.clone();
-            self.beside(async move {
+            beside(async move {
                 let opened = Relay::open(machine).await;
                 let result = opened.map_err(|error| engine_error(&name, Operation::OpenDisplay, error));
                 drop(internal.send(Internal::DisplayOpened(result)));
@@ -648,11 +648,6 @@ impl Actor {
         Ok(())
     }
 
-    /// Runs work beside the task, within the guest's span of the log.
-    fn beside(&self, work: impl Future<Output = ()> + 'static) -> AbortHandle {
-        spawn_local(work.in_current_span()).abort_handle()
-    }
-
     fn record_file(&self) -> PathBuf {
         self.context.run_folder(self.definition.id).join("running.toml")
     }
@@ -672,6 +667,11 @@ impl Actor {
             let _ = self.context.changes.send(Change::Guest(present));
         }
     }
+}
+
+/// Runs work beside the task, within the guest's span of the log.
+fn beside(work: impl Future<Output = ()> + 'static) -> AbortHandle {
+    spawn_local(work.in_current_span()).abort_handle()
 }
 
 async fn launch(

@@ -218,6 +218,7 @@ mod exact_size {
     use hv_api::ByteSize;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub(super) fn serialize<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
         let bytes = size.as_bytes();
         let (shift, unit) = [(30, "GiB"), (20, "MiB"), (10, "KiB")]

@@ -172,7 +172,7 @@ impl Registry {
     pub fn find(&self, guest: &str) -> Result<Handle, Error> {
         let guests = self.guests.borrow();
         let by_id = guest.parse().ok().and_then(|id: GuestId| guests.get(&id));
-        let by_name = || guests.values().find(|entry| entry.name().as_deref() == Some(guest));
+        let by_name = || guests.values().find(|entry| entry.name() == guest);
         match by_id.or_else(by_name) {
             Some(Entry::Guest(handle)) => Ok(handle.clone()),
             Some(Entry::Unavailable(info)) => Err(Error::DefinitionUnusable {
@@ -236,7 +236,7 @@ impl Registry {
 
     /// What each of these files is.
     pub async fn inspect(&self, paths: Vec<String>) -> Result<Vec<MediumInfo>, Error> {
-        let limits = Limits { cpus: host::cpus(), memory: host::memory().unwrap_or_default().total };
+        let limits = limits();
         let names = self.names();
         let look = move || {
             let taken = |name: &str| names.iter().any(|other| same_name(other, name));
@@ -255,10 +255,10 @@ impl Registry {
     pub async fn set(&self, guest: &str, settings: Settings) -> Result<Vec<SettingResult>, Error> {
         let handle = self.find(guest)?;
         if let Some(cpus) = settings.cpus {
-            self.check_cpus(cpus)?;
+            Self::check_cpus(cpus)?;
         }
         if let Some(memory) = settings.memory {
-            self.check_memory(memory)?;
+            Self::check_memory(memory)?;
         }
         if let Some(name) = &settings.name {
             self.check_name(name, Some(handle.info().id))?;
@@ -295,7 +295,7 @@ impl Registry {
     pub async fn plan(&self, new: &NewGuest) -> Result<Plan, Error> {
         self.check_new(new)?;
         let machine = self.newest_machine(&new.name).await?;
-        let Resolved { definition, .. } = creation::resolve(GuestId::random(), new, self.limits(), machine)?;
+        let Resolved { definition, .. } = creation::resolve(GuestId::random(), new, limits(), machine)?;
         let folder = self.context.store.folder(definition.id);
         let accelerator = self.context.accelerator.get().await.chosen;
         let machine = definition.machine(&folder, accelerator, self.context.run_files(&definition));
@@ -306,14 +306,14 @@ impl Registry {
     pub fn create(self: &Rc<Self>, new: NewGuest) -> Result<Created, Error> {
         self.check_new(&new)?;
         // Everything that can be known without an engine is checked before there is a job.
-        creation::resolve(GuestId::random(), &new, self.limits(), String::new())?;
+        creation::resolve(GuestId::random(), &new, limits(), String::new())?;
         let guest = GuestId::random();
         let reservation = self.reserve(guest, &new.name);
         let registry = Rc::clone(self);
         let name = new.name.clone();
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
             let machine = registry.newest_machine(&new.name).await?;
-            let Resolved { definition, disk } = creation::resolve(guest, &new, registry.limits(), machine)?;
+            let Resolved { definition, disk } = creation::resolve(guest, &new, limits(), machine)?;
             let draft = registry.context.store.begin(guest)?;
             progress.stage(JobStage::Disk, 0.2);
             if let Some(size) = disk {
@@ -345,20 +345,16 @@ impl Registry {
     }
 
     fn names(&self) -> Vec<String> {
-        self.guests.borrow().values().filter_map(Entry::name).collect()
-    }
-
-    fn limits(&self) -> Limits {
-        Limits { cpus: host::cpus(), memory: host::memory().unwrap_or_default().total }
+        self.guests.borrow().values().map(Entry::name).collect()
     }
 
     fn check_new(&self, new: &NewGuest) -> Result<(), Error> {
         self.check_name(&new.name, None)?;
         if let Some(cpus) = new.cpus {
-            self.check_cpus(cpus)?;
+            Self::check_cpus(cpus)?;
         }
         if let Some(memory) = new.memory {
-            self.check_memory(memory)?;
+            Self::check_memory(memory)?;
         }
         self.check_disk_is_free(new)
     }
@@ -379,17 +375,16 @@ impl Registry {
             return Err(Error::NameInvalid { name: name.to_owned(), fault });
         }
         let guests = self.guests.borrow();
-        let mut others =
-            guests.iter().filter(|(id, _)| Some(**id) != own).filter_map(|(_, entry)| entry.name());
+        let mut others = guests.iter().filter(|(id, _)| Some(**id) != own).map(|(_, entry)| entry.name());
         if others.any(|other| same_name(&other, name)) {
             return Err(Error::NameTaken { name: name.to_owned() });
         }
         Ok(())
     }
 
-    fn check_cpus(&self, requested: u32) -> Result<(), Error> {
+    fn check_cpus(requested: u32) -> Result<(), Error> {
         let (fewest, most) = CPU_LIMITS;
-        let maximum = (self.limits().cpus.saturating_mul(CPU_OVERCOMMIT)).clamp(fewest, most);
+        let maximum = (limits().cpus.saturating_mul(CPU_OVERCOMMIT)).clamp(fewest, most);
         if (1..=maximum).contains(&requested) {
             Ok(())
         } else {
@@ -397,8 +392,8 @@ impl Registry {
         }
     }
 
-    fn check_memory(&self, requested: ByteSize) -> Result<(), Error> {
-        let (minimum, maximum) = (super::config::MIN_MEMORY, self.limits().memory);
+    fn check_memory(requested: ByteSize) -> Result<(), Error> {
+        let (minimum, maximum) = (super::config::MIN_MEMORY, limits().memory);
         if (minimum..=maximum).contains(&requested) {
             Ok(())
         } else {
@@ -414,13 +409,18 @@ impl std::fmt::Debug for Registry {
 }
 
 impl Entry {
-    fn name(&self) -> Option<String> {
+    fn name(&self) -> String {
         match self {
-            Self::Guest(handle) => Some(handle.info().name.clone()),
-            Self::Reserved { name } => Some(name.clone()),
-            Self::Unavailable(info) => Some(info.name.clone()),
+            Self::Guest(handle) => handle.info().name.clone(),
+            Self::Reserved { name } => name.clone(),
+            Self::Unavailable(info) => info.name.clone(),
         }
     }
+}
+
+/// What this host has for guests.
+fn limits() -> Limits {
+    Limits { cpus: host::cpus(), memory: host::memory().unwrap_or_default().total }
 }
 
 /// Names that differ only in capital letters are one name: people can't tell them apart when they speak.
@@ -438,7 +438,7 @@ async fn take_over(context: &Rc<Context>, definition: Definition) -> Handle {
         match context.engine.adopt(definition.id, &run, sender).await {
             Ok(found) => adopted = found.map(|found| (found, events)),
             Err(error) => {
-                warn!(guest = %definition.id, %error, "its engine may still run, but can't be taken over")
+                warn!(guest = %definition.id, %error, "its engine may still run, but can't be taken over");
             }
         }
     }
@@ -532,7 +532,12 @@ pub(crate) mod tests {
             Err(EngineError::Missing { program: "none".into() })
         }
 
-        async fn adopt(&self, _: GuestId, _: &RunFiles, _: EventSender) -> Result<Option<Adopted>, EngineError> {
+        async fn adopt(
+            &self,
+            _: GuestId,
+            _: &RunFiles,
+            _: EventSender,
+        ) -> Result<Option<Adopted>, EngineError> {
             Ok(None)
         }
     }
@@ -547,8 +552,11 @@ pub(crate) mod tests {
             runtime: base.join("run"),
         };
         folders.create().unwrap();
-        let info =
-            AcceleratorInfo { chosen: Accelerator::Emulation, kvm: KvmState::NoDevice, detail: String::new() };
+        let info = AcceleratorInfo {
+            chosen: Accelerator::Emulation,
+            kvm: KvmState::NoDevice,
+            detail: String::new(),
+        };
         Registry::open(Arc::new(Missing), folders, Accelerators::fixed(info)).await.unwrap()
     }
 

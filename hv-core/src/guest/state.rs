@@ -209,6 +209,7 @@ impl State {
     }
 
     /// Takes a wish in, or refuses it and leaves everything as it is.
+    #[expect(clippy::unnested_or_patterns, reason = "one line a state reads better than one pattern for all")]
     pub fn wish(self, wish: Wish) -> Result<(Self, Vec<Effect>), (Self, Refused)> {
         let forced = Self::Stopping(Ending::Off(OffCause::ForcedOff));
         match (self, wish) {
@@ -241,8 +242,7 @@ impl State {
             // A reset leaves the CPUs standing, so they are let run as well.
             (state @ Self::Paused(_), Wish::Restart) => Ok((state, vec![Effect::PressReset, Effect::Run])),
 
-            (state @ (Self::Off(_) | Self::Crashed(_)), _)
-            | (state @ Self::Starting { .. }, _)
+            (state @ (Self::Off(_) | Self::Crashed(_) | Self::Starting { .. }), _)
             | (state @ (Self::Running | Self::ShuttingDown), Wish::Start { .. } | Wish::Resume)
             | (state @ Self::Paused(_), Wish::Start { .. } | Wish::Shutdown | Wish::Pause)
             | (state @ Self::Stopping(_), _) => Err((state, Refused)),
@@ -358,6 +358,10 @@ pub enum Verdict {
 impl Wish {
     /// Whether the wish, once accepted, has come true in this state. A restart comes true with the
     /// engine's word and not with a state, so here it can only fail.
+    #[expect(
+        clippy::match_same_arms,
+        reason = "a table with one row a wish reads better than a row an answer"
+    )]
     pub fn verdict(self, state: &State) -> Verdict {
         match (self, state) {
             (Self::Start { .. }, State::Starting { .. }) => Verdict::Pending,
