@@ -4,6 +4,7 @@
 //! The file can be deleted at any time. One that can't be read, or makes no sense, is as good as none.
 
 use hv_api::AcceleratorInfo;
+use rustix::fs::Access;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -28,8 +29,10 @@ pub(super) struct Key {
 }
 
 impl Key {
-    /// The key of now; nothing where the host does not tell enough.
+    /// The key of now; nothing where this user may not use the device, or where the host does not tell
+    /// enough.
     pub fn of(device: &Path) -> Option<Self> {
+        rustix::fs::access(device, Access::READ_OK | Access::WRITE_OK).ok()?;
         let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
         let found = std::fs::metadata(device).ok()?;
         Some(Self {
