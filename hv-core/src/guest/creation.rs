@@ -97,6 +97,11 @@ fn existing_disk(path: &str) -> Result<Disk, Error> {
     let unusable = |fault, detail: String| Error::FileUnusable { path: path.to_owned(), fault, detail };
     let facts = crate::medium::read(&mut file, length)
         .map_err(|error| unusable(files::fault_of(&error), error.to_string()))?;
+    if facts.needs_other_file {
+        // A disk image from somewhere could name any file of this user's as the one it builds on.
+        let detail = "it builds on another file, and only images that are whole can be used".to_owned();
+        return Err(unusable(FileFault::WrongFormat, detail));
+    }
     let format = match facts.format {
         Some(crate::medium::ImageFormat::Qcow2) => DiskFormat::Qcow2,
         Some(crate::medium::ImageFormat::Raw) => DiskFormat::Raw,
