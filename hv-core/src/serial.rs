@@ -4,6 +4,7 @@
 
 use crate::engine::Machine;
 use inotify::{Inotify, WatchMask};
+use rustix::fs::FallocateFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,6 +19,9 @@ use tracing::debug;
 
 /// How much of what was written before a viewer came it is shown at most, in bytes.
 const REPLAY: u64 = 1 << 20;
+
+/// How much of a log is kept, in bytes. What is older gives its room back.
+const KEPT: u64 = 8 << 20;
 
 /// How much is read at once.
 const STEP: usize = 64 << 10;
@@ -56,6 +60,12 @@ async fn show(log: &Path, file: &File, output: &mut (impl AsyncWriteExt + Unpin)
             // A new start of the guest began a new log.
             position = 0;
         }
+        if length - position > KEPT {
+            // Too slow for what the guest writes, the beginning of which is no longer kept.
+            let skipped = length - REPLAY - position;
+            position += skipped;
+            output.write_all(format!("\r\n[{skipped} bytes are not shown]\r\n").as_bytes()).await?;
+        }
         let count = file.read_at(&mut bytes, position)?;
         if count > 0 {
             output.write_all(&bytes[..count]).await?;
@@ -87,6 +97,17 @@ async fn take_input(mut input: OwnedReadHalf, port: u32, machine: &MachineWatch)
 pub fn begin_log(log: &Path) -> io::Result<()> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(log)?;
     file.set_len(0)
+}
+
+/// Gives back the room of what is no longer kept of a log. Positions in it stay what they are.
+pub fn shorten_log(log: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(log)?;
+    let length = file.metadata()?.len();
+    if length > KEPT {
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&file, hole, 0, length - KEPT)?;
+    }
+    Ok(())
 }
 
 /// The end of a log as text, at most `limit` bytes of it; empty where there is no log.
@@ -146,6 +167,23 @@ mod tests {
         for _ in 0..2 {
             read(&mut viewer(&log), &content[100..]).await;
         }
+    }
+
+    #[tokio::test]
+    async fn a_log_takes_no_more_room_than_is_kept_and_a_slow_viewer_is_told_what_it_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("serial0.log");
+        std::fs::write(&log, "start").unwrap();
+        let mut viewer = viewer(&log);
+        read(&mut viewer, b"start").await;
+        let length = KEPT as usize * 2;
+        OpenOptions::new().append(true).open(&log).unwrap().write_all(&vec![b'z'; length]).unwrap();
+        shorten_log(&log).unwrap();
+        let found = std::os::unix::fs::MetadataExt::blocks(&log.metadata().unwrap()) * 512;
+        assert!(found <= KEPT + (1 << 16), "{found}");
+        assert_eq!(log.metadata().unwrap().len(), 5 + length as u64);
+        let told = format!("\r\n[{} bytes are not shown]\r\nzzzz", length as u64 - REPLAY);
+        read(&mut viewer, told.as_bytes()).await;
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ mod connection;
 
 pub use connection::serve;
 
-use crate::guest::actor::Request;
+use crate::guest::handle::{Request, engine_error};
 use crate::guest::registry::Registry;
 use crate::guest::state::Wish;
 use crate::job::Status;
@@ -55,7 +55,7 @@ impl Service {
         let machine = handle.machine().ok_or_else(|| wrong_state(&info, operation))?;
         for group in groups {
             let pressed = machine.press_keys(&group).await;
-            pressed.map_err(|error| crate::guest::actor::engine_error(&info.name, operation, error))?;
+            pressed.map_err(|error| engine_error(&info.name, operation, error))?;
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Service {
             detail: "no file came with the call".into(),
         })?;
         let taken = machine.screenshot(file).await;
-        taken.map_err(|error| crate::guest::actor::engine_error(&info.name, operation, error))
+        taken.map_err(|error| engine_error(&info.name, operation, error))
     }
 
     async fn send_keys(&self, guest: String, keys: Vec<String>) -> Result<(), Error> {

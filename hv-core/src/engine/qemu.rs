@@ -228,7 +228,7 @@ impl Engine for Qemu {
             noise: self.noise(&[]),
         };
         tokio::spawn(watch.keep());
-        let machine = Arc::new(QemuMachine::new(process, client, serial));
+        let machine = Arc::new(QemuMachine::new(process, client, serial, run.serial_logs.clone()));
         Ok(Some(Adopted { machine, status }))
     }
 }
@@ -293,6 +293,7 @@ impl Fresh {
         let (child, folder, run) = self.held.take().ok_or(EngineError::Gone)?;
         let Connections { client, incoming, serial } = connections;
         let client = Arc::new(client);
+        let logs = run.serial_logs.clone();
         let watch = Watch {
             ending: Ending::Ours(child),
             incoming,
@@ -304,7 +305,7 @@ impl Fresh {
             noise,
         };
         tokio::spawn(watch.keep());
-        Ok(Arc::new(QemuMachine::new(process, client, serial)))
+        Ok(Arc::new(QemuMachine::new(process, client, serial, logs)))
     }
 
     /// Ends a QEMU that did not come up, and says why it did not.

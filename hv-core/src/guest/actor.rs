@@ -5,12 +5,13 @@
 //! client's answer is held until its wish has come true or can't any more.
 
 use super::config::Definition;
+use super::handle::{Answer, Handle, Request, engine_error};
 use super::state::{Effect, Happening, OffCause, State, Verdict, Wish};
 use super::view::{RunRecord, drive_name, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use crate::guest::registry::Context;
-use crate::serial::{self, MachineWatch};
+use crate::serial;
 use crate::storage;
 use crate::{files, store};
 use hv_api::{Accelerator, Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
@@ -20,7 +21,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info, info_span, warn};
@@ -34,75 +35,12 @@ const REQUESTS: usize = 32;
 /// News of an engine that may wait for the task at once.
 const ENGINE_EVENTS: usize = 64;
 
-type Answer<T> = oneshot::Sender<Result<T, Error>>;
-
-/// What the rest of the core asks of a guest's task.
-#[derive(Debug)]
-pub enum Request {
-    /// A person's wish; answered when it has come true.
-    Wish(Wish, Answer<GuestInfo>),
-    /// New settings, checked already against the host and the other guests' names.
-    Set(Settings, Answer<Vec<SettingResult>>),
-    /// Another medium in a drive, or none.
-    ChangeMedium {
-        /// The drive; the first where it is left out.
-        drive: Option<String>,
-        /// What to put in.
-        medium: Option<PathBuf>,
-        /// Even where the guest holds what is in it.
-        force: bool,
-        /// Answered when it is done.
-        answer: Answer<GuestInfo>,
-    },
-    /// A window's end of a display channel.
-    OpenDisplay(Answer<OwnedFd>),
-    /// The end of the guest and of the task.
-    Delete { disks: bool, answer: Answer<()> },
-}
-
-/// The rest of the core's hold on a guest's task.
-#[derive(Clone)]
-pub struct Handle {
-    requests: mpsc::Sender<Request>,
-    info: watch::Receiver<Arc<GuestInfo>>,
-    machine: MachineWatch,
-}
-
-impl std::fmt::Debug for Handle {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Handle").field(&self.info().id).finish()
-    }
-}
-
-impl Handle {
-    /// The guest at this moment.
-    pub fn info(&self) -> Arc<GuestInfo> {
-        Arc::clone(&self.info.borrow())
-    }
-
-    /// The machine, while there is one.
-    pub fn machine(&self) -> Option<Arc<dyn Machine>> {
-        self.machine.borrow().clone()
-    }
-
-    /// The machine, whichever there is at a moment.
-    pub fn watch_machine(&self) -> MachineWatch {
-        self.machine.clone()
-    }
-
-    /// Asks something of the task, and waits for its answer.
-    pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Error> {
-        let gone = || Error::GuestNotFound { guest: self.info().name.clone() };
-        let (answer, answered) = oneshot::channel();
-        self.requests.send(request(answer)).await.map_err(|_gone| gone())?;
-        answered.await.map_err(|_gone| gone())?
-    }
-}
-
 /// What comes back from work beside the task.
 enum Internal {
     /// A launch has ended.
     Launched(Result<(Arc<dyn Machine>, Accelerator), Error>),
+    /// Instead of a launch, an engine was found that could not be taken over before.
+    Found(Adopted, mpsc::Receiver<EngineEvent>),
     /// An effect on the machine failed.
     EffectFailed(Effect, EngineError),
     /// A medium was changed in the machine, or not.
@@ -336,8 +274,12 @@ impl Actor {
         let definition = self.definition.clone();
         let internal = self.internal.clone();
         let launch = beside(async move {
-            let result = launch(&context, &definition, events).await;
-            drop(internal.send(Internal::Launched(result)));
+            let news = match find(&context, &definition).await {
+                Ok(Some((adopted, events))) => Internal::Found(adopted, events),
+                Ok(None) => Internal::Launched(launch(&context, &definition, events).await),
+                Err(error) => Internal::Launched(Err(error)),
+            };
+            drop(internal.send(news));
         });
         self.launch = Some(launch);
     }
@@ -364,6 +306,10 @@ impl Actor {
     fn internal_news(&mut self, news: Internal) {
         match news {
             Internal::Launched(result) => self.launched(result),
+            Internal::Found(adopted, events) => {
+                self.launch = None;
+                self.adopt(adopted, events);
+            }
             Internal::EffectFailed(effect, error) => self.effect_failed(effect, error),
             Internal::MediumChanged { drive, medium, result, answer } => {
                 let result = result.and_then(|()| self.keep_medium(drive, medium));
@@ -492,7 +438,8 @@ impl Actor {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 debug!(%error, "the note of what the machine had stays");
             }
-            _ => {}
+            // An empty folder goes as well; one in which an engine still has a socket stays.
+            _ => drop(std::fs::remove_dir(self.context.run_folder(self.definition.id))),
         }
     }
 
@@ -674,6 +621,22 @@ fn beside(work: impl Future<Output = ()> + 'static) -> AbortHandle {
     spawn_local(work.in_current_span()).abort_handle()
 }
 
+/// Looks for an engine that an earlier core left and that answered nobody when this one began: were it
+/// overlooked, the guest would run twice.
+pub async fn find(
+    context: &Context,
+    definition: &Definition,
+) -> Result<Option<(Adopted, mpsc::Receiver<EngineEvent>)>, Error> {
+    let run = context.run_files(definition);
+    if !run.folder.is_dir() {
+        return Ok(None);
+    }
+    let (sender, events) = mpsc::channel(ENGINE_EVENTS);
+    let found = context.engine.adopt(definition.id, &run, sender).await;
+    let found = found.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
+    Ok(found.map(|adopted| (adopted, events)))
+}
+
 async fn launch(
     context: &Context,
     definition: &Definition,
@@ -704,20 +667,6 @@ fn attach(relay: &Relay, guest: &str) -> Result<OwnedFd, Error> {
         Ok(Some(window)) => Ok(window),
         Ok(None) => Err(refused("the display has just been closed".into())),
         Err(error) => Err(refused(error.to_string())),
-    }
-}
-
-/// An engine's error as clients are told.
-pub fn engine_error(guest: &str, operation: Operation, error: EngineError) -> Error {
-    let guest = guest.to_owned();
-    match error {
-        EngineError::Missing { program } => Error::EngineMissing { program },
-        EngineError::NotStarted { detail } => Error::StartFailed { guest, detail },
-        EngineError::Refused { detail } => Error::EngineRefused { guest, operation, detail },
-        EngineError::Silent { seconds } => Error::EngineSilent { guest, operation, seconds },
-        EngineError::MediumLocked | EngineError::Gone => {
-            Error::EngineRefused { guest, operation, detail: error.to_string() }
-        }
     }
 }
 

@@ -3,9 +3,10 @@
 //! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
-use super::actor::{self, Handle, Request};
+use super::actor;
 use super::config::{Definition, name_fault};
 use super::creation::{self, Resolved};
+use super::handle::{Handle, Request, engine_error};
 use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
@@ -23,14 +24,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::broadcast;
 use tracing::{info, warn};
 
 /// Changes that a slow reader may be behind before it is told everything anew.
 const CHANGES: usize = 1024;
-
-/// News of an engine found running that may wait until its guest's task has begun.
-const ADOPTED_EVENTS: usize = 64;
 
 /// A guest may have this many times the host's CPUs: more is slower, but no mistake.
 const CPU_OVERCOMMIT: u32 = 4;
@@ -341,7 +339,7 @@ impl Registry {
 
     async fn newest_machine(&self, guest: &str) -> Result<String, Error> {
         let found = self.context.engine.newest_machine().await;
-        found.map_err(|error| actor::engine_error(guest, hv_api::Operation::Create, error))
+        found.map_err(|error| engine_error(guest, hv_api::Operation::Create, error))
     }
 
     fn names(&self) -> Vec<String> {
@@ -430,18 +428,13 @@ fn same_name(one: &str, other: &str) -> bool {
 
 /// Starts a guest's task, with the engine that an earlier core left running, where there is one.
 async fn take_over(context: &Rc<Context>, definition: Definition) -> Handle {
-    let run = context.run_files(&definition);
-    let mut adopted = None;
-    // Without its folder there is no engine: most guests are off, and looking costs.
-    if run.folder.is_dir() {
-        let (sender, events) = mpsc::channel(ADOPTED_EVENTS);
-        match context.engine.adopt(definition.id, &run, sender).await {
-            Ok(found) => adopted = found.map(|found| (found, events)),
-            Err(error) => {
-                warn!(guest = %definition.id, %error, "its engine may still run, but can't be taken over");
-            }
+    let adopted = match actor::find(context, &definition).await {
+        Ok(found) => found,
+        Err(error) => {
+            warn!(guest = %definition.id, ?error, "its engine may still run, but can't be taken over");
+            None
         }
-    }
+    };
     actor::spawn(Rc::clone(context), definition, adopted)
 }
 

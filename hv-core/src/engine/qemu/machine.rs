@@ -11,6 +11,7 @@ use super::{command_line, display, keys};
 use crate::engine::{
     Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
 };
+use crate::serial;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
@@ -46,9 +47,16 @@ pub struct QemuMachine {
 }
 
 impl QemuMachine {
-    /// Puts a machine together from its connections.
-    pub fn new(process: Process, client: Arc<Client>, serial: Vec<Option<UnixStream>>) -> Self {
-        let serial = serial.into_iter().map(|stream| stream.map(SerialPort::new)).collect();
+    /// Puts a machine together from its connections. `logs` are those of its serial ports, which QEMU
+    /// writes.
+    pub fn new(
+        process: Process,
+        client: Arc<Client>,
+        serial: Vec<Option<UnixStream>>,
+        logs: Vec<PathBuf>,
+    ) -> Self {
+        let ports = serial.into_iter().zip(logs);
+        let serial = ports.map(|(stream, log)| stream.map(|stream| SerialPort::new(stream, log))).collect();
         Self { process, client, serial }
     }
 
@@ -222,12 +230,12 @@ struct Typed {
 }
 
 impl SerialPort {
-    fn new(stream: UnixStream) -> Self {
+    fn new(stream: UnixStream, log: PathBuf) -> Self {
         let (output, typed) = stream.into_split();
         let (input, to_type) = mpsc::channel(4);
         Self {
             input,
-            drain: tokio::spawn(drain(output)).abort_handle(),
+            drain: tokio::spawn(drain(output, log)).abort_handle(),
             feed: tokio::spawn(feed(typed, to_type)).abort_handle(),
         }
     }
@@ -250,9 +258,21 @@ impl Drop for SerialPort {
     }
 }
 
-async fn drain(mut output: OwnedReadHalf) {
+/// How much a guest may write before its log is shortened, in bytes.
+const SHORTEN_EVERY: usize = 4 << 20;
+
+async fn drain(mut output: OwnedReadHalf, log: PathBuf) {
     let mut unread = vec![0; 16 << 10];
-    while let Ok(1..) = output.read(&mut unread).await {}
+    let mut written = 0;
+    while let Ok(count @ 1..) = output.read(&mut unread).await {
+        written += count;
+        if written >= SHORTEN_EVERY {
+            written = 0;
+            if let Err(error) = serial::shorten_log(&log) {
+                warn!(%error, log = %log.display(), "the log of a serial port grows without bound");
+            }
+        }
+    }
 }
 
 async fn feed(mut serial: OwnedWriteHalf, mut typed: mpsc::Receiver<Typed>) {

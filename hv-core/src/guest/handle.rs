@@ -1,0 +1,90 @@
+//! The rest of the core's hold on a guest's task: what can be asked of it, and what it shows.
+
+use super::state::Wish;
+use crate::engine::{EngineError, Machine};
+use crate::serial::MachineWatch;
+use hv_api::{Error, GuestInfo, Operation, SettingResult, Settings};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Where an answer goes.
+pub type Answer<T> = oneshot::Sender<Result<T, Error>>;
+
+/// What the rest of the core asks of a guest's task.
+#[derive(Debug)]
+pub enum Request {
+    /// A person's wish; answered when it has come true.
+    Wish(Wish, Answer<GuestInfo>),
+    /// New settings, checked already against the host and the other guests' names.
+    Set(Settings, Answer<Vec<SettingResult>>),
+    /// Another medium in a drive, or none.
+    ChangeMedium {
+        /// The drive; the first where it is left out.
+        drive: Option<String>,
+        /// What to put in.
+        medium: Option<PathBuf>,
+        /// Even where the guest holds what is in it.
+        force: bool,
+        /// Answered when it is done.
+        answer: Answer<GuestInfo>,
+    },
+    /// A window's end of a display channel.
+    OpenDisplay(Answer<OwnedFd>),
+    /// The end of the guest and of the task.
+    Delete { disks: bool, answer: Answer<()> },
+}
+
+/// The rest of the core's hold on a guest's task.
+#[derive(Clone)]
+pub struct Handle {
+    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) info: watch::Receiver<Arc<GuestInfo>>,
+    pub(super) machine: MachineWatch,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Handle").field(&self.info().id).finish()
+    }
+}
+
+impl Handle {
+    /// The guest at this moment.
+    pub fn info(&self) -> Arc<GuestInfo> {
+        Arc::clone(&self.info.borrow())
+    }
+
+    /// The machine, while there is one.
+    pub fn machine(&self) -> Option<Arc<dyn Machine>> {
+        self.machine.borrow().clone()
+    }
+
+    /// The machine, whichever there is at a moment.
+    pub fn watch_machine(&self) -> MachineWatch {
+        self.machine.clone()
+    }
+
+    /// Asks something of the task, and waits for its answer.
+    pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Error> {
+        let gone = || Error::GuestNotFound { guest: self.info().name.clone() };
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_gone| gone())?;
+        answered.await.map_err(|_gone| gone())?
+    }
+}
+
+/// An engine's error as clients are told.
+pub fn engine_error(guest: &str, operation: Operation, error: EngineError) -> Error {
+    let guest = guest.to_owned();
+    match error {
+        EngineError::Missing { program } => Error::EngineMissing { program },
+        EngineError::NotStarted { detail } => Error::StartFailed { guest, detail },
+        EngineError::Refused { detail } => Error::EngineRefused { guest, operation, detail },
+        EngineError::Silent { seconds } => Error::EngineSilent { guest, operation, seconds },
+        EngineError::MediumLocked | EngineError::Gone => {
+            Error::EngineRefused { guest, operation, detail: error.to_string() }
+        }
+    }
+}
