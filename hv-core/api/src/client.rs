@@ -1,5 +1,9 @@
 //! The client's end of the socket: find the core, start it where it does not run, call it.
 
+mod stream;
+
+pub use stream::Stream;
+
 use crate::{Error, paths};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -9,7 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::net::UnixStream;
 
 /// A connection to the core. Calls are the methods of [`crate::Core`], which is implemented for it.
-pub type Connection = zlink::tokio::unix::Connection;
+pub type Connection = zlink::Connection<Stream>;
 
 /// How long a core that was started may take until it answers.
 const START_DEADLINE: Duration = Duration::from_secs(10);
@@ -81,8 +85,9 @@ pub async fn connect(socket: &Path) -> Result<Connection, ConnectError> {
     if !ours {
         return Err(ConnectError::Foreign { path: socket.to_owned() });
     }
-    zlink::tokio::unix::Stream::try_from(stream).map(Connection::new).map_err(|error| {
-        ConnectError::NotRunning { path: socket.to_owned(), source: io::Error::other(error) }
+    Stream::try_from(stream).map(Connection::new).map_err(|error| ConnectError::NotRunning {
+        path: socket.to_owned(),
+        source: io::Error::other(error),
     })
 }
 
