@@ -141,8 +141,10 @@ pub fn host_block(host: &HostInfo) -> String {
 /// What a file is.
 pub fn medium_block(medium: &MediumInfo) -> String {
     let mut facts = vec![("Kind", wire_word(&medium.kind))];
-    let system = medium.os_name.as_deref().or(medium.os.as_deref()).unwrap_or("unknown");
-    facts.push(("System", format!("{system} ({})", wire_word(&medium.confidence))));
+    facts.push(match medium.os_name.as_deref().or(medium.os.as_deref()) {
+        Some(system) => ("System", format!("{system} ({})", wire_word(&medium.confidence))),
+        None => ("System", "unknown".to_owned()),
+    });
     if let Some(arch) = &medium.arch {
         facts.push(("Processor", arch.clone()));
     }
