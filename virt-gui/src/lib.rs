@@ -1,4 +1,51 @@
-//! The windows of Guesthouse.
+//! The windows of Guesthouse: the library, the console, and how they follow the core.
+//!
+//! [`run`] is the application. It holds no guest: everything it shows comes from the core's event
+//! stream, everything it wants is a call to the core, and closing it changes no guest.
 
+pub mod actions;
+mod app;
+mod calls;
 pub mod model;
+mod pages;
 pub mod widgets;
+
+use adw::prelude::*;
+use app::{App, AppInput};
+use gtk::gio;
+use relm4::{MessageBroker, RelmApp};
+use tracing_subscriber::EnvFilter;
+
+/// The application's name on the session bus, in menus and for its icon.
+pub const APP_ID: &str = "dev.guesthouse.Guesthouse";
+
+/// Takes messages that come from outside of the window: files opened and second launches.
+static OUTSIDE: MessageBroker<AppInput> = MessageBroker::new();
+
+/// Runs the application until its last window is closed. A second launch hands its files to the first;
+/// without a session bus each launch is the first.
+pub fn run() -> std::io::Result<()> {
+    virt_kit::i18n::init();
+    let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    gio::resources_register_include!("guesthouse.gresource").map_err(std::io::Error::other)?;
+
+    let application = adw::Application::builder()
+        .application_id(APP_ID)
+        .resource_base_path("/dev/guesthouse/Guesthouse")
+        .flags(gio::ApplicationFlags::HANDLES_OPEN)
+        .build();
+    application.connect_startup(|application| actions::bind_keys(application));
+    application.connect_activate(|_| OUTSIDE.send(AppInput::Present));
+    application.connect_open(|_, files, _| {
+        OUTSIDE.send(AppInput::Present);
+        OUTSIDE.send(AppInput::Files(files.iter().filter_map(gio::File::path).collect()));
+    });
+    let arguments = std::env::args().collect();
+    RelmApp::from_app(application)
+        .with_broker(&OUTSIDE)
+        .with_args(arguments)
+        .visible_on_activate(false)
+        .run::<App>(hv_api::paths::socket());
+    Ok(())
+}

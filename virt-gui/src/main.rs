@@ -1,1 +1,5 @@
-fn main() {}
+//! The program `guesthouse`.
+
+fn main() -> std::io::Result<()> {
+    virt_gui::run()
+}

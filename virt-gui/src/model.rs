@@ -1,3 +1,6 @@
 //! What the windows show and why, without any toolkit: plain functions of what the core says.
 
+pub mod hardware;
 pub mod power;
+pub mod row;
+pub mod state;

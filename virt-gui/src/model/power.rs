@@ -66,8 +66,9 @@ pub const fn default_action(state: GuestState) -> PowerAction {
         GuestState::Off | GuestState::Crashed | GuestState::Unavailable => PowerAction::Start,
         // A guest that does not come up can be asked for nothing; its power can be taken away.
         GuestState::Starting => PowerAction::ForceOff,
-        // Asking again is harmless, and some guests hear only the second time.
-        GuestState::Running | GuestState::ShuttingDown => PowerAction::Shutdown,
+        GuestState::Running => PowerAction::Shutdown,
+        // It was asked already. Who presses again waits for a guest that hangs; asking again is in the menu.
+        GuestState::ShuttingDown => PowerAction::ForceOff,
         GuestState::Paused => PowerAction::Resume,
     }
 }
@@ -89,6 +90,12 @@ pub const fn refusal(state: GuestState, action: PowerAction) -> Option<Refusal> 
         (State::Running | State::ShuttingDown, Action::Resume) => Some(Refusal::NotPaused),
         (State::Running | State::ShuttingDown, Action::Start) => Some(Refusal::Running),
     }
+}
+
+/// The action of the small button beside a row of the list: the default one, unless it destroys.
+pub fn beside_row(state: GuestState) -> Option<PowerAction> {
+    let action = default_action(state);
+    (action != PowerAction::ForceOff && refusal(state, action).is_none()).then_some(action)
 }
 
 #[cfg(test)]
@@ -141,6 +148,13 @@ mod tests {
             let runs = !matches!(state, GuestState::Off | GuestState::Crashed | GuestState::Unavailable);
             assert_eq!(refusal(state, PowerAction::ForceOff).is_none(), runs, "{state:?}");
         }
+    }
+
+    #[test]
+    fn nothing_beside_a_row_destroys() {
+        let offered: Vec<_> = STATES.into_iter().filter_map(beside_row).collect();
+        use PowerAction::{Resume, Shutdown, Start};
+        assert_eq!(offered, [Start, Shutdown, Resume, Start]);
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub fn label(action: PowerAction) -> String {
         PowerAction::ForceOff => gettext("Force Off…"),
         PowerAction::Pause => gettext("Pause"),
         PowerAction::Resume => gettext("Resume"),
-        PowerAction::Restart => gettext("Restart"),
+        PowerAction::Restart => gettext("Restart…"),
     }
 }
 
@@ -57,7 +57,8 @@ pub fn refusal_text(refusal: Refusal) -> String {
     }
 }
 
-fn icon(action: PowerAction) -> &'static str {
+/// The icon of an action, for buttons too small for words.
+pub fn icon(action: PowerAction) -> &'static str {
     match action {
         PowerAction::Start | PowerAction::Resume => "media-playback-start-symbolic",
         PowerAction::Shutdown | PowerAction::ForceOff => "system-shutdown-symbolic",
@@ -80,6 +81,15 @@ fn explanation(action: PowerAction) -> String {
     }
 }
 
+/// Calls `act`, after a question where the action can lose data.
+pub fn confirmed(parent: Option<&gtk::Window>, name: &str, action: PowerAction, act: impl Fn() + 'static) {
+    match action {
+        PowerAction::ForceOff => confirm_force_off(parent, name, act),
+        PowerAction::Restart => confirm_restart(parent, name, act),
+        PowerAction::Start | PowerAction::Shutdown | PowerAction::Pause | PowerAction::Resume => act(),
+    }
+}
+
 /// Asks whether a guest's power shall really be taken away, and calls `confirmed` if so.
 pub fn confirm_force_off(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
     let dialog = adw::MessageDialog::new(
@@ -95,6 +105,24 @@ pub fn confirm_force_off(parent: Option<&gtk::Window>, name: &str, confirmed: im
     dialog.set_default_response(Some("cancel"));
     dialog.set_close_response("cancel");
     dialog.connect_response(Some("force-off"), move |_, _| confirmed());
+    dialog.present();
+}
+
+/// Asks whether a guest shall really be reset, and calls `confirmed` if so.
+pub fn confirm_restart(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
+    let dialog = adw::MessageDialog::new(
+        parent,
+        Some(&gettext_f("Restart “{guest}”?", &[("guest", name)])),
+        Some(&gettext(
+            "It starts anew at once, as if its reset button were pressed. What it has not yet written to its disks is lost.",
+        )),
+    );
+    dialog.add_response("cancel", &gettext("_Cancel"));
+    dialog.add_response("restart", &gettext("_Restart"));
+    dialog.set_response_appearance("restart", adw::ResponseAppearance::Destructive);
+    dialog.set_default_response(Some("cancel"));
+    dialog.set_close_response("cancel");
+    dialog.connect_response(Some("restart"), move |_, _| confirmed());
     dialog.present();
 }
 
@@ -175,13 +203,9 @@ impl PowerButton {
         if self.refusal(action).is_some() {
             return;
         }
-        if action == PowerAction::ForceOff {
-            let window = root.root().and_downcast::<gtk::Window>();
-            let output = sender.output_sender().clone();
-            confirm_force_off(window.as_ref(), &self.name, move || output.emit(PowerAction::ForceOff));
-        } else {
-            sender.output_sender().emit(action);
-        }
+        let window = root.root().and_downcast::<gtk::Window>();
+        let output = sender.output_sender().clone();
+        confirmed(window.as_ref(), &self.name, action, move || output.emit(action));
     }
 }
 

@@ -1,0 +1,487 @@
+//! The root: it follows the core's event stream and owns the library window.
+//!
+//! The pages are functions of what it keeps here. What somebody wishes becomes a call; what the core
+//! then says comes back through the stream, and only that changes what is shown.
+
+mod view;
+
+use crate::actions::Action;
+use crate::calls::{self, Wish};
+use crate::model::power::PowerAction;
+use crate::model::row::Row;
+use crate::pages::guest::GuestWish;
+use crate::widgets::guest_list::ListNews;
+use crate::widgets::{dialogs, log_window, power};
+use adw::prelude::*;
+use gtk::gio;
+use hv_api::{Accelerator, Change, GuestId, GuestState, Library};
+use relm4::prelude::*;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use virt_kit::daemon::{Daemon, Link, News};
+use virt_kit::i18n::gettext;
+use virt_kit::problem::{Problem, ProblemAction};
+
+pub use view::View;
+
+/// What the window knows.
+#[derive(Debug)]
+pub struct App {
+    daemon: Option<Daemon>,
+    link: LinkState,
+    library: Library,
+    selected: Option<GuestId>,
+    host_bar_dismissed: bool,
+    /// Guests that were asked to shut down so that they start again with their new settings.
+    restarting: HashSet<GuestId>,
+}
+
+/// The connection to the core.
+#[derive(Debug)]
+enum LinkState {
+    Connecting,
+    Up,
+    /// Away, with the reason where it could not be reached at all.
+    Away(Option<Problem>),
+}
+
+/// What the window is told.
+#[derive(Debug)]
+pub enum AppInput {
+    /// The core has something to say.
+    News(News),
+    /// The window shall be seen: it was launched, perhaps again.
+    Present,
+    /// Files were dropped on the window or opened with it.
+    Files(Vec<PathBuf>),
+    /// A command.
+    Act(Action),
+    /// Something happened in the list.
+    List(ListNews),
+    /// The list shall show only what this text finds.
+    Search(String),
+    /// Something is wished on a guest's page.
+    Guest(GuestId, GuestWish),
+    /// Something is wished that needs no guest: to go back to the list.
+    Back,
+    /// Something to be done by the core.
+    Wish(GuestId, Wish),
+    /// A problem's button was pressed.
+    Solve(Option<GuestId>, Option<Wish>, ProblemAction),
+    /// Start the core.
+    StartCore,
+    /// Say why the core is away.
+    AwayDetails,
+    /// Say how guests are run.
+    HostDetails,
+    /// Hide the bar about that.
+    DismissHostBar,
+    /// The window became too narrow, or wide enough, for list and page beside each other.
+    Folded,
+    /// The window was asked to close.
+    Close,
+}
+
+/// What a call came to.
+#[derive(Debug)]
+pub enum AppCommand {
+    /// It was done; the stream says what it changed.
+    Done,
+    /// It was not.
+    Failed(GuestId, Wish, Problem),
+    /// A log was read.
+    Log(GuestId, Result<String, Problem>),
+}
+
+impl Component for App {
+    type Init = PathBuf;
+    type Input = AppInput;
+    type Output = ();
+    type CommandOutput = AppCommand;
+    type Root = adw::ApplicationWindow;
+    type Widgets = View;
+
+    fn init_root() -> Self::Root {
+        adw::ApplicationWindow::builder()
+            .title(gettext("Guesthouse"))
+            .default_width(1000)
+            .default_height(680)
+            .width_request(360)
+            .height_request(294)
+            .build()
+    }
+
+    fn init(socket: PathBuf, root: Self::Root, sender: ComponentSender<Self>) -> ComponentParts<Self> {
+        let view = View::new(&root, &sender);
+        let news = sender.input_sender().clone();
+        let daemon = Daemon::connect(socket, move |what| {
+            // The window may have closed.
+            drop(news.send(AppInput::News(what)));
+        });
+        let (daemon, link) = match daemon {
+            Ok(daemon) => (Some(daemon), LinkState::Connecting),
+            Err(error) => (None, LinkState::Away(Some(no_thread(&error)))),
+        };
+        let model = Self {
+            daemon,
+            link,
+            library: Library::default(),
+            selected: None,
+            host_bar_dismissed: false,
+            restarting: HashSet::new(),
+        };
+        let mut parts = ComponentParts { model, widgets: view };
+        parts.widgets.show(&parts.model);
+        parts
+    }
+
+    fn update_with_view(
+        &mut self,
+        view: &mut Self::Widgets,
+        input: AppInput,
+        sender: ComponentSender<Self>,
+        root: &Self::Root,
+    ) {
+        match input {
+            AppInput::News(news) => self.take_news(view, news, &sender),
+            AppInput::Present => root.present(),
+            AppInput::Files(files) => self.take_files(view, files),
+            AppInput::Act(action) => self.act(view, action, &sender, root),
+            AppInput::List(news) => self.list_news(view, news, &sender, root),
+            AppInput::Search(text) => view.library.search(&text),
+            AppInput::Guest(id, wish) => self.guest_wish(id, wish, &sender, root),
+            AppInput::Back => {
+                self.selected = None;
+                view.library.select(None);
+            }
+            AppInput::Wish(id, wish) => self.ask(id, wish, &sender),
+            AppInput::Solve(id, wish, action) => self.solve(id, wish, action, &sender, root),
+            AppInput::StartCore => self.start_core(),
+            AppInput::AwayDetails => {
+                if let LinkState::Away(Some(problem)) = &self.link {
+                    dialogs::show_problem(root, problem, None);
+                }
+            }
+            AppInput::HostDetails => {
+                if let Some(problem) = self.no_acceleration() {
+                    dialogs::show_problem(root, &problem, None);
+                }
+            }
+            AppInput::DismissHostBar => self.host_bar_dismissed = true,
+            AppInput::Folded => {}
+            AppInput::Close => relm4::main_application().quit(),
+        }
+        view.show(self);
+    }
+
+    fn update_cmd_with_view(
+        &mut self,
+        view: &mut Self::Widgets,
+        command: AppCommand,
+        sender: ComponentSender<Self>,
+        root: &Self::Root,
+    ) {
+        match command {
+            AppCommand::Done => {}
+            AppCommand::Failed(id, wish, problem) => self.failed(view, id, wish, problem, &sender, root),
+            AppCommand::Log(id, Ok(log)) => {
+                let name = self.library.guest(id).map(|guest| guest.name.clone()).unwrap_or_default();
+                log_window::present(root, &name, &log);
+            }
+            AppCommand::Log(_, Err(problem)) => {
+                let parent = root.clone();
+                view.toast(&problem.what.clone(), move || dialogs::show_problem(&parent, &problem, None));
+            }
+        }
+        view.show(self);
+    }
+}
+
+impl App {
+    fn take_news(&mut self, view: &mut View, news: News, sender: &ComponentSender<Self>) {
+        match news {
+            News::Link(Link::Connecting) => self.link = LinkState::Connecting,
+            // What there is comes next; until then there is nothing to show.
+            News::Link(Link::Up) => {}
+            News::Link(Link::Down(error)) => self.link = LinkState::Away(Some(Problem::from(&error))),
+            News::Link(Link::Lost) => self.link = LinkState::Away(None),
+            News::Change(change) => self.take_change(view, change, sender),
+        }
+    }
+
+    fn take_change(&mut self, view: &mut View, change: Change, sender: &ComponentSender<Self>) {
+        let touched = match &change {
+            Change::Guest(guest) => Some(guest.id),
+            Change::Removed(id) => Some(*id),
+            Change::Job(job) => Some(job.guest),
+            Change::Snapshot(_) | Change::Host(_) => None,
+        };
+        let everything = matches!(change, Change::Snapshot(_));
+        self.library.apply(change);
+        if everything {
+            self.link = LinkState::Up;
+            view.library.fill(Row::all(&self.library));
+        } else if let Some(id) = touched {
+            view.library.put(id, Row::find(&self.library, id));
+            self.start_again(id, sender);
+        }
+        if self.selected.is_some_and(|id| self.library.guest(id).is_none()) {
+            self.selected = None;
+        }
+    }
+
+    /// Starts a guest that was shut down for its new settings, once it is off.
+    fn start_again(&mut self, id: GuestId, sender: &ComponentSender<Self>) {
+        let state = self.library.guest(id).map(|guest| guest.state);
+        match state {
+            Some(GuestState::Off) if self.restarting.remove(&id) => {
+                self.ask(id, Wish::Power(PowerAction::Start), sender);
+            }
+            None | Some(GuestState::Crashed | GuestState::Unavailable) => {
+                self.restarting.remove(&id);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn ask(&self, id: GuestId, wish: Wish, sender: &ComponentSender<Self>) {
+        let Some(daemon) = self.daemon.clone() else { return };
+        sender.oneshot_command(async move {
+            match calls::perform(daemon, id, wish.clone()).await {
+                Ok(()) => AppCommand::Done,
+                Err(problem) => AppCommand::Failed(id, wish, problem),
+            }
+        });
+    }
+
+    fn read_log(&self, id: GuestId, sender: &ComponentSender<Self>) {
+        let Some(daemon) = self.daemon.clone() else { return };
+        sender.oneshot_command(async move { AppCommand::Log(id, calls::read_log(daemon, id).await) });
+    }
+
+    /// Says that a wish came to nothing: a name beneath its field, everything else in a toast.
+    fn failed(
+        &mut self,
+        view: &View,
+        id: GuestId,
+        wish: Wish,
+        problem: Problem,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        match &wish {
+            Wish::Set(settings) if settings.name.is_some() => {
+                view.guest.refuse_name(id, &format!("{} {}", problem.why, problem.remedy));
+                return;
+            }
+            Wish::Set(_) => view.guest.revert(id),
+            Wish::Power(PowerAction::Shutdown) => {
+                self.restarting.remove(&id);
+            }
+            _ => {}
+        }
+        let (parent, sender) = (root.clone(), sender.input_sender().clone());
+        view.toast(&problem.what.clone(), move || {
+            let (sender, wish) = (sender.clone(), wish.clone());
+            let act = move |action| sender.emit(AppInput::Solve(Some(id), Some(wish.clone()), action));
+            dialogs::show_problem(&parent, &problem, Some(Box::new(act)));
+        });
+    }
+
+    fn list_news(
+        &mut self,
+        view: &View,
+        news: ListNews,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        match news {
+            ListNews::Selected(id) => {
+                // A guest that is being made has a row, but nothing to show yet.
+                self.selected = id.filter(|id| self.library.guest(*id).is_some());
+                view.go_to_guest(self.selected.is_some());
+            }
+            ListNews::Opened(id) => {
+                self.selected = Some(id);
+                self.act(view, Action::OpenConsole, sender, root);
+            }
+            ListNews::Power(id, action) => self.ask(id, Wish::Power(action), sender),
+        }
+    }
+
+    fn act(
+        &mut self,
+        view: &View,
+        action: Action,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        let guest = self.selected.and_then(|id| self.library.guest(id));
+        let change_power = |action| {
+            let Some(guest) = guest else { return };
+            let (id, sender) = (guest.id, sender.input_sender().clone());
+            let ask = move || sender.emit(AppInput::Wish(id, Wish::Power(action)));
+            power::confirmed(Some(root.upcast_ref()), &guest.name, action, ask);
+        };
+        match action {
+            Action::New => {}
+            Action::ChooseInstaller => {
+                let sender = sender.input_sender().clone();
+                dialogs::choose_medium(root, &gettext("Choose an Installer"), move |path| {
+                    sender.emit(AppInput::Files(vec![path]));
+                });
+            }
+            Action::Search => view.library.open_search(),
+            Action::OpenConsole => {}
+            Action::Start if guest.is_some_and(|guest| guest.state == GuestState::Paused) => {
+                change_power(PowerAction::Resume);
+            }
+            Action::Start => change_power(PowerAction::Start),
+            Action::ShutDown => change_power(PowerAction::Shutdown),
+            Action::Pause => change_power(PowerAction::Pause),
+            Action::Restart => change_power(PowerAction::Restart),
+            Action::ForceOff => change_power(PowerAction::ForceOff),
+            Action::Rename => view.guest.edit_name(),
+            Action::ShowLog => {
+                if let Some(id) = self.selected {
+                    self.read_log(id, sender);
+                }
+            }
+            Action::Delete => {
+                if let Some(guest) = guest {
+                    let (id, sender) = (guest.id, sender.input_sender().clone());
+                    dialogs::confirm_delete(root, guest, move |disks| {
+                        sender.emit(AppInput::Wish(id, Wish::Delete { disks }));
+                    });
+                }
+            }
+            Action::Shortcuts => dialogs::show_shortcuts(root),
+            Action::About => {
+                let host = self.library.host();
+                dialogs::show_about(
+                    root,
+                    host.map(|host| host.core_version.as_str()),
+                    host.and_then(|host| host.engine.version.as_deref()),
+                );
+            }
+            Action::Menu => {}
+            Action::Close => root.close(),
+            Action::Quit => relm4::main_application().quit(),
+        }
+    }
+
+    fn guest_wish(
+        &mut self,
+        id: GuestId,
+        wish: GuestWish,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        match wish {
+            GuestWish::Core(wish) => self.ask(id, wish, sender),
+            GuestWish::ChooseMedium(drive) => choose_medium(id, drive, sender, root),
+            GuestWish::Apply => {
+                if let Some(guest) = self.library.guest(id) {
+                    let sender = sender.input_sender().clone();
+                    dialogs::confirm_apply(root, guest, move || {
+                        sender.emit(AppInput::Guest(id, GuestWish::ApplyNow));
+                    });
+                }
+            }
+            GuestWish::ApplyNow => {
+                self.restarting.insert(id);
+                self.ask(id, Wish::Power(PowerAction::Shutdown), sender);
+            }
+            GuestWish::Details => {
+                if let Some(problem) = self.library.guest(id).and_then(Problem::of_guest) {
+                    let sender = sender.input_sender().clone();
+                    let act = move |action| sender.emit(AppInput::Solve(Some(id), None, action));
+                    dialogs::show_problem(root, &problem, Some(Box::new(act)));
+                }
+            }
+            GuestWish::Solve(action) => self.solve(Some(id), None, action, sender, root),
+            GuestWish::OpenFolder(folder) => open_folder(&folder, root),
+            GuestWish::Back => sender.input(AppInput::Back),
+        }
+    }
+
+    /// Does what a problem's button says. `wish` is what had failed.
+    fn solve(
+        &mut self,
+        id: Option<GuestId>,
+        wish: Option<Wish>,
+        action: ProblemAction,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        let Some(id) = id else { return };
+        match (action, wish) {
+            (ProblemAction::StartCore, _) => self.start_core(),
+            (ProblemAction::ForceOff, _) => {
+                if let Some(guest) = self.library.guest(id) {
+                    let sender = sender.input_sender().clone();
+                    power::confirm_force_off(Some(root.upcast_ref()), &guest.name, move || {
+                        sender.emit(AppInput::Wish(id, Wish::Power(PowerAction::ForceOff)));
+                    });
+                }
+            }
+            (ProblemAction::ShowLog, _) => self.read_log(id, sender),
+            (ProblemAction::Resume, _) => self.ask(id, Wish::Power(PowerAction::Resume), sender),
+            (ProblemAction::EjectAnyway, Some(Wish::Eject { drive, .. } | Wish::Insert { drive, .. })) => {
+                self.ask(id, Wish::Eject { drive, force: true }, sender);
+            }
+            (ProblemAction::ChooseAnotherFile, Some(Wish::Insert { drive, .. })) => {
+                choose_medium(id, drive, sender, root);
+            }
+            (ProblemAction::EjectAnyway | ProblemAction::ChooseAnotherFile, _) => {}
+        }
+    }
+
+    fn start_core(&mut self) {
+        if let Some(daemon) = &self.daemon {
+            daemon.start();
+        }
+    }
+
+    fn take_files(&mut self, view: &View, files: Vec<PathBuf>) {
+        let _ = (view, files);
+    }
+
+    /// The words about missing hardware acceleration; nothing where guests have it.
+    fn no_acceleration(&self) -> Option<Problem> {
+        let accelerator = self.library.host()?.accelerator.as_ref()?;
+        (accelerator.chosen == Accelerator::Emulation).then(|| Problem::of_accelerator(accelerator))
+    }
+
+    fn is_up(&self) -> bool {
+        matches!(self.link, LinkState::Up)
+    }
+}
+
+fn choose_medium(
+    id: GuestId,
+    drive: String,
+    sender: &ComponentSender<App>,
+    root: &adw::ApplicationWindow,
+) {
+    let sender = sender.input_sender().clone();
+    dialogs::choose_medium(root, &gettext("Choose a Disc Image"), move |path| {
+        sender.emit(AppInput::Wish(id, Wish::Insert { drive: drive.clone(), path }));
+    });
+}
+
+fn open_folder(folder: &std::path::Path, root: &adw::ApplicationWindow) {
+    let file = gio::File::for_path(folder);
+    gtk::show_uri(Some(root), &file.uri(), gtk::gdk::CURRENT_TIME);
+}
+
+fn no_thread(error: &std::io::Error) -> Problem {
+    Problem {
+        code: "no-thread",
+        what: gettext("The connection to the hypervisor core could not be prepared."),
+        why: gettext("The system gives Guesthouse no further thread."),
+        remedy: gettext("End other programs, then open Guesthouse again. Guests run on."),
+        action: None,
+        detail: Some(error.to_string()),
+    }
+}

@@ -1,0 +1,92 @@
+//! What the window asks of the core: each wish is one call, each failure a [`Problem`].
+
+use crate::model::power::PowerAction;
+use crate::widgets::power;
+use hv_api::client::settle;
+use hv_api::{Core, GuestId, LogKind, Settings};
+use std::path::PathBuf;
+use virt_kit::daemon::Daemon;
+use virt_kit::i18n::gettext;
+use virt_kit::problem::{Problem, ProblemAction};
+
+/// Something to be done to a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// Turn it on, off or whatever else its power control does.
+    Power(PowerAction),
+    /// Change its settings.
+    Set(Settings),
+    /// Put a medium into a drive.
+    Insert {
+        /// The drive's name.
+        drive: String,
+        /// The medium.
+        path: PathBuf,
+    },
+    /// Take the medium out of a drive.
+    Eject {
+        /// The drive's name.
+        drive: String,
+        /// Also where the guest holds it.
+        force: bool,
+    },
+    /// Delete it.
+    Delete {
+        /// With the disks made for it.
+        disks: bool,
+    },
+}
+
+/// Does it; answers when the core has.
+pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), Problem> {
+    let result = match wish {
+        Wish::Power(action) => power::perform(&daemon, guest, action).await.map(drop),
+        Wish::Set(settings) => {
+            daemon
+                .call(async move |core| settle(core.set(&guest.to_string(), &settings).await).map(drop))
+                .await
+        }
+        Wish::Insert { drive, path } => {
+            let Ok(path) = path.into_os_string().into_string() else {
+                return Err(unspeakable_path());
+            };
+            daemon
+                .call(async move |core| {
+                    settle(core.insert_medium(&guest.to_string(), Some(&drive), &path).await).map(drop)
+                })
+                .await
+        }
+        Wish::Eject { drive, force } => {
+            daemon
+                .call(async move |core| {
+                    settle(core.eject_medium(&guest.to_string(), Some(&drive), Some(force)).await).map(drop)
+                })
+                .await
+        }
+        Wish::Delete { disks } => {
+            daemon.call(async move |core| settle(core.delete(&guest.to_string(), Some(disks)).await)).await
+        }
+    };
+    result.map_err(|trouble| Problem::from(&trouble))
+}
+
+/// The end of what the guest's engine wrote.
+pub async fn read_log(daemon: Daemon, guest: GuestId) -> Result<String, Problem> {
+    daemon
+        .call(async move |core| settle(core.log(&guest.to_string(), LogKind::Engine, None).await))
+        .await
+        .map(|reply| reply.text)
+        .map_err(|trouble| Problem::from(&trouble))
+}
+
+/// The wire carries text, and a few file names are none.
+fn unspeakable_path() -> Problem {
+    Problem {
+        code: "path-not-text",
+        what: gettext("This file can't be used."),
+        why: gettext("Its path has characters that are not UTF-8."),
+        remedy: gettext("Rename the file or the folder that it is in."),
+        action: Some(ProblemAction::ChooseAnotherFile),
+        detail: None,
+    }
+}

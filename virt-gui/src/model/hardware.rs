@@ -1,0 +1,111 @@
+//! Settings of the virtual hardware: limits, words, what waits for the next start.
+
+use super::state;
+use hv_api::{ByteSize, GuestInfo, GuestState, HostInfo, PendingChange};
+use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
+
+/// The least memory that the core gives to a guest, in MiB.
+const MEMORY_MINIMUM: u64 = 16;
+
+/// A whole number with its limits, as a slider shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amount {
+    /// The value.
+    pub value: u64,
+    /// The least possible.
+    pub minimum: u64,
+    /// The most possible on this host.
+    pub maximum: u64,
+    /// The most that leaves the host enough for itself.
+    pub sensible: u64,
+}
+
+/// Virtual CPUs, and what this host allows.
+pub fn cpus(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
+    let value = u64::from(guest.cpus);
+    let maximum = host.map_or(value, |host| u64::from(host.cpus)).max(1).max(value);
+    Amount { value, minimum: 1, maximum, sensible: (maximum / 2).max(1) }
+}
+
+/// Memory in MiB, and what this host allows.
+pub fn memory(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
+    let value = guest.memory.as_mib();
+    let maximum = host.map_or(value, |host| host.memory.as_mib()).max(MEMORY_MINIMUM).max(value);
+    Amount {
+        value,
+        minimum: MEMORY_MINIMUM.min(value),
+        maximum,
+        sensible: (maximum / 2).max(MEMORY_MINIMUM),
+    }
+}
+
+/// When a change to processor or memory takes effect: said before anything is touched.
+pub fn when(state: GuestState) -> String {
+    if state::has_machine(state) { gettext("At next start") } else { gettext("Now") }
+}
+
+/// What the running machine has of a setting, where that differs from what is wanted.
+pub fn pending_hint(guest: &GuestInfo, key: &str) -> Option<String> {
+    let change = guest.pending.iter().find(|change| change.key == key)?;
+    Some(gettext_f("The running guest has {now}", &[("now", &value(change))]))
+}
+
+/// The value that the running machine has, for people.
+fn value(PendingChange { key, now, .. }: &PendingChange) -> String {
+    match (key.as_str(), now.parse::<u64>()) {
+        ("memory", Ok(bytes)) => ByteSize::bytes(bytes).to_string(),
+        ("cpus", Ok(count)) => {
+            ngettext_f("{count} CPU", "{count} CPUs", count as usize, &[("count", now)])
+        }
+        _ => now.clone(),
+    }
+}
+
+/// `2 changes apply at next start`; nothing where none waits.
+pub fn pending_sentence(guest: &GuestInfo) -> Option<String> {
+    let count = guest.pending.len();
+    (count > 0).then(|| {
+        ngettext_f(
+            "{count} change applies at next start",
+            "{count} changes apply at next start",
+            count,
+            &[("count", &count.to_string())],
+        )
+    })
+}
+
+/// Reads an amount of memory as somebody typed it; a bare number is taken for MiB.
+pub fn read_memory(text: &str) -> Option<u64> {
+    let text = text.trim();
+    if let Ok(mib) = text.parse::<u64>() {
+        return Some(mib);
+    }
+    text.parse::<ByteSize>().ok().map(ByteSize::as_mib)
+}
+
+/// Writes an amount of memory so that nothing is rounded away.
+pub fn write_memory(mib: u64) -> String {
+    let short = ByteSize::mib(mib).to_string();
+    if read_memory(&short) == Some(mib) { short } else { format!("{mib} MiB") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn memory_is_read_as_people_write_it() {
+        assert_eq!(read_memory("2 GiB"), Some(2048));
+        assert_eq!(read_memory(" 1.5GiB "), Some(1536));
+        assert_eq!(read_memory("512"), Some(512));
+        assert_eq!(read_memory("lots"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_again(mib in 1_u64..4_000_000) {
+            prop_assert_eq!(read_memory(&write_memory(mib)), Some(mib));
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The page of the selected guest: its header with the power control, what needs attention, and the
+//! pages within.
+
+mod hardware;
+mod overview;
+
+use crate::actions::{self, Action};
+use crate::calls::Wish;
+use crate::model::hardware as settings;
+use crate::widgets::dialogs::action_label;
+use crate::widgets::host_bar::HostBar;
+use crate::widgets::power::{PowerButton, PowerInit, PowerInput};
+use crate::widgets::rename;
+use adw::prelude::*;
+use hardware::HardwarePage;
+use hv_api::{GuestId, GuestInfo, GuestState, HostInfo};
+use overview::OverviewPage;
+use relm4::prelude::*;
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use virt_kit::i18n::gettext;
+use virt_kit::problem::{Problem, ProblemAction};
+
+/// What somebody wishes on this page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuestWish {
+    /// To be done by the core.
+    Core(Wish),
+    /// Choose a medium for this drive.
+    ChooseMedium(String),
+    /// Shut it down and start it again so that changes take effect.
+    Apply,
+    /// The same, after the question.
+    ApplyNow,
+    /// Show the details of what is wrong with it.
+    Details,
+    /// Do what the problem's button says.
+    Solve(ProblemAction),
+    /// Open this folder in the file manager.
+    OpenFolder(PathBuf),
+    /// Go back to the list.
+    Back,
+}
+
+/// The page.
+#[derive(Debug)]
+pub struct GuestPage {
+    root: gtk::Box,
+    shown: Rc<Cell<Option<GuestId>>>,
+    last: RefCell<Option<(GuestInfo, Option<HostInfo>)>>,
+    header: adw::HeaderBar,
+    content: gtk::Stack,
+    pages: adw::ViewStack,
+    switcher: adw::ViewSwitcherTitle,
+    back: gtk::Button,
+    menu: gtk::MenuButton,
+    power: Controller<PowerButton>,
+    trouble: Trouble,
+    pending: gtk::InfoBar,
+    pending_text: gtk::Label,
+    overview: OverviewPage,
+    hardware: HardwarePage,
+}
+
+/// The bar that says what is wrong with the guest.
+#[derive(Debug)]
+struct Trouble {
+    bar: gtk::InfoBar,
+    what: gtk::Label,
+    why: gtk::Label,
+    act: gtk::Button,
+    action: Rc<Cell<Option<ProblemAction>>>,
+}
+
+impl GuestPage {
+    /// The page; `wish` hears what is wished for which guest.
+    pub fn new(host_bar: &HostBar, wish: impl Fn(Option<GuestId>, GuestWish) + 'static) -> Self {
+        let shown: Rc<Cell<Option<GuestId>>> = Rc::default();
+        let wish: Rc<dyn Fn(GuestWish)> = {
+            let shown = Rc::clone(&shown);
+            Rc::new(move |what| wish(shown.get(), what))
+        };
+        let overview = OverviewPage::new(&wish);
+        let hardware = HardwarePage::new(&wish);
+        let pages = adw::ViewStack::builder().vexpand(true).build();
+        pages
+            .add_titled(overview.widget(), Some("overview"), &gettext("Overview"))
+            .set_icon_name(Some("computer-symbolic"));
+        pages
+            .add_titled(hardware.widget(), Some("hardware"), &gettext("Hardware"))
+            .set_icon_name(Some("applications-engineering-symbolic"));
+
+        let switcher = adw::ViewSwitcherTitle::builder().stack(&pages).build();
+        let bottom = adw::ViewSwitcherBar::builder().stack(&pages).build();
+        switcher.bind_property("title-visible", &bottom, "reveal").sync_create().build();
+
+        let header = adw::HeaderBar::builder().title_widget(&switcher).build();
+        let back = gtk::Button::builder().icon_name("go-previous-symbolic").visible(false).build();
+        rename(&back, &gettext("Back to the List"));
+        back.connect_clicked({
+            let wish = Rc::clone(&wish);
+            move |_| wish(GuestWish::Back)
+        });
+        let menu = gtk::MenuButton::builder()
+            .icon_name("view-more-symbolic")
+            .menu_model(&actions::menu(&[
+                &[Action::OpenConsole],
+                &[Action::Rename, Action::ShowLog],
+                &[Action::Delete],
+            ]))
+            .build();
+        rename(&menu, &gettext("Guest Menu"));
+        let power = PowerButton::builder()
+            .launch(PowerInit { name: String::new(), state: GuestState::Unavailable, compact: false })
+            .connect_receiver({
+                let wish = Rc::clone(&wish);
+                move |_, action| wish(GuestWish::Core(Wish::Power(action)))
+            });
+        header.pack_start(&back);
+        header.pack_end(&menu);
+        header.pack_end(power.widget());
+
+        let (pending, pending_text) = pending_bar(&wish);
+        let trouble = Trouble::new(&wish);
+        let guest = gtk::Box::new(gtk::Orientation::Vertical, 0);
+        guest.append(&trouble.bar);
+        guest.append(&pending);
+        guest.append(&pages);
+        guest.append(&bottom);
+
+        let none = adw::StatusPage::builder()
+            .icon_name("computer-symbolic")
+            .title(gettext("No Guest Selected"))
+            .description(gettext("Select one in the list, or drop an installer here to make another."))
+            .build();
+        let content = gtk::Stack::builder().vexpand(true).vhomogeneous(false).build();
+        content.add_named(&none, Some("none"));
+        content.add_named(&guest, Some("guest"));
+
+        let root = gtk::Box::builder()
+            .orientation(gtk::Orientation::Vertical)
+            .hexpand(true)
+            .width_request(360)
+            .build();
+        root.append(&header);
+        root.append(host_bar.widget());
+        root.append(&content);
+        let this = Self {
+            root,
+            shown,
+            last: RefCell::default(),
+            header,
+            content,
+            pages,
+            switcher,
+            back,
+            menu,
+            power,
+            trouble,
+            pending,
+            pending_text,
+            overview,
+            hardware,
+        };
+        this.show(None, None);
+        this
+    }
+
+    /// The widget.
+    pub fn widget(&self) -> &gtk::Box {
+        &self.root
+    }
+
+    /// Shows a guest, or that none is selected.
+    pub fn show(&self, guest: Option<&GuestInfo>, host: Option<&HostInfo>) {
+        let another = self.shown.replace(guest.map(|guest| guest.id)) != guest.map(|guest| guest.id);
+        let now = guest.map(|guest| (guest.clone(), host.cloned()));
+        if !another && now.is_some() && *self.last.borrow() == now {
+            return;
+        }
+        self.content.set_visible_child_name(if guest.is_some() { "guest" } else { "none" });
+        self.switcher.set_view_switcher_enabled(guest.is_some());
+        self.menu.set_visible(guest.is_some());
+        self.power.widget().set_visible(guest.is_some());
+        if let Some(guest) = guest {
+            self.switcher.set_title(&guest.name);
+            let (name, state) = (guest.name.clone(), guest.state);
+            self.power.emit(PowerInput::Guest { name, state });
+            self.trouble.show(Problem::of_guest(guest).as_ref());
+            let sentence = settings::pending_sentence(guest);
+            self.pending.set_revealed(sentence.is_some());
+            if let Some(sentence) = sentence {
+                self.pending_text.set_label(&sentence);
+            }
+            self.overview.show(guest, another);
+            self.hardware.show(guest, host, another);
+        } else {
+            self.switcher.set_title("");
+        }
+        self.last.replace(now);
+    }
+
+    /// Shows or hides the button that goes back to the list.
+    pub fn set_folded(&self, folded: bool) {
+        self.back.set_visible(folded);
+        self.header.set_show_start_title_buttons(folded);
+    }
+
+    /// Opens the field with the guest's name.
+    pub fn edit_name(&self) {
+        self.pages.set_visible_child_name("overview");
+        self.overview.edit_name();
+    }
+
+    /// Says that the core refused a name.
+    pub fn refuse_name(&self, guest: GuestId, reason: &str) {
+        if self.shown.get() == Some(guest) {
+            self.overview.refuse_name(reason);
+        }
+    }
+
+    /// Shows the values of the core again: it refused those that were wished.
+    pub fn revert(&self, guest: GuestId) {
+        if self.shown.get() == Some(guest)
+            && let Some((guest, host)) = &*self.last.borrow()
+        {
+            self.hardware.show(guest, host.as_ref(), true);
+        }
+    }
+}
+
+impl Trouble {
+    fn new(wish: &Rc<dyn Fn(GuestWish)>) -> Self {
+        let bar = gtk::InfoBar::builder().message_type(gtk::MessageType::Warning).revealed(false).build();
+        let what = gtk::Label::builder().xalign(0.0).wrap(true).css_classes(["heading"]).build();
+        let why = gtk::Label::builder().xalign(0.0).wrap(true).build();
+        let words = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(3).build();
+        words.append(&what);
+        words.append(&why);
+        bar.add_child(&words);
+        let action: Rc<Cell<Option<ProblemAction>>> = Rc::default();
+        let act = gtk::Button::builder().use_underline(true).valign(gtk::Align::Center).build();
+        act.connect_clicked({
+            let (wish, action) = (Rc::clone(wish), Rc::clone(&action));
+            move |_| {
+                if let Some(action) = action.get() {
+                    wish(GuestWish::Solve(action));
+                }
+            }
+        });
+        let details = gtk::Button::builder()
+            .label(gettext("_Details"))
+            .use_underline(true)
+            .valign(gtk::Align::Center)
+            .build();
+        details.connect_clicked({
+            let wish = Rc::clone(wish);
+            move |_| wish(GuestWish::Details)
+        });
+        bar.add_action_widget(&act, gtk::ResponseType::Accept);
+        bar.add_action_widget(&details, gtk::ResponseType::Help);
+        Self { bar, what, why, act, action }
+    }
+
+    fn show(&self, problem: Option<&Problem>) {
+        self.bar.set_revealed(problem.is_some());
+        let Some(problem) = problem else { return };
+        self.what.set_label(&problem.what);
+        self.why.set_label(&problem.why);
+        self.action.set(problem.action);
+        self.act.set_visible(problem.action.is_some());
+        if let Some(action) = problem.action {
+            self.act.set_label(&action_label(action));
+        }
+    }
+}
+
+fn pending_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
+    let bar = gtk::InfoBar::builder().message_type(gtk::MessageType::Info).revealed(false).build();
+    let text = gtk::Label::builder().xalign(0.0).wrap(true).build();
+    bar.add_child(&text);
+    bar.add_button(&gettext("Restart…"), gtk::ResponseType::Apply);
+    bar.connect_response({
+        let wish = Rc::clone(wish);
+        move |_, _| wish(GuestWish::Apply)
+    });
+    (bar, text)
+}

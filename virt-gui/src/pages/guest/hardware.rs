@@ -1,0 +1,130 @@
+//! Settings of the guest's virtual hardware. Each says when it takes effect before it is touched.
+
+use super::GuestWish;
+use crate::calls::Wish;
+use crate::model::hardware;
+use crate::widgets::amount_row::{AmountRow, Format};
+use adw::prelude::*;
+use gtk::glib;
+use hv_api::{ByteSize, Firmware, GuestInfo, GuestState, HostInfo, NetworkMode, NicInfo, Settings};
+use std::cell::RefCell;
+use std::rc::Rc;
+use virt_kit::i18n::{gettext, ngettext_f};
+
+/// The page.
+#[derive(Debug)]
+pub struct HardwarePage {
+    root: adw::PreferencesPage,
+    cpus: AmountRow,
+    memory: AmountRow,
+    network: adw::PreferencesGroup,
+    cards: RefCell<Vec<adw::ActionRow>>,
+    nics: RefCell<Vec<NicInfo>>,
+    firmware: adw::ActionRow,
+    serial: adw::ActionRow,
+}
+
+impl HardwarePage {
+    /// The page; `wish` hears what is wished.
+    pub fn new(wish: &Rc<dyn Fn(GuestWish)>) -> Self {
+        let set = |settings: fn(u64) -> Settings| {
+            let wish = Rc::clone(wish);
+            move |value| wish(GuestWish::Core(Wish::Set(settings(value))))
+        };
+        let cpus = AmountRow::new(
+            &gettext("CPUs"),
+            1,
+            Format { write: |count| count.to_string(), read: |text| text.trim().parse().ok() },
+            set(|count| Settings { cpus: u32::try_from(count).ok(), ..Settings::default() }),
+        );
+        let memory = AmountRow::new(
+            &gettext("Memory"),
+            256,
+            Format { write: hardware::write_memory, read: hardware::read_memory },
+            set(|mib| Settings { memory: Some(ByteSize::mib(mib)), ..Settings::default() }),
+        );
+        let amounts = adw::PreferencesGroup::builder().title(glib::markup_escape_text(&gettext("Processor & Memory"))).build();
+        amounts.add(cpus.widget());
+        amounts.add(memory.widget());
+        let network = adw::PreferencesGroup::builder().title(gettext("Network")).build();
+        let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
+        let firmware = adw::ActionRow::builder().title(gettext("Firmware")).build();
+        let serial = adw::ActionRow::builder().title(gettext("Serial ports")).build();
+        machine.add(&firmware);
+        machine.add(&serial);
+        let root = adw::PreferencesPage::new();
+        root.add(&amounts);
+        root.add(&network);
+        root.add(&machine);
+        Self {
+            root,
+            cpus,
+            memory,
+            network,
+            cards: RefCell::default(),
+            nics: RefCell::default(),
+            firmware,
+            serial,
+        }
+    }
+
+    /// The widget.
+    pub fn widget(&self) -> &adw::PreferencesPage {
+        &self.root
+    }
+
+    /// Shows a guest; `anew` drops what somebody has begun to change.
+    pub fn show(&self, guest: &GuestInfo, host: Option<&HostInfo>, anew: bool) {
+        let when = hardware::when(guest.state);
+        let usable = guest.state != GuestState::Unavailable;
+        let reason = gettext("The guest's definition can't be read");
+        for (row, key, amount) in [
+            (&self.cpus, "cpus", hardware::cpus(guest, host)),
+            (&self.memory, "memory", hardware::memory(guest, host)),
+        ] {
+            if anew {
+                row.forget();
+            }
+            row.show(&amount, &when, hardware::pending_hint(guest, key).as_deref());
+            row.set_sensitive(usable, &reason);
+        }
+        self.firmware.set_subtitle(&match guest.firmware {
+            Firmware::Bios => gettext("BIOS"),
+        });
+        let ports = guest.serial_ports.to_string();
+        self.serial.set_subtitle(&match guest.serial_ports {
+            0 => gettext("None"),
+            count => {
+                ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)])
+            }
+        });
+        self.show_cards(&guest.nics);
+    }
+
+    fn show_cards(&self, nics: &[NicInfo]) {
+        self.network.set_visible(!nics.is_empty());
+        if *self.nics.borrow() == nics {
+            return;
+        }
+        self.nics.replace(nics.to_vec());
+        for old in self.cards.take() {
+            self.network.remove(&old);
+        }
+        let cards: Vec<_> = nics
+            .iter()
+            .map(|nic| {
+                let mode = match nic.mode {
+                    NetworkMode::User => gettext("Through this computer's connection"),
+                };
+                adw::ActionRow::builder()
+                    .title(mode)
+                    .subtitle(&nic.mac)
+                    .build()
+            })
+            .collect();
+        for card in &cards {
+            self.network.add(card);
+        }
+        self.cards.replace(cards);
+    }
+}

@@ -1,0 +1,314 @@
+//! What a guest is and does at one glance, its media and its disks.
+
+use super::GuestWish;
+use crate::actions::Action;
+use crate::calls::Wish;
+use crate::model::state;
+use crate::widgets::icon_button;
+use adw::prelude::*;
+use gtk::glib;
+use hv_api::{DiskInfo, DriveInfo, GuestInfo, GuestState, Settings};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use virt_kit::i18n::{gettext, gettext_f};
+
+/// The page.
+pub struct OverviewPage {
+    root: gtk::ScrolledWindow,
+    wish: Rc<dyn Fn(GuestWish)>,
+    title: gtk::Label,
+    icon: gtk::Image,
+    state: gtk::Label,
+    console: gtk::Button,
+    name: adw::EntryRow,
+    name_error: gtk::Label,
+    shown_name: Rc<RefCell<String>>,
+    resources: adw::ActionRow,
+    media: Rows<DriveInfo>,
+    disks: Rows<DiskInfo>,
+}
+
+impl std::fmt::Debug for OverviewPage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OverviewPage").finish_non_exhaustive()
+    }
+}
+
+/// A group whose rows are made anew when what they show has changed.
+struct Rows<T> {
+    group: adw::PreferencesGroup,
+    shown: RefCell<Vec<T>>,
+    rows: RefCell<Vec<adw::ActionRow>>,
+}
+
+impl<T: Clone + PartialEq> Rows<T> {
+    fn new(title: &str) -> Self {
+        let group = adw::PreferencesGroup::builder().title(title).build();
+        Self { group, shown: RefCell::default(), rows: RefCell::default() }
+    }
+
+    fn show(&self, things: &[T], row: impl Fn(&T) -> adw::ActionRow) {
+        self.group.set_visible(!things.is_empty());
+        if *self.shown.borrow() == things {
+            return;
+        }
+        self.shown.replace(things.to_vec());
+        for old in self.rows.take() {
+            self.group.remove(&old);
+        }
+        let new: Vec<_> = things.iter().map(row).collect();
+        for row in &new {
+            self.group.add(row);
+        }
+        self.rows.replace(new);
+    }
+}
+
+impl OverviewPage {
+    /// The page; `wish` hears what is wished.
+    pub fn new(wish: &Rc<dyn Fn(GuestWish)>) -> Self {
+        let title = gtk::Label::builder()
+            .wrap(true)
+            .wrap_mode(gtk::pango::WrapMode::WordChar)
+            .xalign(0.0)
+            .css_classes(["title-1"])
+            .build();
+        let icon = gtk::Image::builder().accessible_role(gtk::AccessibleRole::Presentation).build();
+        let state = gtk::Label::builder().xalign(0.0).wrap(true).build();
+        let state_line = gtk::Box::builder().spacing(6).build();
+        state_line.append(&icon);
+        state_line.append(&state);
+        let words = gtk::Box::builder()
+            .orientation(gtk::Orientation::Vertical)
+            .spacing(6)
+            .hexpand(true)
+            .valign(gtk::Align::Center)
+            .build();
+        words.append(&title);
+        words.append(&state_line);
+        let console = gtk::Button::builder()
+            .label(gettext("Open _Console"))
+            .use_underline(true)
+            .action_name(Action::OpenConsole.full_name())
+            .valign(gtk::Align::Center)
+            .css_classes(["pill"])
+            .build();
+        let head = gtk::FlowBox::builder()
+            .selection_mode(gtk::SelectionMode::None)
+            .max_children_per_line(2)
+            .column_spacing(12)
+            .row_spacing(12)
+            .build();
+        for child in [words.upcast_ref::<gtk::Widget>(), console.upcast_ref()] {
+            head.insert(child, -1);
+        }
+        // The box only places the two: what can be reached by key is the button.
+        let mut child = head.first_child();
+        while let Some(cell) = child {
+            cell.set_focusable(false);
+            child = cell.next_sibling();
+        }
+
+        let name = adw::EntryRow::builder().title(gettext("Name")).show_apply_button(true).build();
+        let name_error =
+            gtk::Label::builder().xalign(0.0).wrap(true).visible(false).css_classes(["error", "caption"]).build();
+        let resources = adw::ActionRow::builder().title(gettext("Processor and Memory")).build();
+        let about = adw::PreferencesGroup::new();
+        about.add(&name);
+        about.add(&resources);
+        let about_box = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(6).build();
+        about_box.append(&about);
+        about_box.append(&name_error);
+
+        let media = Rows::new(&gettext("Removable Media"));
+        let disks = Rows::new(&gettext("Disks"));
+        let layout = gtk::Box::builder()
+            .orientation(gtk::Orientation::Vertical)
+            .spacing(24)
+            .margin_top(24)
+            .margin_bottom(24)
+            .margin_start(12)
+            .margin_end(12)
+            .build();
+        layout.append(&head);
+        layout.append(&about_box);
+        layout.append(&media.group);
+        layout.append(&disks.group);
+        let root = gtk::ScrolledWindow::builder()
+            .hscrollbar_policy(gtk::PolicyType::Never)
+            .child(&adw::Clamp::builder().maximum_size(640).child(&layout).build())
+            .build();
+        let shown_name: Rc<RefCell<String>> = Rc::default();
+        let this = Self {
+            root,
+            wish: Rc::clone(wish),
+            title,
+            icon,
+            state,
+            console,
+            name,
+            name_error,
+            shown_name,
+            resources,
+            media,
+            disks,
+        };
+        this.listen();
+        this
+    }
+
+    fn listen(&self) {
+        self.name.connect_apply({
+            let wish = Rc::clone(&self.wish);
+            move |row| {
+                let name = row.text().trim().to_owned();
+                wish(GuestWish::Core(Wish::Set(Settings { name: Some(name), ..Settings::default() })));
+            }
+        });
+        self.name.connect_changed({
+            let error = self.name_error.clone();
+            move |row| {
+                error.set_visible(false);
+                row.remove_css_class("error");
+            }
+        });
+    }
+
+    /// The widget.
+    pub fn widget(&self) -> &gtk::ScrolledWindow {
+        &self.root
+    }
+
+    /// Shows a guest; `another` where it is not the one that was shown before.
+    pub fn show(&self, guest: &GuestInfo, another: bool) {
+        self.title.set_label(&guest.name);
+        self.icon.set_icon_name(Some(state::icon(guest.state)));
+        self.state.set_label(&state_sentence(guest));
+        let style = state::style(guest.state);
+        for widget in [self.icon.upcast_ref::<gtk::Widget>(), self.state.upcast_ref()] {
+            widget.set_css_classes(if style.is_empty() { &[] } else { std::slice::from_ref(&style) });
+        }
+        let runs = state::has_machine(guest.state);
+        if runs {
+            self.console.add_css_class("suggested-action");
+        } else {
+            self.console.remove_css_class("suggested-action");
+        }
+        if another || *self.shown_name.borrow() != guest.name {
+            self.shown_name.replace(guest.name.clone());
+            self.name.set_text(&guest.name);
+            self.name_error.set_visible(false);
+            self.name.remove_css_class("error");
+        }
+        let known = guest.state != GuestState::Unavailable;
+        self.name.set_visible(known);
+        self.resources.set_visible(known);
+        self.resources.set_subtitle(&match state::accelerator(guest) {
+            Some(accelerator) => format!("{}\n{accelerator}", state::resources(guest)),
+            None => state::resources(guest),
+        });
+        let several = guest.drives.len() > 1;
+        self.media.show(&guest.drives, |drive| self.drive_row(drive, several));
+        self.disks.show(&guest.disks, |disk| self.disk_row(disk));
+    }
+
+    /// Puts the cursor into the name.
+    pub fn edit_name(&self) {
+        self.name.grab_focus();
+        self.name.select_region(0, -1);
+    }
+
+    /// Says beneath the name why the core refused it.
+    pub fn refuse_name(&self, reason: &str) {
+        self.name_error.set_label(reason);
+        self.name_error.set_visible(true);
+        self.name.add_css_class("error");
+        self.name.update_property(&[gtk::accessible::Property::Description(reason)]);
+    }
+
+    fn drive_row(&self, drive: &DriveInfo, several: bool) -> adw::ActionRow {
+        let title = if several {
+            gettext_f("CD drive {name}", &[("name", &drive.name)])
+        } else {
+            gettext("CD drive")
+        };
+        let row = adw::ActionRow::builder().title(&title).use_markup(false).subtitle_lines(2).build();
+        row.add_prefix(&decoration("media-optical-symbolic"));
+        match &drive.medium {
+            Some(medium) => {
+                row.set_subtitle(&file_name(medium));
+                row.set_tooltip_text(Some(medium));
+            }
+            None => row.set_subtitle(&gettext("Empty")),
+        }
+        let change = gtk::Button::builder()
+            .label(if drive.medium.is_some() { gettext("Change…") } else { gettext("Insert…") })
+            .valign(gtk::Align::Center)
+            .build();
+        change.update_property(&[gtk::accessible::Property::Description(&title)]);
+        change.connect_clicked({
+            let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
+            move |_| wish(GuestWish::ChooseMedium(drive.clone()))
+        });
+        row.add_suffix(&change);
+        if drive.medium.is_some() {
+            let eject = icon_button("media-eject-symbolic", &gettext("Eject"));
+            eject.add_css_class("flat");
+            eject.connect_clicked({
+                let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
+                move |_| wish(GuestWish::Core(Wish::Eject { drive: drive.clone(), force: false }))
+            });
+            row.add_suffix(&eject);
+        }
+        row
+    }
+
+    fn disk_row(&self, disk: &DiskInfo) -> adw::ActionRow {
+        let row = adw::ActionRow::builder()
+            .use_markup(false)
+            .title(file_name(&disk.path))
+            .subtitle_lines(4)
+            .build();
+        row.add_prefix(&decoration("drive-harddisk-symbolic"));
+        let size = disk
+            .size
+            .map_or_else(|| gettext("The file could not be read"), |size| size.to_string());
+        row.set_subtitle(&format!("{size} · {}\n{}", disk.format, disk.path));
+        if let Some(folder) = Path::new(&disk.path).parent() {
+            let open = icon_button("folder-open-symbolic", &gettext("Open Folder"));
+            open.add_css_class("flat");
+            open.connect_clicked({
+                let (wish, folder) = (Rc::clone(&self.wish), folder.to_owned());
+                move |_| wish(GuestWish::OpenFolder(folder.clone()))
+            });
+            row.add_suffix(&open);
+        }
+        row
+    }
+}
+
+fn decoration(icon: &str) -> gtk::Image {
+    gtk::Image::builder().icon_name(icon).accessible_role(gtk::AccessibleRole::Presentation).build()
+}
+
+fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// `Running since 14:03`; the time is written once and needs no clock.
+fn state_sentence(guest: &GuestInfo) -> String {
+    let word = state::word(guest.state);
+    let Some(since) = local_time(guest.since) else { return word };
+    // Translators: {state} is a guest's state, as in "Running since 14:03".
+    gettext_f("{state} since {time}", &[("state", &word), ("time", &since)])
+}
+
+fn local_time(seconds: u64) -> Option<String> {
+    let then = glib::DateTime::from_unix_local(i64::try_from(seconds).ok()?).ok()?;
+    let now = glib::DateTime::now_local().ok()?;
+    let today = then.ymd() == now.ymd();
+    // Translators: a time of day, and a date with a time of day, as strftime writes them.
+    let format = if today { gettext("%H:%M") } else { gettext("%e %B %Y, %H:%M") };
+    Some(then.format(&format).ok()?.trim().to_owned())
+}

@@ -1,0 +1,175 @@
+//! A row for an amount with limits: a field to type into, a slider with a mark, and the word that says
+//! when a change takes effect.
+
+use crate::model::hardware::Amount;
+use adw::prelude::*;
+use gtk::glib;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+use virt_kit::i18n::gettext;
+
+/// How long after the last movement a new value is told, so that a drag is one change.
+const SETTLE: Duration = Duration::from_millis(500);
+
+/// How an amount is written and read.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    /// Writes it.
+    pub write: fn(u64) -> String,
+    /// Reads it; nothing where it is not an amount.
+    pub read: fn(&str) -> Option<u64>,
+}
+
+/// The row.
+#[derive(Debug)]
+pub struct AmountRow {
+    row: adw::PreferencesRow,
+    adjustment: gtk::Adjustment,
+    scale: gtk::Scale,
+    spin: gtk::SpinButton,
+    badge: gtk::Label,
+    hint: gtk::Label,
+    format: Format,
+    showing: Rc<Cell<bool>>,
+    settling: Rc<RefCell<Option<glib::SourceId>>>,
+    marked: Cell<Option<(u64, u64)>>,
+}
+
+impl AmountRow {
+    /// A row called `title`; `changed` is told each value that somebody has settled on.
+    pub fn new(title: &str, step: u64, format: Format, changed: impl Fn(u64) + 'static) -> Self {
+        let adjustment = gtk::Adjustment::new(0.0, 0.0, 1.0, step as f64, step as f64 * 4.0, 0.0);
+        let name = gtk::Label::builder().label(title).xalign(0.0).hexpand(true).css_classes(["title"]).build();
+        let badge = gtk::Label::builder().css_classes(["badge", "caption"]).valign(gtk::Align::Center).build();
+        let spin = gtk::SpinButton::builder()
+            .adjustment(&adjustment)
+            .climb_rate(step as f64)
+            .width_chars(9)
+            .valign(gtk::Align::Center)
+            .build();
+        spin.connect_input(move |spin| (format.read)(&spin.text()).map(|value| Ok(value as f64)));
+        spin.connect_output(move |spin| {
+            let text = (format.write)(spin.value() as u64);
+            if spin.text() != text {
+                spin.set_text(&text);
+            }
+            glib::Propagation::Stop
+        });
+        let hint = gtk::Label::builder()
+            .xalign(0.0)
+            .wrap(true)
+            .css_classes(["caption", "dim-label"])
+            .build();
+        let scale = gtk::Scale::builder().adjustment(&adjustment).draw_value(false).hexpand(true).build();
+        for control in [spin.upcast_ref::<gtk::Accessible>(), scale.upcast_ref()] {
+            control.update_property(&[gtk::accessible::Property::Label(title)]);
+            control.update_relation(&[
+                gtk::accessible::Relation::LabelledBy(&[name.upcast_ref()]),
+                gtk::accessible::Relation::DescribedBy(&[badge.upcast_ref(), hint.upcast_ref()]),
+            ]);
+        }
+
+        let head = gtk::Box::builder().spacing(12).build();
+        head.append(&name);
+        head.append(&badge);
+        head.append(&spin);
+        let layout = gtk::Box::builder()
+            .orientation(gtk::Orientation::Vertical)
+            .spacing(6)
+            .css_classes(["amount-row"])
+            .build();
+        layout.append(&head);
+        layout.append(&hint);
+        layout.append(&scale);
+        let row = adw::PreferencesRow::builder().title(title).child(&layout).activatable(false).build();
+
+        let this = Self {
+            row,
+            adjustment,
+            scale,
+            spin,
+            badge,
+            hint,
+            format,
+            showing: Rc::default(),
+            settling: Rc::default(),
+            marked: Cell::default(),
+        };
+        this.tell_when_settled(changed);
+        this
+    }
+
+    fn tell_when_settled(&self, changed: impl Fn(u64) + 'static) {
+        let (showing, settling) = (Rc::clone(&self.showing), Rc::clone(&self.settling));
+        let changed = Rc::new(changed);
+        self.adjustment.connect_value_changed(move |adjustment| {
+            if showing.get() {
+                return;
+            }
+            if let Some(former) = settling.take() {
+                former.remove();
+            }
+            let (adjustment, changed, settled) =
+                (adjustment.clone(), Rc::clone(&changed), Rc::clone(&settling));
+            let source = glib::timeout_add_local_once(SETTLE, move || {
+                settled.take();
+                changed(adjustment.value().round() as u64);
+            });
+            settling.replace(Some(source));
+        });
+    }
+
+    /// The widget.
+    pub fn widget(&self) -> &adw::PreferencesRow {
+        &self.row
+    }
+
+    /// Forgets a value that has not settled: another guest is shown.
+    pub fn forget(&self) {
+        if let Some(source) = self.settling.take() {
+            source.remove();
+        }
+    }
+
+    /// Shows an amount; one that somebody is just changing is left alone.
+    pub fn show(&self, amount: &Amount, when: &str, hint: Option<&str>) {
+        self.badge.set_label(when);
+        self.hint.set_label(hint.unwrap_or_default());
+        self.hint.set_visible(hint.is_some());
+        self.mark(amount);
+        if self.settling.borrow().is_some() {
+            return;
+        }
+        self.showing.set(true);
+        self.adjustment.set_lower(amount.minimum as f64);
+        self.adjustment.set_upper(amount.maximum as f64);
+        self.adjustment.set_value(amount.value as f64);
+        // The value may be the same and its text not: the first time, and after another guest.
+        self.spin.update();
+        self.showing.set(false);
+    }
+
+    /// Marks the most that leaves the host enough for itself, and the limits.
+    fn mark(&self, amount: &Amount) {
+        let marks = (amount.sensible, amount.maximum);
+        if self.marked.replace(Some(marks)) == Some(marks) {
+            return;
+        }
+        self.scale.clear_marks();
+        let small = |text: &str| format!("<small>{}</small>", glib::markup_escape_text(text));
+        let limit = (self.format.write)(amount.maximum);
+        if amount.sensible < amount.maximum {
+            // Translators: marks half of the host's CPUs or memory on a slider.
+            let half = small(&gettext("Half of this computer"));
+            self.scale.add_mark(amount.sensible as f64, gtk::PositionType::Bottom, Some(&half));
+        }
+        self.scale.add_mark(amount.maximum as f64, gtk::PositionType::Bottom, Some(&small(&limit)));
+    }
+
+    /// Makes it insensitive, and says why.
+    pub fn set_sensitive(&self, sensitive: bool, reason: &str) {
+        self.row.set_sensitive(sensitive);
+        self.row.set_tooltip_text((!sensitive).then_some(reason));
+    }
+}
