@@ -1,0 +1,548 @@
+//! The way through the New Guest window: source, a look at it, one form, creation.
+//!
+//! Pure: [`Flow::step`] takes one input and says what is to be done; it knows no widgets, socket, clock
+//! or file system. It promises that what a person has put in survives every failure and every way back,
+//! and that nothing is created but from a form in which all is possible.
+
+use crate::defaults::{Defaults, Limits, is_disk};
+use crate::form::{Caution, Edit, Form, Invalid, ROWS, Row};
+use hv_api::client::CallError;
+use hv_api::{Created, Error, GuestId, HostInfo, JobId, JobInfo, JobStage, JobState, MediumInfo, NewGuest};
+use std::path::PathBuf;
+use virt_kit::daemon::Trouble;
+use virt_kit::problem::Problem;
+
+/// Why a call came to nothing: the core's refusal, where it was one, and the words for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What the core said; nothing where it could not be asked.
+    pub refused: Option<Error>,
+    /// The same for the screen.
+    pub problem: Problem,
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        let problem = Problem::from(&trouble);
+        let refused = match trouble {
+            Trouble::Call(CallError::Refused(error)) => Some(error),
+            Trouble::Call(CallError::Broken(_)) | Trouble::Connect(_) | Trouble::Closed => None,
+        };
+        Self { refused, problem }
+    }
+}
+
+/// Why what was chosen or dropped is not a source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceFault {
+    /// More than one file was dropped.
+    Several,
+    /// It is not a file of this computer.
+    NotLocal,
+    /// Its path has bytes that are not UTF-8, and can't be told to the core.
+    NotUtf8,
+    /// The core could not use it, or could not be asked.
+    Unusable(Failure),
+}
+
+/// What a guest is made from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// A file that the core has looked at.
+    Medium(Box<MediumInfo>),
+    /// Nothing: a machine with an empty drive.
+    Nothing,
+}
+
+impl Source {
+    /// True where a new disk can be made; false where the medium is the disk.
+    pub fn makes_disk(&self) -> bool {
+        match self {
+            Self::Medium(medium) => !is_disk(medium),
+            Self::Nothing => true,
+        }
+    }
+}
+
+/// The form's page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Review {
+    /// What the guest is made from.
+    pub source: Source,
+    /// What the core refused about a row; gone as soon as that row is changed.
+    pub refusal: Option<(Row, Problem)>,
+    /// A failure that is about no row; gone with the next attempt.
+    pub banner: Option<Problem>,
+}
+
+impl Review {
+    fn of(source: Source) -> Self {
+        Self { source, refusal: None, banner: None }
+    }
+}
+
+/// A creation under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Creating {
+    source: Source,
+    attempt: u64,
+    id: Option<JobId>,
+    /// The job as last told; nothing until the core has taken it on.
+    pub job: Option<JobInfo>,
+    /// It was asked to stop, and has not yet done so.
+    pub cancelling: bool,
+}
+
+/// Where the window is.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "there is one of them")]
+pub enum Page {
+    /// A source is to be chosen.
+    Source {
+        /// What was wrong with the last one.
+        fault: Option<SourceFault>,
+    },
+    /// The core looks at a file.
+    Looking {
+        /// The file.
+        path: PathBuf,
+        /// It takes long enough to be worth showing.
+        slow: bool,
+    },
+    /// The form is to be checked.
+    Review(Review),
+    /// The guest is being made.
+    Creating(Creating),
+    /// It could not be made.
+    Failed {
+        /// What it was to be made from.
+        source: Source,
+        /// Why.
+        problem: Problem,
+        /// The step that failed; nothing where it is not known.
+        stage: Option<JobStage>,
+    },
+    /// The window has done its work.
+    Gone,
+}
+
+/// What happens to the window.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Input {
+    /// A file was chosen.
+    Choose(PathBuf),
+    /// Something was dropped that can't be a source.
+    Unfit(SourceFault),
+    /// A guest without a medium was chosen.
+    ChooseNothing,
+    /// The core has looked at the file of look `ticket`.
+    Looked {
+        /// Which look.
+        ticket: u64,
+        /// What it found.
+        outcome: Result<Box<MediumInfo>, Failure>,
+    },
+    /// The look `ticket` has lasted for a while.
+    Slow {
+        /// Which look.
+        ticket: u64,
+    },
+    /// The host's facts.
+    Host(Box<HostInfo>),
+    /// The names that guests have.
+    Taken(Vec<String>),
+    /// A change in the form.
+    Edit(Edit),
+    /// Create the guest.
+    Create,
+    /// The core has taken creation `attempt` on, or refused it.
+    Accepted {
+        /// Which creation.
+        attempt: u64,
+        /// Its answer.
+        outcome: Result<Created, Failure>,
+    },
+    /// News of the job of creation `attempt`.
+    Job {
+        /// Which creation.
+        attempt: u64,
+        /// The job.
+        job: JobInfo,
+    },
+    /// The job of creation `attempt` failed, or news of it can't be had any more.
+    JobFailed {
+        /// Which creation.
+        attempt: u64,
+        /// Why.
+        failure: Failure,
+    },
+    /// Stop the creation.
+    Cancel,
+    /// One page back.
+    Back,
+    /// The message above the form was read.
+    Dismiss,
+    /// Close the window.
+    Close,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Let the core look at a file, and say [`Input::Slow`] when that lasts for a while.
+    Look {
+        /// To be given back with the answer.
+        ticket: u64,
+        /// The file.
+        path: PathBuf,
+    },
+    /// Let the core create a guest, and follow the job.
+    Create {
+        /// To be given back with the answers.
+        attempt: u64,
+        /// The wish.
+        wish: Box<NewGuest>,
+    },
+    /// Let the core cancel a job.
+    Cancel(JobId),
+    /// Close the window: the guest is there.
+    Finish {
+        /// The guest.
+        guest: GuestId,
+        /// It was to be started.
+        started: bool,
+    },
+    /// Close the window.
+    Close,
+}
+
+/// What is to be said about a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// The value can't be.
+    Invalid(Invalid),
+    /// The core refused the value.
+    Refused(Problem),
+    /// The value can be, but something should be known.
+    Caution(Caution),
+}
+
+impl Remark {
+    /// True where the guest can't be created like that.
+    pub const fn forbids(&self) -> bool {
+        match self {
+            Self::Invalid(_) | Self::Refused(_) => true,
+            Self::Caution(_) => false,
+        }
+    }
+}
+
+/// The window's whole state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Flow {
+    page: Page,
+    form: Form,
+    limits: Limits,
+    taken: Vec<String>,
+    empty_name: String,
+    ticket: u64,
+}
+
+impl Flow {
+    /// A window in which nothing was chosen yet. A guest without a medium is called `empty_name`.
+    pub fn new(host: Option<&HostInfo>, taken: Vec<String>, empty_name: String) -> Self {
+        Self {
+            page: Page::Source { fault: None },
+            form: Form::default(),
+            limits: host.map(Limits::of).unwrap_or_default(),
+            taken,
+            empty_name,
+            ticket: 0,
+        }
+    }
+
+    /// Where the window is.
+    pub const fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// The form.
+    pub const fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// How far its values may go.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// True where [`Input::Back`] leads somewhere.
+    pub const fn can_go_back(&self) -> bool {
+        match self.page {
+            Page::Looking { .. } | Page::Review(_) | Page::Failed { .. } => true,
+            Page::Source { .. } | Page::Creating(_) | Page::Gone => false,
+        }
+    }
+
+    /// What is to be said about a row of the form.
+    pub fn remark(&self, row: Row) -> Option<Remark> {
+        let Page::Review(review) = &self.page else { return None };
+        let makes_disk = review.source.makes_disk();
+        let fault = self.form.fault(row, &self.limits, &self.taken, makes_disk).map(Remark::Invalid);
+        let refused = review.refusal.as_ref().filter(|(about, _)| *about == row);
+        fault
+            .or_else(|| refused.map(|(_, problem)| Remark::Refused(problem.clone())))
+            .or_else(|| self.form.caution(row, &self.limits, makes_disk).map(Remark::Caution))
+    }
+
+    /// The first reason why the guest can't be created as the form stands.
+    pub fn obstacle(&self) -> Option<(Row, Remark)> {
+        ROWS.into_iter().filter_map(|row| Some((row, self.remark(row)?))).find(|(_, remark)| remark.forbids())
+    }
+
+    /// Takes one input.
+    pub fn step(&mut self, input: Input) -> Option<Effect> {
+        if self.page == Page::Gone {
+            return None;
+        }
+        match input {
+            Input::Choose(path) => self.choose(path),
+            Input::Unfit(fault) => {
+                if self.may_choose() {
+                    self.page = Page::Source { fault: Some(fault) };
+                }
+                None
+            }
+            Input::ChooseNothing => {
+                if self.may_choose() {
+                    self.review(Source::Nothing);
+                }
+                None
+            }
+            Input::Looked { ticket, outcome } => {
+                self.looked(ticket, outcome);
+                None
+            }
+            Input::Slow { ticket } => {
+                if let Page::Looking { slow, .. } = &mut self.page {
+                    *slow |= ticket == self.ticket;
+                }
+                None
+            }
+            Input::Host(host) => {
+                self.limits = Limits::of(&host);
+                self.propose();
+                None
+            }
+            Input::Taken(names) => {
+                self.taken = names;
+                self.propose();
+                None
+            }
+            Input::Edit(edit) => {
+                if let Page::Review(review) = &mut self.page {
+                    review.refusal.take_if(|(about, _)| edit.row() == Some(*about));
+                    self.form.edit(edit);
+                }
+                None
+            }
+            Input::Create => self.create(),
+            Input::Accepted { attempt, outcome } => self.accepted(attempt, outcome),
+            Input::Job { attempt, job } => self.job(attempt, job),
+            Input::JobFailed { attempt, failure } => {
+                self.job_failed(attempt, failure);
+                None
+            }
+            Input::Cancel => self.cancel(),
+            Input::Back => {
+                self.back();
+                None
+            }
+            Input::Dismiss => {
+                if let Page::Review(review) = &mut self.page {
+                    review.banner = None;
+                }
+                None
+            }
+            Input::Close => {
+                self.page = Page::Gone;
+                Some(Effect::Close)
+            }
+        }
+    }
+
+    /// While a guest is being made there is nothing to choose.
+    const fn may_choose(&self) -> bool {
+        match self.page {
+            Page::Source { .. } | Page::Looking { .. } | Page::Review(_) | Page::Failed { .. } => true,
+            Page::Creating(_) | Page::Gone => false,
+        }
+    }
+
+    fn choose(&mut self, path: PathBuf) -> Option<Effect> {
+        if !self.may_choose() {
+            return None;
+        }
+        if path.to_str().is_none() {
+            self.page = Page::Source { fault: Some(SourceFault::NotUtf8) };
+            return None;
+        }
+        self.ticket += 1;
+        self.page = Page::Looking { path: path.clone(), slow: false };
+        Some(Effect::Look { ticket: self.ticket, path })
+    }
+
+    fn looked(&mut self, ticket: u64, outcome: Result<Box<MediumInfo>, Failure>) {
+        let awaited = matches!(self.page, Page::Looking { .. }) && ticket == self.ticket;
+        match outcome {
+            // The answer to a look that was given up.
+            _ if !awaited => {}
+            Ok(medium) => self.review(Source::Medium(medium)),
+            Err(failure) => self.page = Page::Source { fault: Some(SourceFault::Unusable(failure)) },
+        }
+    }
+
+    fn review(&mut self, source: Source) {
+        self.page = Page::Review(Review::of(source));
+        self.propose();
+    }
+
+    fn propose(&mut self) {
+        if let Page::Review(review) = &self.page {
+            let defaults = match &review.source {
+                Source::Medium(medium) => Defaults::of_medium(medium, &self.limits, &self.taken),
+                Source::Nothing => Defaults::of_empty(&self.empty_name, &self.limits, &self.taken),
+            };
+            self.form.propose(defaults);
+        }
+    }
+
+    fn create(&mut self) -> Option<Effect> {
+        if self.obstacle().is_some() {
+            return None;
+        }
+        let Page::Review(review) = &self.page else { return None };
+        let mut wish = self.form.wish(&self.limits, &self.taken, review.source.makes_disk())?;
+        match &review.source {
+            Source::Medium(medium) if is_disk(medium) => wish.disk_path = Some(medium.path.clone()),
+            Source::Medium(medium) => wish.iso = Some(medium.path.clone()),
+            Source::Nothing => {}
+        }
+        if let Source::Medium(medium) = &review.source {
+            wish.os.clone_from(&medium.os);
+        }
+        self.ticket += 1;
+        let attempt = self.ticket;
+        let source = review.source.clone();
+        self.page = Page::Creating(Creating { source, attempt, id: None, job: None, cancelling: false });
+        Some(Effect::Create { attempt, wish: Box::new(wish) })
+    }
+
+    /// The creation under way, where it is this attempt.
+    fn creating(&mut self, attempt: u64) -> Option<&mut Creating> {
+        match &mut self.page {
+            Page::Creating(creating) if creating.attempt == attempt => Some(creating),
+            _ => None,
+        }
+    }
+
+    fn accepted(&mut self, attempt: u64, outcome: Result<Created, Failure>) -> Option<Effect> {
+        let creating = self.creating(attempt)?;
+        match outcome {
+            Ok(created) => {
+                creating.id = Some(created.job);
+                // Asked for before there was a job to cancel.
+                creating.cancelling.then_some(Effect::Cancel(created.job))
+            }
+            Err(failure) => {
+                let mut review = Review::of(creating.source.clone());
+                match failure.refused.as_ref().and_then(row_of) {
+                    Some(row) => review.refusal = Some((row, failure.problem)),
+                    None => review.banner = Some(failure.problem),
+                }
+                self.page = Page::Review(review);
+                None
+            }
+        }
+    }
+
+    fn job(&mut self, attempt: u64, job: JobInfo) -> Option<Effect> {
+        let started = *self.form.start.get();
+        let creating = self.creating(attempt)?;
+        match job.state {
+            // The error that comes next says why it failed.
+            JobState::Running | JobState::Failed => {
+                creating.job = Some(job);
+                None
+            }
+            JobState::Done => {
+                self.page = Page::Gone;
+                Some(Effect::Finish { guest: job.guest, started })
+            }
+            JobState::Cancelled => {
+                self.page = Page::Review(Review::of(creating.source.clone()));
+                None
+            }
+        }
+    }
+
+    fn job_failed(&mut self, attempt: u64, failure: Failure) {
+        let Some(creating) = self.creating(attempt) else { return };
+        let source = creating.source.clone();
+        let stage = creating.job.as_ref().map(|job| job.stage);
+        self.page = match failure.refused {
+            Some(Error::JobCancelled { .. }) => Page::Review(Review::of(source)),
+            Some(_) | None => Page::Failed { source, problem: failure.problem, stage },
+        };
+    }
+
+    fn cancel(&mut self) -> Option<Effect> {
+        let Page::Creating(creating) = &mut self.page else { return None };
+        if creating.cancelling {
+            return None;
+        }
+        creating.cancelling = true;
+        creating.id.map(Effect::Cancel)
+    }
+
+    fn back(&mut self) {
+        match &self.page {
+            Page::Looking { .. } | Page::Review(_) => self.page = Page::Source { fault: None },
+            Page::Failed { source, .. } => self.page = Page::Review(Review::of(source.clone())),
+            Page::Source { .. } | Page::Creating(_) | Page::Gone => {}
+        }
+    }
+}
+
+/// The row that a refusal is about.
+const fn row_of(error: &Error) -> Option<Row> {
+    match error {
+        Error::NameTaken { .. } | Error::NameInvalid { .. } => Some(Row::Name),
+        Error::CpusOutOfRange { .. } => Some(Row::Cpus),
+        Error::MemoryOutOfRange { .. } => Some(Row::Memory),
+        Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
+        Error::GuestNotFound { .. }
+        | Error::SerialPortsOutOfRange { .. }
+        | Error::OptionsConflict { .. }
+        | Error::FileUnusable { .. }
+        | Error::DiskInUse { .. }
+        | Error::NoSpace { .. }
+        | Error::StoreFailed { .. }
+        | Error::DefinitionUnusable { .. }
+        | Error::WrongState { .. }
+        | Error::EngineMissing { .. }
+        | Error::StartFailed { .. }
+        | Error::EngineRefused { .. }
+        | Error::EngineSilent { .. }
+        | Error::MediumLocked { .. }
+        | Error::DriveNotFound { .. }
+        | Error::PortNotFound { .. }
+        | Error::KeyUnknown { .. }
+        | Error::CharacterUntypable { .. }
+        | Error::JobNotFound { .. }
+        | Error::JobCancelled { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

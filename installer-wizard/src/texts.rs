@@ -1,0 +1,272 @@
+//! The wizard's sentences that depend on values: what a form's remarks, a medium's facts and a failed
+//! source say. Fixed labels stand where they are shown.
+//!
+//! Pure but for the translation.
+
+use crate::flow::{Remark, SourceFault};
+use crate::form::{Caution, Invalid, Row};
+use hv_api::{BootMode, Confidence, JobStage, MediumInfo, MediumKind, MediumNote, NameFault};
+use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::problem::Problem;
+
+/// What is said under a row.
+pub fn remark(row: Row, remark: &Remark) -> String {
+    match remark {
+        Remark::Invalid(invalid) => self::invalid(row, invalid),
+        Remark::Refused(problem) => sentence(problem),
+        Remark::Caution(caution) => self::caution(caution),
+    }
+}
+
+fn invalid(row: Row, invalid: &Invalid) -> String {
+    match (invalid, row) {
+        (Invalid::Name(NameFault::Empty), _) => gettext("Give the guest a name."),
+        (Invalid::Name(NameFault::TooLong), _) => gettext("The name may have at most 64 characters."),
+        (Invalid::Name(NameFault::BadCharacter), _) => {
+            gettext("The name may not contain “/” or control characters, nor begin with a dot.")
+        }
+        (Invalid::NameTaken, _) => gettext("Another guest has this name already."),
+        (Invalid::CpusOutOfRange { maximum }, _) => gettext_f(
+            "This computer allows a guest 1 to {maximum} CPUs.",
+            &[("maximum", &maximum.to_string())],
+        ),
+        (Invalid::NoUnit, Row::Disk) => gettext("Add a unit to the disk’s size, for example “20 GiB”."),
+        (Invalid::NoUnit, _) => gettext("Add a unit to the memory, for example “2 GiB” or “2048 MiB”."),
+        (Invalid::NotASize, Row::Disk) => gettext("Write the disk’s size as a number and a unit: “20 GiB”."),
+        (Invalid::NotASize, _) => gettext("Write the memory as a number and a unit: “2 GiB” or “2048 MiB”."),
+        (Invalid::TooSmall { minimum }, Row::Disk) => {
+            gettext_f("A disk has at least {size}.", &[("size", &minimum.to_string())])
+        }
+        (Invalid::TooSmall { minimum }, _) => {
+            gettext_f("A guest needs at least {size} of memory.", &[("size", &minimum.to_string())])
+        }
+        (Invalid::TooLarge { maximum }, Row::Disk) => {
+            gettext_f("A disk may have at most {size}.", &[("size", &maximum.to_string())])
+        }
+        (Invalid::TooLarge { maximum }, _) => {
+            gettext_f("This computer has only {size} of memory.", &[("size", &maximum.to_string())])
+        }
+    }
+}
+
+fn caution(caution: &Caution) -> String {
+    match caution {
+        Caution::MemoryShort { free } => gettext_f(
+            "Only {size} of this computer’s memory is free now. With more, everything may become slow.",
+            &[("size", &free.to_string())],
+        ),
+        Caution::BelowRecommended { recommended } => {
+            gettext_f("{size} is recommended.", &[("size", &recommended.to_string())])
+        }
+        Caution::SpaceShort { free } => gettext_f(
+            "Only {size} is free where guests are kept. The disk’s file grows as the guest fills it.",
+            &[("size", &free.to_string())],
+        ),
+    }
+}
+
+/// A problem in running text: what happened, why, and what to do.
+pub fn sentence(problem: &Problem) -> String {
+    let parts = [&problem.what, &problem.why, &problem.remedy];
+    parts.map(|part| part.trim()).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// What was wrong with a source.
+pub fn source_fault(fault: &SourceFault) -> String {
+    match fault {
+        SourceFault::Several => gettext("A guest is made from one file. Drop one at a time."),
+        SourceFault::NotLocal => {
+            gettext("This is not a file on this computer. Copy it here first, then drop the copy.")
+        }
+        SourceFault::NotUtf8 => {
+            gettext("The path of this file has characters that can’t be read. Rename the file or its folder.")
+        }
+        SourceFault::Unusable(failure) => sentence(&failure.problem),
+    }
+}
+
+/// The last part of a path, for people.
+pub fn file_name(path: &str) -> String {
+    path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path).to_owned()
+}
+
+/// The heading of the card about a medium: the system on it, or what kind of file it is.
+pub fn medium_title(medium: &MediumInfo) -> String {
+    match (&medium.os_name, medium.confidence) {
+        (Some(name), Confidence::Exact) => name.clone(),
+        // Translators: the operating system on a disc, where only the disc's label looks like it.
+        (Some(name), Confidence::Probable) => gettext_f("Probably {system}", &[("system", name)]),
+        (_, Confidence::Unknown) | (None, _) => match medium.kind {
+            MediumKind::Iso => gettext("Installation disc of an unknown system"),
+            MediumKind::DiskImage => gettext("Disk image"),
+            MediumKind::Unknown => gettext("File of an unknown kind"),
+        },
+    }
+}
+
+/// The facts about a medium, one line each: label and size, and what it starts with.
+pub fn medium_facts(medium: &MediumInfo) -> Vec<String> {
+    let size = medium.size.to_string();
+    let label = medium.volume_id.as_deref().map(str::trim).filter(|label| !label.is_empty());
+    let first = match (label, &medium.format, medium.virtual_size) {
+        (Some(label), _, _) => gettext_f("Disc “{label}”, {size}", &[("label", label), ("size", &size)]),
+        (None, Some(format), Some(inner)) => gettext_f(
+            "Format {format}, a disk of {inner} in a file of {size}",
+            &[("format", format), ("inner", &inner.to_string()), ("size", &size)],
+        ),
+        (None, Some(format), None) => {
+            gettext_f("Format {format}, {size}", &[("format", format), ("size", &size)])
+        }
+        (None, None, _) => size,
+    };
+    let bios = medium.boot.contains(&BootMode::Bios);
+    let uefi = medium.boot.contains(&BootMode::Uefi);
+    let boot = match (bios, uefi) {
+        (true, true) => Some(gettext("Starts with BIOS and with UEFI")),
+        (true, false) => Some(gettext("Starts with BIOS")),
+        (false, true) => Some(gettext("Starts with UEFI")),
+        (false, false) => None,
+    };
+    std::iter::once(first).chain(boot).collect()
+}
+
+/// What a person should know about a medium before using it. Never a refusal.
+pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
+    let in_place = (medium.kind == MediumKind::DiskImage)
+        .then(|| gettext("The guest will write to this file. Make a copy first to keep it as it is."));
+    let unknown = (medium.kind == MediumKind::Unknown).then(|| {
+        gettext("This is neither a disc image nor a known disk image, so the guest may not start from it.")
+    });
+    let notes = medium.notes.iter().map(|note| match note {
+        MediumNote::NotBootable => {
+            gettext("There is no boot record on this disc, so the guest may not start from it.")
+        }
+        MediumNote::CutShort => gettext(
+            "The file is shorter than the disc it holds. The download may be incomplete, and the installation may fail.",
+        ),
+        MediumNote::UefiOnly => gettext(
+            "This disc starts with UEFI only, but guests start with BIOS. The guest may not start from it.",
+        ),
+        MediumNote::BootRecordDamaged => {
+            gettext("The disc’s boot record is damaged, so the guest may not start from it.")
+        }
+    });
+    in_place.into_iter().chain(unknown).chain(notes).collect()
+}
+
+/// A step of a creation.
+pub fn stage(stage: JobStage) -> String {
+    match stage {
+        JobStage::Checking => gettext("Checking the settings"),
+        JobStage::Disk => gettext("Creating the disk"),
+        JobStage::Definition => gettext("Writing the definition"),
+        JobStage::Starting => gettext("Starting the guest"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::defaults::tests::medium;
+    use crate::flow::Failure;
+    use hv_api::client::CallError;
+    use hv_api::{ByteSize, Error, FileFault, Recommended};
+    use std::fmt::Write;
+    use virt_kit::daemon::Trouble;
+
+    #[test]
+    fn every_remark_is_a_sentence_at_its_row() {
+        let size = ByteSize::mib(1536);
+        let remarks = [
+            (Row::Name, Remark::Invalid(Invalid::Name(NameFault::Empty))),
+            (Row::Name, Remark::Invalid(Invalid::Name(NameFault::TooLong))),
+            (Row::Name, Remark::Invalid(Invalid::Name(NameFault::BadCharacter))),
+            (Row::Name, Remark::Invalid(Invalid::NameTaken)),
+            (Row::Cpus, Remark::Invalid(Invalid::CpusOutOfRange { maximum: 4 })),
+            (Row::Memory, Remark::Invalid(Invalid::NoUnit)),
+            (Row::Memory, Remark::Invalid(Invalid::NotASize)),
+            (Row::Memory, Remark::Invalid(Invalid::TooSmall { minimum: size })),
+            (Row::Memory, Remark::Invalid(Invalid::TooLarge { maximum: size })),
+            (Row::Memory, Remark::Caution(Caution::MemoryShort { free: size })),
+            (Row::Memory, Remark::Caution(Caution::BelowRecommended { recommended: size })),
+            (Row::Disk, Remark::Invalid(Invalid::NoUnit)),
+            (Row::Disk, Remark::Invalid(Invalid::NotASize)),
+            (Row::Disk, Remark::Invalid(Invalid::TooSmall { minimum: size })),
+            (Row::Disk, Remark::Invalid(Invalid::TooLarge { maximum: size })),
+            (Row::Disk, Remark::Caution(Caution::SpaceShort { free: size })),
+        ];
+        let mut all = String::new();
+        for (row, about) in &remarks {
+            writeln!(all, "{row:?}: {}", remark(*row, about)).unwrap();
+        }
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn every_fault_of_a_source_says_what_to_do() {
+        let missing = Error::FileUnusable {
+            path: "/isos/a.iso".into(),
+            fault: FileFault::Missing,
+            detail: String::new(),
+        };
+        let unusable = Failure::from(Trouble::Call(CallError::Refused(missing)));
+        let faults = [
+            SourceFault::Several,
+            SourceFault::NotLocal,
+            SourceFault::NotUtf8,
+            SourceFault::Unusable(unusable),
+        ];
+        insta::assert_snapshot!(faults.iter().map(source_fault).collect::<Vec<_>>().join("\n"));
+    }
+
+    #[test]
+    fn a_medium_is_described_by_what_is_known() {
+        let suits = Recommended { cpus: 2, memory: ByteSize::gib(2), disk: ByteSize::gib(20) };
+        let plain = medium("a", suits);
+        let known = MediumInfo {
+            os_name: Some("Debian 12".into()),
+            confidence: Confidence::Exact,
+            boot: vec![BootMode::Bios, BootMode::Uefi],
+            ..plain.clone()
+        };
+        let probable = MediumInfo { confidence: Confidence::Probable, ..known.clone() };
+        let poor = MediumInfo {
+            boot: vec![],
+            volume_id: None,
+            notes: vec![
+                MediumNote::NotBootable,
+                MediumNote::CutShort,
+                MediumNote::UefiOnly,
+                MediumNote::BootRecordDamaged,
+            ],
+            ..plain.clone()
+        };
+        let image = MediumInfo {
+            kind: MediumKind::DiskImage,
+            boot: vec![],
+            volume_id: None,
+            format: Some("qcow2".into()),
+            virtual_size: Some(ByteSize::gib(40)),
+            ..plain.clone()
+        };
+        let text = MediumInfo { kind: MediumKind::Unknown, boot: vec![], volume_id: None, ..plain.clone() };
+        let mut all = String::new();
+        for medium in [plain, known, probable, poor, image, text] {
+            writeln!(all, "{}", medium_title(&medium)).unwrap();
+            for line in medium_facts(&medium) {
+                writeln!(all, "  {line}").unwrap();
+            }
+            for line in medium_notes(&medium) {
+                writeln!(all, "  ! {line}").unwrap();
+            }
+        }
+        insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn a_file_is_called_by_the_end_of_its_path() {
+        assert_eq!(file_name("/isos/a b.iso"), "a b.iso");
+        assert_eq!(file_name("/isos/folder/"), "folder");
+        assert_eq!(file_name("/"), "/");
+    }
+}
