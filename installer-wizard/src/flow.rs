@@ -87,6 +87,10 @@ pub struct Creating {
     source: Source,
     attempt: u64,
     id: Option<JobId>,
+    /// The guest's name.
+    pub name: String,
+    /// The steps that there will be.
+    pub stages: Vec<JobStage>,
     /// The job as last told; nothing until the core has taken it on.
     pub job: Option<JobInfo>,
     /// It was asked to stop, and has not yet done so.
@@ -115,12 +119,10 @@ pub enum Page {
     Creating(Creating),
     /// It could not be made.
     Failed {
-        /// What it was to be made from.
-        source: Source,
+        /// What was on its way.
+        creating: Creating,
         /// Why.
         problem: Problem,
-        /// The step that failed; nothing where it is not known.
-        stage: Option<JobStage>,
     },
     /// The window has done its work.
     Gone,
@@ -276,10 +278,11 @@ impl Flow {
         &self.limits
     }
 
-    /// True where [`Input::Back`] leads somewhere.
-    pub const fn can_go_back(&self) -> bool {
+    /// True where a way back is offered. A look that is over in a moment is no page of its own.
+    pub const fn offers_way_back(&self) -> bool {
         match self.page {
-            Page::Looking { .. } | Page::Review(_) | Page::Failed { .. } => true,
+            Page::Looking { slow, .. } => slow,
+            Page::Review(_) | Page::Failed { .. } => true,
             Page::Source { .. } | Page::Creating(_) | Page::Gone => false,
         }
     }
@@ -434,7 +437,15 @@ impl Flow {
         self.ticket += 1;
         let attempt = self.ticket;
         let source = review.source.clone();
-        self.page = Page::Creating(Creating { source, attempt, id: None, job: None, cancelling: false });
+        self.page = Page::Creating(Creating {
+            source,
+            attempt,
+            id: None,
+            name: wish.name.clone(),
+            stages: stages_of(&wish),
+            job: None,
+            cancelling: false,
+        });
         Some(Effect::Create { attempt, wish: Box::new(wish) })
     }
 
@@ -488,11 +499,10 @@ impl Flow {
 
     fn job_failed(&mut self, attempt: u64, failure: Failure) {
         let Some(creating) = self.creating(attempt) else { return };
-        let source = creating.source.clone();
-        let stage = creating.job.as_ref().map(|job| job.stage);
+        let creating = creating.clone();
         self.page = match failure.refused {
-            Some(Error::JobCancelled { .. }) => Page::Review(Review::of(source)),
-            Some(_) | None => Page::Failed { source, problem: failure.problem, stage },
+            Some(Error::JobCancelled { .. }) => Page::Review(Review::of(creating.source)),
+            Some(_) | None => Page::Failed { creating, problem: failure.problem },
         };
     }
 
@@ -508,10 +518,17 @@ impl Flow {
     fn back(&mut self) {
         match &self.page {
             Page::Looking { .. } | Page::Review(_) => self.page = Page::Source { fault: None },
-            Page::Failed { source, .. } => self.page = Page::Review(Review::of(source.clone())),
+            Page::Failed { creating, .. } => self.page = Page::Review(Review::of(creating.source.clone())),
             Page::Source { .. } | Page::Creating(_) | Page::Gone => {}
         }
     }
+}
+
+/// The steps of a creation, in the order in which the core does them.
+fn stages_of(wish: &NewGuest) -> Vec<JobStage> {
+    let disk = wish.disk.map(|_size| JobStage::Disk);
+    let starting = wish.start.is_some_and(|start| start).then_some(JobStage::Starting);
+    [Some(JobStage::Checking), disk, Some(JobStage::Definition), starting].into_iter().flatten().collect()
 }
 
 /// The row that a refusal is about.

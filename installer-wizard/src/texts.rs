@@ -30,12 +30,12 @@ fn invalid(row: Row, invalid: &Invalid) -> String {
             "This computer allows a guest 1 to {maximum} CPUs.",
             &[("maximum", &maximum.to_string())],
         ),
-        (Invalid::NoUnit, Row::Disk) => gettext("Add a unit to the disk’s size, for example “20 GiB”."),
+        (Invalid::NoUnit, Row::Disk) => gettext("Add a unit to the disk's size, for example “20 GiB”."),
         (Invalid::NoUnit, _) => gettext("Add a unit to the memory, for example “2 GiB” or “2048 MiB”."),
-        (Invalid::NotASize, Row::Disk) => gettext("Write the disk’s size as a number and a unit: “20 GiB”."),
+        (Invalid::NotASize, Row::Disk) => gettext("Write the disk's size as a number and a unit: “20 GiB”."),
         (Invalid::NotASize, _) => gettext("Write the memory as a number and a unit: “2 GiB” or “2048 MiB”."),
         (Invalid::TooSmall { minimum }, Row::Disk) => {
-            gettext_f("A disk has at least {size}.", &[("size", &minimum.to_string())])
+            gettext_f("A disk needs at least {size}.", &[("size", &minimum.to_string())])
         }
         (Invalid::TooSmall { minimum }, _) => {
             gettext_f("A guest needs at least {size} of memory.", &[("size", &minimum.to_string())])
@@ -52,14 +52,14 @@ fn invalid(row: Row, invalid: &Invalid) -> String {
 fn caution(caution: &Caution) -> String {
     match caution {
         Caution::MemoryShort { free } => gettext_f(
-            "Only {size} of this computer’s memory is free now. With more, everything may become slow.",
+            "Only {size} of this computer's memory is free now. With more, everything may become slow.",
             &[("size", &free.to_string())],
         ),
         Caution::BelowRecommended { recommended } => {
             gettext_f("{size} is recommended.", &[("size", &recommended.to_string())])
         }
         Caution::SpaceShort { free } => gettext_f(
-            "Only {size} is free where guests are kept. The disk’s file grows as the guest fills it.",
+            "Only {size} is free where guests are kept. The disk's file grows as the guest fills it.",
             &[("size", &free.to_string())],
         ),
     }
@@ -79,7 +79,7 @@ pub fn source_fault(fault: &SourceFault) -> String {
             gettext("This is not a file on this computer. Copy it here first, then drop the copy.")
         }
         SourceFault::NotUtf8 => {
-            gettext("The path of this file has characters that can’t be read. Rename the file or its folder.")
+            gettext("The path of this file has characters that can't be read. Rename the file or its folder.")
         }
         SourceFault::Unusable(failure) => sentence(&failure.problem),
     }
@@ -148,7 +148,7 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
             "This disc starts with UEFI only, but guests start with BIOS. The guest may not start from it.",
         ),
         MediumNote::BootRecordDamaged => {
-            gettext("The disc’s boot record is damaged, so the guest may not start from it.")
+            gettext("The disc's boot record is damaged, so the guest may not start from it.")
         }
     });
     in_place.into_iter().chain(unknown).chain(notes).collect()

@@ -176,7 +176,8 @@ fn a_failed_job_says_where_and_leads_back_to_the_form() {
     flow.step(Input::Job { attempt, job: job(JobState::Failed) });
     let full = Error::NoSpace { path: "/d".into(), available: ByteSize::mib(1) };
     flow.step(Input::JobFailed { attempt, failure: refused(full) });
-    assert!(matches!(flow.page(), Page::Failed { stage: Some(JobStage::Disk), .. }));
+    let Page::Failed { creating, .. } = flow.page() else { panic!("{:?}", flow.page()) };
+    assert_eq!(creating.job.as_ref().map(|job| job.stage), Some(JobStage::Disk));
     flow.step(Input::Back);
     assert_eq!(create(&mut flow).1.memory, Some(ByteSize::gib(3)));
 }

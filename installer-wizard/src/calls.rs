@@ -1,0 +1,136 @@
+//! The wizard's calls on the core. None is waited for: each answer comes back as [`News`].
+
+use crate::NewGuestWindow;
+use crate::flow::{Failure, Input};
+use crate::recent::Recent;
+use futures_util::StreamExt;
+use hv_api::client::{CallError, settle};
+use hv_api::{Core, JobId, JobReply, JobState, NewGuest};
+use relm4::ComponentSender;
+use std::path::Path;
+use std::pin::pin;
+use tracing::{debug, warn};
+use virt_kit::daemon::Daemon;
+use virt_kit::i18n::gettext;
+use virt_kit::problem::Problem;
+
+/// What comes back from work that the window does not wait for.
+#[derive(Debug)]
+pub enum News {
+    /// Installers that were found.
+    Recent(Vec<Recent>),
+    /// Something for the flow.
+    Step(Box<Input>),
+}
+
+impl From<Input> for News {
+    fn from(input: Input) -> Self {
+        Self::Step(Box::new(input))
+    }
+}
+
+/// Asks for the host's facts. Without them the form has wider bounds, and the core decides.
+pub fn host(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    sender.command(move |out, shutdown| {
+        shutdown
+            .register(async move {
+                match daemon.call(async |core| settle(core.host().await)).await {
+                    Ok(host) => out.emit(Input::Host(Box::new(host)).into()),
+                    Err(error) => debug!(%error, "the limits of the host are not known"),
+                }
+            })
+            .drop_on_shutdown()
+    });
+}
+
+/// Lets the core look at a file.
+pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    let paths = [path.to_string_lossy().into_owned()];
+    sender.oneshot_command(async move {
+        let found = daemon.call(async move |core| settle(core.inspect(&paths).await)).await;
+        let outcome = found.map_err(Failure::from).and_then(|found| {
+            found.media.into_iter().next().map(Box::new).ok_or_else(|| Failure {
+                refused: None,
+                problem: unexpected(gettext("The file could not be read.")),
+            })
+        });
+        Input::Looked { ticket, outcome }.into()
+    });
+}
+
+/// Lets the core create a guest, and tells what becomes of it.
+pub fn create(daemon: &Daemon, attempt: u64, wish: NewGuest, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    sender.command(move |out, shutdown| {
+        shutdown
+            .register(async move {
+                let created = daemon.call(async move |core| settle(core.create(&wish).await)).await;
+                let job = created.as_ref().ok().map(|created| created.job);
+                out.emit(Input::Accepted { attempt, outcome: created.map_err(Failure::from) }.into());
+                if let Some(job) = job {
+                    follow(&daemon, attempt, job, &out).await;
+                }
+            })
+            .drop_on_shutdown()
+    });
+}
+
+/// Tells a job's progress until it ends.
+async fn follow(daemon: &Daemon, attempt: u64, id: JobId, out: &relm4::Sender<News>) {
+    let tell = out.clone();
+    let followed = daemon
+        .call(async move |core| {
+            let replies = core.follow(id).await.map_err(CallError::Broken)?;
+            let mut replies = pin!(replies);
+            while let Some(reply) = replies.next().await {
+                let JobReply { job } = settle(reply)?;
+                let ended = match job.state {
+                    JobState::Done | JobState::Cancelled => true,
+                    JobState::Running | JobState::Failed => false,
+                };
+                tell.emit(Input::Job { attempt, job }.into());
+                if ended {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        })
+        .await;
+    let failure = match followed {
+        Ok(true) => return,
+        Ok(false) => Failure {
+            refused: None,
+            problem: unexpected(gettext("It is not known whether the guest was created.")),
+        },
+        Err(trouble) => trouble.into(),
+    };
+    out.emit(Input::JobFailed { attempt, failure }.into());
+}
+
+/// Lets the core cancel a job. What becomes of it is told to whoever follows it.
+pub fn cancel(daemon: &Daemon, job: JobId, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    sender.command(move |_out, shutdown| {
+        shutdown
+            .register(async move {
+                if let Err(error) = daemon.call(async move |core| settle(core.cancel(job).await)).await {
+                    warn!(%job, %error, "the job could not be cancelled, waiting for its end");
+                }
+            })
+            .drop_on_shutdown()
+    });
+}
+
+/// The core answered, but not what the interface promises.
+fn unexpected(what: String) -> Problem {
+    Problem {
+        code: "unexpected-answer",
+        what,
+        why: gettext("The hypervisor core gave an answer that this window does not understand."),
+        remedy: gettext("Look at the list of guests, then try again. Restart the core if it happens again."),
+        action: None,
+        detail: None,
+    }
+}

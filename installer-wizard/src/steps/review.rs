@@ -1,0 +1,391 @@
+//! The second page: what was found on the medium, and one form with everything there is to decide.
+
+use super::row::{FormRow, switch_row};
+use super::{Say, clear, name, note, ornament, scrolled, text};
+use crate::Input;
+use crate::defaults::{Limits, MemoryScale, is_disk};
+use crate::flow::{self, Flow, Page, Review, Source};
+use crate::form::{Edit, Field, Row};
+use crate::texts;
+use adw::prelude::*;
+use hv_api::MediumInfo;
+use std::cell::{Cell, RefCell};
+use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::problem::ProblemAction;
+
+/// The page's widgets.
+#[derive(Debug)]
+pub struct ReviewPage {
+    root: gtk::Box,
+    banner: gtk::InfoBar,
+    banner_text: gtk::Label,
+    banner_choose: gtk::Button,
+    card: Card,
+    name: Shown<gtk::Entry>,
+    name_row: FormRow,
+    cpus: Shown<gtk::SpinButton>,
+    cpus_row: FormRow,
+    memory: Shown<gtk::Entry>,
+    scale: gtk::Scale,
+    scale_layout: Cell<Option<(MemoryScale, u64)>>,
+    memory_row: FormRow,
+    disk: Shown<gtk::Entry>,
+    disk_row: FormRow,
+    no_disk: gtk::Switch,
+    no_disk_row: adw::ActionRow,
+    network: gtk::Switch,
+    start: gtk::Switch,
+    reason: gtk::Label,
+    create: gtk::Button,
+    /// What the scale's positions mean now.
+    layout: std::rc::Rc<Cell<MemoryScale>>,
+    say: Say,
+}
+
+/// A control and the revision of the value that it was last given.
+#[derive(Debug)]
+struct Shown<W> {
+    control: W,
+    revision: Cell<Option<u32>>,
+}
+
+impl<W> Shown<W> {
+    const fn new(control: W) -> Self {
+        Self { control, revision: Cell::new(None) }
+    }
+
+    /// Gives the control a value that it does not come from itself.
+    fn give<T: PartialEq>(&self, field: &Field<T>, set: impl FnOnce(&W, &T)) {
+        if self.revision.replace(Some(field.revision())) != Some(field.revision()) {
+            set(&self.control, field.get());
+        }
+    }
+}
+
+impl ReviewPage {
+    /// Builds the page.
+    pub fn new(say: &Say) -> Self {
+        let (banner, banner_text, banner_choose) = banner(say);
+        let card = Card::new();
+
+        let edit = |say: &Say, edit: Edit| say.say(Input::Step(flow::Input::Edit(edit)));
+        let name_entry = entry(64);
+        let to = say.clone();
+        name_entry.connect_changed(move |entry| edit(&to, Edit::Name(entry.text().into())));
+        let name_row = FormRow::new(&gettext("Name"), &name_entry, None);
+
+        let cpus = gtk::SpinButton::with_range(1.0, 1.0, 1.0);
+        cpus.set_halign(gtk::Align::End);
+        if let Some(text) = cpus.delegate().and_downcast::<gtk::Text>() {
+            text.set_activates_default(true);
+        }
+        let to = say.clone();
+        cpus.connect_value_changed(move |spin| {
+            edit(&to, Edit::Cpus(u32::try_from(spin.value_as_int()).unwrap_or(1)));
+        });
+        let cpus_row = FormRow::new(&gettext("CPUs"), &cpus, None);
+
+        let memory = entry(10);
+        memory.set_halign(gtk::Align::End);
+        let to = say.clone();
+        memory.connect_changed(move |entry| edit(&to, Edit::Memory(entry.text().into())));
+        let scale = gtk::Scale::with_range(gtk::Orientation::Horizontal, 0.0, 1.0, 1.0);
+        scale.set_draw_value(false);
+        name(&scale, &gettext("Memory"));
+        let layout = std::rc::Rc::new(Cell::new(MemoryScale::of(&Limits::default())));
+        let (to, positions) = (say.clone(), layout.clone());
+        scale.connect_change_value(move |_, _, position| {
+            edit(&to, Edit::MemoryScale(positions.get().size_at(position)));
+            gtk::glib::Propagation::Proceed
+        });
+        let memory_row = FormRow::new(&gettext("Memory"), &memory, Some(scale.upcast_ref()));
+
+        let disk = entry(10);
+        disk.set_halign(gtk::Align::End);
+        let to = say.clone();
+        disk.connect_changed(move |entry| edit(&to, Edit::Disk(entry.text().into())));
+        let disk_row = FormRow::new(&gettext("Disk size"), &disk, None);
+        let (no_disk_row, no_disk) =
+            switch_row(&gettext("No Disk"), &gettext("The guest runs from its medium alone"));
+        let to = say.clone();
+        no_disk.connect_active_notify(move |switch| edit(&to, Edit::NoDisk(switch.is_active())));
+
+        let (network_row, network) =
+            switch_row(&gettext("Network"), &gettext("Shares this computer's connection"));
+        let to = say.clone();
+        network.connect_active_notify(move |switch| edit(&to, Edit::Network(switch.is_active())));
+        let (start_row, start) = switch_row(&gettext("Start When Created"), "");
+        let to = say.clone();
+        start.connect_active_notify(move |switch| edit(&to, Edit::Start(switch.is_active())));
+
+        let resources = list();
+        for row in [cpus_row.widget(), memory_row.widget(), disk_row.widget()] {
+            resources.append(row);
+        }
+        resources.append(&no_disk_row);
+        let names = list();
+        names.append(name_row.widget());
+        let rest = list();
+        rest.append(&network_row);
+        rest.append(&start_row);
+        let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(18).build();
+        form.append(&card.root);
+        for list in [&names, &resources, &rest] {
+            form.append(list);
+        }
+
+        let (bar, reason, create) = bottom_bar(say);
+        let root = gtk::Box::builder().orientation(gtk::Orientation::Vertical).build();
+        root.append(&banner);
+        root.append(&scrolled(&form));
+        root.append(&bar);
+        Self {
+            root,
+            banner,
+            banner_text,
+            banner_choose,
+            card,
+            name: Shown::new(name_entry),
+            name_row,
+            cpus: Shown::new(cpus),
+            cpus_row,
+            memory: Shown::new(memory),
+            scale,
+            scale_layout: Cell::new(None),
+            memory_row,
+            disk: Shown::new(disk),
+            disk_row,
+            no_disk,
+            no_disk_row,
+            network,
+            start,
+            reason,
+            create,
+            layout,
+            say: say.clone(),
+        }
+    }
+
+    /// The page.
+    pub const fn widget(&self) -> &gtk::Box {
+        &self.root
+    }
+
+    /// What Enter presses.
+    pub const fn default_button(&self) -> &gtk::Button {
+        &self.create
+    }
+
+    /// Puts the keyboard where one most likely goes on.
+    pub fn focus(&self) {
+        self.name.control.grab_focus();
+    }
+
+    /// Shows the flow.
+    pub fn show(&self, flow: &Flow) {
+        let Page::Review(review) = flow.page() else { return };
+        self.say.quietly(|| {
+            self.show_banner(review);
+            self.card.show(&review.source);
+            self.show_form(flow, review);
+            self.show_remarks(flow);
+        });
+    }
+
+    fn show_banner(&self, review: &Review) {
+        self.banner.set_revealed(review.banner.is_some());
+        if let Some(problem) = &review.banner {
+            self.banner_text.set_label(&texts::sentence(problem));
+            self.banner_choose.set_visible(problem.action == Some(ProblemAction::ChooseAnotherFile));
+        }
+    }
+
+    fn show_form(&self, flow: &Flow, review: &Review) {
+        let form = flow.form();
+        self.name.give(&form.name, |entry, text| entry.set_text(text));
+        let most = (*flow.limits().cpus.end()).max(*form.cpus.get());
+        self.cpus.control.set_range(1.0, f64::from(most));
+        self.cpus.give(&form.cpus, |spin, count| spin.set_value(f64::from(*count)));
+        self.memory.give(&form.memory, |entry, text| entry.set_text(text));
+        self.show_scale(flow);
+        self.disk.give(&form.disk, |entry, text| entry.set_text(text));
+        let makes_disk = review.source.makes_disk();
+        self.disk_row.widget().set_visible(makes_disk);
+        self.no_disk_row.set_visible(makes_disk);
+        self.disk.control.set_sensitive(!form.no_disk.get());
+        for (switch, on) in [
+            (&self.no_disk, form.no_disk.get()),
+            (&self.network, form.network.get()),
+            (&self.start, form.start.get()),
+        ] {
+            if switch.is_active() != *on {
+                switch.set_active(*on);
+            }
+        }
+    }
+
+    fn show_scale(&self, flow: &Flow) {
+        let layout = MemoryScale::of(flow.limits());
+        let recommended = flow.form().recommended.memory;
+        if self.scale_layout.replace(Some((layout, recommended.as_mib())))
+            != Some((layout, recommended.as_mib()))
+        {
+            self.layout.set(layout);
+            self.scale.set_range(layout.lower as f64, layout.upper as f64);
+            self.scale.set_increments(layout.step as f64, (layout.step * 8) as f64);
+            self.scale.clear_marks();
+            let mark = gettext_f("Recommended: {size}", &[("size", &crate::sizes::exact(recommended))]);
+            self.scale.set_tooltip_text(Some(&mark));
+            self.scale.add_mark(recommended.as_mib() as f64, gtk::PositionType::Bottom, None);
+        }
+        if let Some(size) = flow.form().memory_size() {
+            // Within a step the slider stays where the hand has put it.
+            if (self.scale.value() - size.as_mib() as f64).abs() >= layout.step as f64 / 2.0 {
+                self.scale.set_value(size.as_mib() as f64);
+            }
+            self.scale.update_property(&[gtk::accessible::Property::ValueText(&crate::sizes::exact(size))]);
+        }
+    }
+
+    fn show_remarks(&self, flow: &Flow) {
+        for (row, widget) in [
+            (Row::Name, &self.name_row),
+            (Row::Cpus, &self.cpus_row),
+            (Row::Memory, &self.memory_row),
+            (Row::Disk, &self.disk_row),
+        ] {
+            let remark = flow.remark(row).map(|remark| (texts::remark(row, &remark), remark.forbids()));
+            widget.say(remark.as_ref().map(|(sentence, forbids)| (sentence.as_str(), *forbids)));
+        }
+        let reason = flow.obstacle().map(|(row, remark)| texts::remark(row, &remark));
+        self.create.set_sensitive(reason.is_none());
+        self.create.set_tooltip_text(reason.as_deref());
+        self.reason.set_label(reason.as_deref().unwrap_or_default());
+    }
+}
+
+/// What was found on the medium.
+#[derive(Debug)]
+struct Card {
+    root: gtk::Box,
+    icon: gtk::Image,
+    title: gtk::Label,
+    file: gtk::Label,
+    facts: gtk::Label,
+    notes: gtk::Box,
+    shown: RefCell<Option<Source>>,
+}
+
+impl Card {
+    fn new() -> Self {
+        let icon = ornament("media-optical-symbolic");
+        icon.set_pixel_size(32);
+        icon.set_valign(gtk::Align::Center);
+        let title = text(&["heading"]);
+        let file = gtk::Label::builder()
+            .xalign(0.0)
+            .ellipsize(gtk::pango::EllipsizeMode::Middle)
+            .css_classes(["caption"])
+            .build();
+        let facts = text(&["caption", "dim-label"]);
+        let notes = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(6).build();
+        let words = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(3).build();
+        for label in [&title, &file, &facts] {
+            words.append(label);
+        }
+        let line = gtk::Box::builder().spacing(12).build();
+        line.append(&icon);
+        line.append(&words);
+        let root = gtk::Box::builder()
+            .orientation(gtk::Orientation::Vertical)
+            .spacing(12)
+            .css_classes(["card", "medium"])
+            .build();
+        root.append(&line);
+        root.append(&notes);
+        Self { root, icon, title, file, facts, notes, shown: RefCell::default() }
+    }
+
+    fn show(&self, source: &Source) {
+        if self.shown.borrow().as_ref() == Some(source) {
+            return;
+        }
+        match source {
+            Source::Medium(medium) => self.show_medium(medium),
+            Source::Nothing => {
+                self.icon.set_icon_name(Some("computer-symbolic"));
+                self.title.set_label(&gettext("Empty guest"));
+                self.file.set_visible(false);
+                self.facts.set_label(&gettext("It has an empty drive, and no system to start yet."));
+                self.show_notes(&[]);
+            }
+        }
+        *self.shown.borrow_mut() = Some(source.clone());
+    }
+
+    fn show_medium(&self, medium: &MediumInfo) {
+        let icon = if is_disk(medium) { "drive-harddisk-symbolic" } else { "media-optical-symbolic" };
+        self.icon.set_icon_name(Some(icon));
+        self.title.set_label(&texts::medium_title(medium));
+        self.file.set_visible(true);
+        self.file.set_label(&texts::file_name(&medium.path));
+        self.file.set_tooltip_text(Some(&medium.path));
+        self.facts.set_label(&texts::medium_facts(medium).join("\n"));
+        self.show_notes(&texts::medium_notes(medium));
+    }
+
+    fn show_notes(&self, notes: &[String]) {
+        clear(&self.notes);
+        for sentence in notes {
+            self.notes.append(&note("dialog-warning-symbolic", sentence, "warning"));
+        }
+        self.notes.set_visible(!notes.is_empty());
+    }
+}
+
+fn banner(say: &Say) -> (gtk::InfoBar, gtk::Label, gtk::Button) {
+    let words = text(&[]);
+    let choose = gtk::Button::with_label(&gettext("Choose Another File"));
+    let to = say.clone();
+    choose.connect_clicked(move |_| to.say(Input::ChooseFile));
+    let banner = gtk::InfoBar::builder()
+        .message_type(gtk::MessageType::Error)
+        .show_close_button(true)
+        .revealed(false)
+        .build();
+    banner.add_child(&words);
+    banner.add_action_widget(&choose, gtk::ResponseType::Other(1));
+    let to = say.clone();
+    banner.connect_response(move |_, response| {
+        if response == gtk::ResponseType::Close {
+            to.say(Input::Step(flow::Input::Dismiss));
+        }
+    });
+    (banner, words, choose)
+}
+
+fn bottom_bar(say: &Say) -> (gtk::Box, gtk::Label, gtk::Button) {
+    let reason = text(&["caption", "error"]);
+    reason.set_xalign(1.0);
+    reason.set_valign(gtk::Align::Center);
+    let create = gtk::Button::builder()
+        .label(gettext("C_reate"))
+        .use_underline(true)
+        .valign(gtk::Align::Center)
+        .css_classes(["suggested-action", "create"])
+        .build();
+    let to = say.clone();
+    create.connect_clicked(move |_| to.say(Input::Step(flow::Input::Create)));
+    let bar = gtk::Box::builder().spacing(12).css_classes(["toolbar", "bottom-bar"]).build();
+    bar.append(&reason);
+    bar.append(&create);
+    (bar, reason, create)
+}
+
+fn entry(width: i32) -> gtk::Entry {
+    gtk::Entry::builder().activates_default(true).width_chars(width.min(10)).max_width_chars(width).build()
+}
+
+fn list() -> gtk::ListBox {
+    gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).css_classes(["boxed-list"]).build()
+}
