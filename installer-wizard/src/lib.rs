@@ -100,7 +100,6 @@ pub struct Widgets {
     source: SourcePage,
     review: ReviewPage,
     create: CreatePage,
-    waiting: gtk::Spinner,
     offered: usize,
     page: Option<Shown>,
 }
@@ -135,14 +134,15 @@ impl Component for NewGuestWindow {
     type Widgets = Widgets;
 
     fn init_root() -> Self::Root {
-        adw::Window::builder()
+        let window = adw::Window::builder()
             .title(gettext("New Guest"))
             .default_width(560)
-            .default_height(680)
+            .default_height(720)
             .width_request(360)
             .height_request(400)
-            .css_classes(["new-guest"])
-            .build()
+            .build();
+        window.add_css_class("new-guest");
+        window
     }
 
     fn init(init: Init, root: Self::Root, sender: ComponentSender<Self>) -> ComponentParts<Self> {
@@ -202,7 +202,6 @@ impl Component for NewGuestWindow {
         widgets.review.show(&self.flow);
         widgets.create.show(&self.flow);
         widgets.back.set_visible(self.flow.offers_way_back());
-        widgets.waiting.set_spinning(matches!(self.flow.page(), Page::Looking { slow: true, .. }));
         if let Some(page) = self.shown()
             && widgets.page.replace(page) != Some(page)
         {
@@ -241,9 +240,9 @@ impl NewGuestWindow {
     /// The page to be shown; nothing where the one that is shown stays.
     fn shown(&self) -> Option<Shown> {
         match self.flow.page() {
-            Page::Looking { .. } if self.given => Some(Shown::Waiting),
-            // In place, whichever page that is; the first shows how it goes on.
-            Page::Looking { slow, .. } => slow.then_some(Shown::Source),
+            // In place, whichever page that is; the first shows how it goes on when it lasts.
+            Page::Looking { slow: true, .. } => Some(Shown::Source),
+            Page::Looking { slow: false, .. } => self.given.then_some(Shown::Waiting),
             Page::Source { .. } => Some(Shown::Source),
             Page::Review(_) => Some(Shown::Review),
             Page::Creating(_) => Some(Shown::Create),
@@ -331,14 +330,7 @@ fn build(root: &adw::Window, sender: &ComponentSender<NewGuestWindow>) -> Widget
     header.pack_start(&back);
 
     let (source, review, create) = (SourcePage::new(&say), ReviewPage::new(&say), CreatePage::new(&say));
-    let waiting = gtk::Spinner::builder()
-        .width_request(48)
-        .height_request(48)
-        .halign(gtk::Align::Center)
-        .valign(gtk::Align::Center)
-        .vexpand(true)
-        .build();
-    steps::name(&waiting, &gettext("Reading the file"));
+    let waiting = gtk::Box::default();
     let stack = gtk::Stack::builder()
         .transition_type(gtk::StackTransitionType::SlideLeftRight)
         .vhomogeneous(false)
@@ -369,7 +361,7 @@ fn build(root: &adw::Window, sender: &ComponentSender<NewGuestWindow>) -> Widget
         keys.add_shortcut(gtk::Shortcut::new(gtk::ShortcutTrigger::parse_string(trigger), Some(leave)));
     }
     root.add_controller(keys);
-    Widgets { stack, back, source, review, create, waiting, offered: 0, page: None }
+    Widgets { stack, back, source, review, create, offered: 0, page: None }
 }
 
 /// Files may be dropped anywhere in the window.

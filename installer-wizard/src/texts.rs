@@ -4,7 +4,8 @@
 //! Pure but for the translation.
 
 use crate::flow::{Remark, SourceFault};
-use crate::form::{Caution, Invalid, Row};
+use crate::form::{Caution, Form, Invalid, Row};
+use crate::sizes;
 use hv_api::{BootMode, Confidence, JobStage, MediumInfo, MediumKind, MediumNote, NameFault};
 use virt_kit::i18n::{gettext, gettext_f};
 use virt_kit::problem::Problem;
@@ -56,13 +57,18 @@ fn caution(caution: &Caution) -> String {
             &[("size", &free.to_string())],
         ),
         Caution::BelowRecommended { recommended } => {
-            gettext_f("{size} is recommended.", &[("size", &recommended.to_string())])
+            gettext_f("At least {size} is recommended.", &[("size", &recommended.to_string())])
         }
         Caution::SpaceShort { free } => gettext_f(
             "Only {size} is free where guests are kept. The disk's file grows as the guest fills it.",
             &[("size", &free.to_string())],
         ),
     }
+}
+
+/// The memory that suits the medium.
+pub fn recommended(form: &Form) -> String {
+    gettext_f("Recommended: {size}", &[("size", &sizes::exact(form.recommended.memory))])
 }
 
 /// A problem in running text: what happened, why, and what to do.

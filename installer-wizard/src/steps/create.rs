@@ -75,6 +75,7 @@ impl CreatePage {
         }
 
         let content = vertical(18);
+        content.set_valign(gtk::Align::Center);
         content.append(&heading);
         content.append(&progress);
         content.append(&stages);
@@ -169,6 +170,14 @@ fn marks(creating: &Creating, failed: bool) -> Vec<(JobStage, Mark)> {
     creating.stages.iter().map(|stage| (*stage, mark(*stage))).collect()
 }
 
+const fn label_classes(mark: Mark) -> &'static [&'static str] {
+    match mark {
+        Mark::Done | Mark::Now => &[],
+        Mark::Ahead => &["dim-label"],
+        Mark::Failed => &["error"],
+    }
+}
+
 /// One step: its mark, its name, and for screen readers where it stands.
 fn line(stage: JobStage, mark: Mark) -> gtk::Box {
     let (icon, state) = match mark {
@@ -177,16 +186,16 @@ fn line(stage: JobStage, mark: Mark) -> gtk::Box {
         Mark::Ahead => (Some("content-loading-symbolic"), gettext("Not yet begun")),
         Mark::Failed => (Some("dialog-error-symbolic"), gettext("Failed")),
     };
-    let label = text(match mark {
-        Mark::Done | Mark::Now => &[],
-        Mark::Ahead => &["dim-label"],
-        Mark::Failed => &["error"],
-    });
+    let label = text(label_classes(mark));
     label.set_label(&texts::stage(stage));
     label.update_property(&[gtk::accessible::Property::Description(&state)]);
     let line = gtk::Box::builder().spacing(12).build();
     match icon {
-        Some(icon) => line.append(&ornament(icon)),
+        Some(icon) => {
+            let image = ornament(icon);
+            image.set_css_classes(label_classes(mark));
+            line.append(&image);
+        }
         None => line.append(&gtk::Spinner::builder().spinning(true).build()),
     }
     line.append(&label);

@@ -10,7 +10,7 @@ use crate::texts;
 use adw::prelude::*;
 use hv_api::MediumInfo;
 use std::cell::{Cell, RefCell};
-use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::i18n::gettext;
 use virt_kit::problem::ProblemAction;
 
 /// The page's widgets.
@@ -104,7 +104,7 @@ impl ReviewPage {
         disk.set_halign(gtk::Align::End);
         let to = say.clone();
         disk.connect_changed(move |entry| edit(&to, Edit::Disk(entry.text().into())));
-        let disk_row = FormRow::new(&gettext("Disk size"), &disk, None);
+        let disk_row = FormRow::new(&gettext("Disk Size"), &disk, None);
         let (no_disk_row, no_disk) =
             switch_row(&gettext("No Disk"), &gettext("The guest runs from its medium alone"));
         let to = say.clone();
@@ -234,8 +234,6 @@ impl ReviewPage {
             self.scale.set_range(layout.lower as f64, layout.upper as f64);
             self.scale.set_increments(layout.step as f64, (layout.step * 8) as f64);
             self.scale.clear_marks();
-            let mark = gettext_f("Recommended: {size}", &[("size", &crate::sizes::exact(recommended))]);
-            self.scale.set_tooltip_text(Some(&mark));
             self.scale.add_mark(recommended.as_mib() as f64, gtk::PositionType::Bottom, None);
         }
         if let Some(size) = flow.form().memory_size() {
@@ -254,7 +252,10 @@ impl ReviewPage {
             (Row::Memory, &self.memory_row),
             (Row::Disk, &self.disk_row),
         ] {
-            let remark = flow.remark(row).map(|remark| (texts::remark(row, &remark), remark.forbids()));
+            let remark = flow
+                .remark(row)
+                .map(|remark| (texts::remark(row, &remark), remark.forbids()))
+                .or_else(|| (row == Row::Memory).then(|| (texts::recommended(flow.form()), false)));
             widget.say(remark.as_ref().map(|(sentence, forbids)| (sentence.as_str(), *forbids)));
         }
         let reason = flow.obstacle().map(|(row, remark)| texts::remark(row, &remark));
