@@ -291,18 +291,19 @@ mod tests {
 
     #[test]
     fn without_a_core_only_the_window_itself_can_be_used() {
-        let possible: Vec<_> = Action::ALL.into_iter().filter(|action| action.possible(false, None)).collect();
-        assert_eq!(
-            possible,
-            [Action::Menu, Action::Shortcuts, Action::About, Action::Close, Action::Quit]
-        );
+        let possible: Vec<_> =
+            Action::ALL.into_iter().filter(|action| action.possible(false, None)).collect();
+        assert_eq!(possible, [Action::Menu, Action::Shortcuts, Action::About, Action::Close, Action::Quit]);
     }
 
     #[test]
     fn keys_that_edit_text_are_left_to_text_fields() {
         for action in Action::ALL.into_iter().filter(|action| action.heard() == Heard::Window) {
             for key in action.keys() {
-                assert!(key.starts_with('<') || key.starts_with('F'), "{key} of {action:?} would not be typed");
+                assert!(
+                    key.starts_with('<') || key.starts_with('F'),
+                    "{key} of {action:?} would not be typed"
+                );
             }
         }
     }

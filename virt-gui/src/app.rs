@@ -15,6 +15,7 @@ use crate::widgets::{dialogs, log_window, power};
 use adw::prelude::*;
 use gtk::gio;
 use hv_api::{Accelerator, Change, GuestId, GuestState, Library};
+use installer_wizard::NewGuestWindow;
 use relm4::prelude::*;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -34,6 +35,9 @@ pub struct App {
     host_bar_dismissed: bool,
     /// Guests that were asked to shut down so that they start again with their new settings.
     restarting: HashSet<GuestId>,
+    wizard: Option<Controller<NewGuestWindow>>,
+    /// A guest that was just made, until the stream has it; and whether its console is to be opened.
+    made: Option<(GuestId, bool)>,
 }
 
 /// The connection to the core.
@@ -68,6 +72,8 @@ pub enum AppInput {
     Wish(GuestId, Wish),
     /// A problem's button was pressed.
     Solve(Option<GuestId>, Option<Wish>, ProblemAction),
+    /// The New Guest window has closed.
+    Wizard(installer_wizard::Output),
     /// Start the core.
     StartCore,
     /// Say why the core is away.
@@ -129,6 +135,8 @@ impl Component for App {
             selected: None,
             host_bar_dismissed: false,
             restarting: HashSet::new(),
+            wizard: None,
+            made: None,
         };
         let mut parts = ComponentParts { model, widgets: view };
         parts.widgets.show(&parts.model);
@@ -143,9 +151,12 @@ impl Component for App {
         root: &Self::Root,
     ) {
         match input {
-            AppInput::News(news) => self.take_news(view, news, &sender),
+            AppInput::News(news) => {
+                self.take_news(view, news, &sender);
+                self.show_made(view, &sender, root);
+            }
             AppInput::Present => root.present(),
-            AppInput::Files(files) => self.take_files(view, files),
+            AppInput::Files(files) => self.take_files(files, &sender, root),
             AppInput::Act(action) => self.act(view, action, &sender, root),
             AppInput::List(news) => self.list_news(view, news, &sender, root),
             AppInput::Search(text) => view.library.search(&text),
@@ -156,6 +167,13 @@ impl Component for App {
             }
             AppInput::Wish(id, wish) => self.ask(id, wish, &sender),
             AppInput::Solve(id, wish, action) => self.solve(id, wish, action, &sender, root),
+            AppInput::Wizard(output) => {
+                self.wizard = None;
+                if let installer_wizard::Output::Created { guest, started } = output {
+                    self.made = Some((guest, started));
+                    self.show_made(view, &sender, root);
+                }
+            }
             AppInput::StartCore => self.start_core(),
             AppInput::AwayDetails => {
                 if let LinkState::Away(Some(problem)) = &self.link {
@@ -224,6 +242,9 @@ impl App {
         } else if let Some(id) = touched {
             view.library.put(id, Row::find(&self.library, id));
             self.start_again(id, sender);
+        }
+        if let Some(wizard) = &self.wizard {
+            wizard.emit(installer_wizard::Input::TakenNames(self.taken_names()));
         }
         if self.selected.is_some_and(|id| self.library.guest(id).is_none()) {
             self.selected = None;
@@ -324,7 +345,7 @@ impl App {
             power::confirmed(Some(root.upcast_ref()), &guest.name, action, ask);
         };
         match action {
-            Action::New => {}
+            Action::New => self.new_guest(None, sender, root),
             Action::ChooseInstaller => {
                 let sender = sender.input_sender().clone();
                 dialogs::choose_medium(root, &gettext("Choose an Installer"), move |path| {
@@ -443,8 +464,58 @@ impl App {
         }
     }
 
-    fn take_files(&mut self, view: &View, files: Vec<PathBuf>) {
-        let _ = (view, files);
+    /// Makes a guest from the first of these files: an installer is one file.
+    fn take_files(
+        &mut self,
+        files: Vec<PathBuf>,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        if let Some(file) = files.into_iter().next() {
+            self.new_guest(Some(file), sender, root);
+        }
+    }
+
+    fn new_guest(
+        &mut self,
+        source: Option<PathBuf>,
+        sender: &ComponentSender<Self>,
+        root: &adw::ApplicationWindow,
+    ) {
+        let Some(daemon) = self.daemon.clone() else { return };
+        if let Some(wizard) = &self.wizard {
+            if let Some(file) = source {
+                wizard.emit(installer_wizard::Input::Open(file));
+            }
+            return wizard.widget().present();
+        }
+        let wizard = NewGuestWindow::builder().launch(installer_wizard::Init {
+            daemon,
+            source,
+            host: self.library.host().cloned(),
+            taken_names: self.taken_names(),
+            parent: Some(root.clone().upcast()),
+        });
+        self.wizard = Some(wizard.forward(sender.input_sender(), AppInput::Wizard));
+    }
+
+    fn taken_names(&self) -> Vec<String> {
+        self.library.guests().map(|guest| guest.name.clone()).collect()
+    }
+
+    /// Goes to the guest that was just made, as soon as the stream has it.
+    fn show_made(&mut self, view: &View, sender: &ComponentSender<Self>, root: &adw::ApplicationWindow) {
+        let Some((id, started)) = self.made else { return };
+        if self.library.guest(id).is_none() {
+            return;
+        }
+        self.made = None;
+        self.selected = Some(id);
+        view.library.select(Some(id));
+        view.go_to_guest(true);
+        if started {
+            self.act(view, Action::OpenConsole, sender, root);
+        }
     }
 
     /// The words about missing hardware acceleration; nothing where guests have it.
@@ -458,12 +529,7 @@ impl App {
     }
 }
 
-fn choose_medium(
-    id: GuestId,
-    drive: String,
-    sender: &ComponentSender<App>,
-    root: &adw::ApplicationWindow,
-) {
+fn choose_medium(id: GuestId, drive: String, sender: &ComponentSender<App>, root: &adw::ApplicationWindow) {
     let sender = sender.input_sender().clone();
     dialogs::choose_medium(root, &gettext("Choose a Disc Image"), move |path| {
         sender.emit(AppInput::Wish(id, Wish::Insert { drive: drive.clone(), path }));

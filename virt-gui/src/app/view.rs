@@ -35,8 +35,7 @@ impl View {
             let input = input.clone();
             move || input.emit(message())
         };
-        let host_bar =
-            || HostBar::new(say(|| AppInput::HostDetails), say(|| AppInput::DismissHostBar));
+        let host_bar = || HostBar::new(say(|| AppInput::HostDetails), say(|| AppInput::DismissHostBar));
         let host_bars = [host_bar(), host_bar()];
 
         let library = LibraryPage::new(
@@ -58,8 +57,7 @@ impl View {
                 (None, _) => {}
             }
         });
-        let away =
-            AwayPage::new(&main_menu(), say(|| AppInput::StartCore), say(|| AppInput::AwayDetails));
+        let away = AwayPage::new(&main_menu(), say(|| AppInput::StartCore), say(|| AppInput::AwayDetails));
         let leaflet = adw::Leaflet::builder().can_navigate_back(true).can_unfold(true).build();
         leaflet.append(library.widget());
         let separator = gtk::Separator::new(gtk::Orientation::Vertical);
@@ -193,7 +191,8 @@ fn drop_highlight() -> gtk::Box {
         .hexpand(true)
         .vexpand(true)
         .build();
-    let highlight = gtk::Box::builder().visible(false).can_target(false).css_classes(["drop-highlight"]).build();
+    let highlight =
+        gtk::Box::builder().visible(false).can_target(false).css_classes(["drop-highlight"]).build();
     highlight.append(&words);
     highlight
 }

@@ -31,12 +31,7 @@ pub fn cpus(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
 pub fn memory(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
     let value = guest.memory.as_mib();
     let maximum = host.map_or(value, |host| host.memory.as_mib()).max(MEMORY_MINIMUM).max(value);
-    Amount {
-        value,
-        minimum: MEMORY_MINIMUM.min(value),
-        maximum,
-        sensible: (maximum / 2).max(MEMORY_MINIMUM),
-    }
+    Amount { value, minimum: MEMORY_MINIMUM.min(value), maximum, sensible: (maximum / 2).max(MEMORY_MINIMUM) }
 }
 
 /// When a change to processor or memory takes effect: said before anything is touched.
@@ -44,20 +39,25 @@ pub fn when(state: GuestState) -> String {
     if state::has_machine(state) { gettext("At next start") } else { gettext("Now") }
 }
 
-/// What the running machine has of a setting, where that differs from what is wanted.
-pub fn pending_hint(guest: &GuestInfo, key: &str) -> Option<String> {
-    let change = guest.pending.iter().find(|change| change.key == key)?;
-    Some(gettext_f("The running guest has {now}", &[("now", &value(change))]))
+/// What is worth knowing beneath a setting: what the running machine has, where that differs from what
+/// is wanted, else what this host allows.
+pub fn hint(guest: &GuestInfo, key: &str, amount: &Amount) -> String {
+    if let Some(PendingChange { now, .. }) = guest.pending.iter().find(|change| change.key == key) {
+        return gettext_f("The running guest has {now}", &[("now", &value(key, now))]);
+    }
+    let maximum = match key {
+        "memory" => ByteSize::mib(amount.maximum).as_bytes(),
+        _ => amount.maximum,
+    };
+    gettext_f("This computer has {maximum}", &[("maximum", &value(key, &maximum.to_string()))])
 }
 
-/// The value that the running machine has, for people.
-fn value(PendingChange { key, now, .. }: &PendingChange) -> String {
-    match (key.as_str(), now.parse::<u64>()) {
+/// A setting's value as the wire has it, for people.
+fn value(key: &str, value: &str) -> String {
+    match (key, value.parse::<u64>()) {
         ("memory", Ok(bytes)) => ByteSize::bytes(bytes).to_string(),
-        ("cpus", Ok(count)) => {
-            ngettext_f("{count} CPU", "{count} CPUs", count as usize, &[("count", now)])
-        }
-        _ => now.clone(),
+        ("cpus", Ok(count)) => ngettext_f("{count} CPU", "{count} CPUs", count as usize, &[("count", value)]),
+        _ => value.to_owned(),
     }
 }
 

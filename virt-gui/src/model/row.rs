@@ -51,14 +51,7 @@ impl Row {
         Self::new(job.guest, &job.guest_name, None, gettext("Being made"), more, "")
     }
 
-    fn new(
-        id: GuestId,
-        name: &str,
-        state: Option<GuestState>,
-        word: String,
-        more: String,
-        os: &str,
-    ) -> Self {
+    fn new(id: GuestId, name: &str, state: Option<GuestState>, word: String, more: String, os: &str) -> Self {
         Self {
             id,
             name: name.to_owned(),
@@ -134,7 +127,8 @@ pub fn summary(library: &Library) -> String {
     if running == 0 {
         return guests;
     }
-    let running = ngettext_f("{count} running", "{count} running", running, &[("count", &running.to_string())]);
+    let running =
+        ngettext_f("{count} running", "{count} running", running, &[("count", &running.to_string())]);
     // Translators: as in "4 guests · 1 running".
     gettext_f("{guests} · {running}", &[("guests", &guests), ("running", &running)])
 }
@@ -148,7 +142,11 @@ fn natural_order(left: &str, right: &str) -> Ordering {
             ("", "") => return Ordering::Equal,
             (a, b) if starts_with_digit(a) && starts_with_digit(b) => {
                 let (number_a, number_b) = (a.trim_start_matches('0'), b.trim_start_matches('0'));
-                number_a.len().cmp(&number_b.len()).then_with(|| number_a.cmp(number_b)).then_with(|| a.cmp(b))
+                number_a
+                    .len()
+                    .cmp(&number_b.len())
+                    .then_with(|| number_a.cmp(number_b))
+                    .then_with(|| a.cmp(b))
             }
             (a, b) => a.cmp(b),
         };
@@ -176,7 +174,14 @@ mod tests {
     use proptest::prelude::*;
 
     fn named(name: &str) -> Row {
-        Row::new(GuestId::random(), name, Some(GuestState::Running), "Running".into(), String::new(), "debian12")
+        Row::new(
+            GuestId::random(),
+            name,
+            Some(GuestState::Running),
+            "Running".into(),
+            String::new(),
+            "debian12",
+        )
     }
 
     #[test]

@@ -233,8 +233,15 @@ impl GuestPage {
 impl Trouble {
     fn new(wish: &Rc<dyn Fn(GuestWish)>) -> Self {
         let bar = gtk::InfoBar::builder().message_type(gtk::MessageType::Warning).revealed(false).build();
-        let what = gtk::Label::builder().xalign(0.0).wrap(true).css_classes(["heading"]).build();
-        let why = gtk::Label::builder().xalign(0.0).wrap(true).build();
+        let words = |class: &str| {
+            gtk::Label::builder()
+                .xalign(0.0)
+                .wrap(true)
+                .natural_wrap_mode(gtk::NaturalWrapMode::None)
+                .css_classes([class])
+                .build()
+        };
+        let (what, why) = (words("heading"), words("body"));
         let words = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(3).build();
         words.append(&what);
         words.append(&why);
@@ -278,7 +285,8 @@ impl Trouble {
 
 fn pending_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
     let bar = gtk::InfoBar::builder().message_type(gtk::MessageType::Info).revealed(false).build();
-    let text = gtk::Label::builder().xalign(0.0).wrap(true).build();
+    let text =
+        gtk::Label::builder().xalign(0.0).wrap(true).natural_wrap_mode(gtk::NaturalWrapMode::None).build();
     bar.add_child(&text);
     bar.add_button(&gettext("Restart…"), gtk::ResponseType::Apply);
     bar.connect_response({

@@ -51,10 +51,7 @@ impl LibraryPage {
         let bar = gtk::SearchBar::builder().child(&entry).build();
         bar.connect_entry(&entry);
         bar.set_key_capture_widget(Some(list.widget()));
-        find.bind_property("active", &bar, "search-mode-enabled")
-            .bidirectional()
-            .sync_create()
-            .build();
+        find.bind_property("active", &bar, "search-mode-enabled").bidirectional().sync_create().build();
 
         let scroll = gtk::ScrolledWindow::builder()
             .child(list.widget())

@@ -30,7 +30,6 @@ pub struct AmountRow {
     spin: gtk::SpinButton,
     badge: gtk::Label,
     hint: gtk::Label,
-    format: Format,
     showing: Rc<Cell<bool>>,
     settling: Rc<RefCell<Option<glib::SourceId>>>,
     marked: Cell<Option<(u64, u64)>>,
@@ -40,8 +39,10 @@ impl AmountRow {
     /// A row called `title`; `changed` is told each value that somebody has settled on.
     pub fn new(title: &str, step: u64, format: Format, changed: impl Fn(u64) + 'static) -> Self {
         let adjustment = gtk::Adjustment::new(0.0, 0.0, 1.0, step as f64, step as f64 * 4.0, 0.0);
-        let name = gtk::Label::builder().label(title).xalign(0.0).hexpand(true).css_classes(["title"]).build();
-        let badge = gtk::Label::builder().css_classes(["badge", "caption"]).valign(gtk::Align::Center).build();
+        let name =
+            gtk::Label::builder().label(title).xalign(0.0).hexpand(true).css_classes(["title"]).build();
+        let badge =
+            gtk::Label::builder().css_classes(["badge", "caption"]).valign(gtk::Align::Center).build();
         let spin = gtk::SpinButton::builder()
             .adjustment(&adjustment)
             .climb_rate(step as f64)
@@ -56,11 +57,7 @@ impl AmountRow {
             }
             glib::Propagation::Stop
         });
-        let hint = gtk::Label::builder()
-            .xalign(0.0)
-            .wrap(true)
-            .css_classes(["caption", "dim-label"])
-            .build();
+        let hint = gtk::Label::builder().xalign(0.0).wrap(true).css_classes(["caption", "dim-label"]).build();
         let scale = gtk::Scale::builder().adjustment(&adjustment).draw_value(false).hexpand(true).build();
         for control in [spin.upcast_ref::<gtk::Accessible>(), scale.upcast_ref()] {
             control.update_property(&[gtk::accessible::Property::Label(title)]);
@@ -91,7 +88,6 @@ impl AmountRow {
             spin,
             badge,
             hint,
-            format,
             showing: Rc::default(),
             settling: Rc::default(),
             marked: Cell::default(),
@@ -133,10 +129,9 @@ impl AmountRow {
     }
 
     /// Shows an amount; one that somebody is just changing is left alone.
-    pub fn show(&self, amount: &Amount, when: &str, hint: Option<&str>) {
+    pub fn show(&self, amount: &Amount, when: &str, hint: &str) {
         self.badge.set_label(when);
-        self.hint.set_label(hint.unwrap_or_default());
-        self.hint.set_visible(hint.is_some());
+        self.hint.set_label(hint);
         self.mark(amount);
         if self.settling.borrow().is_some() {
             return;
@@ -150,21 +145,19 @@ impl AmountRow {
         self.showing.set(false);
     }
 
-    /// Marks the most that leaves the host enough for itself, and the limits.
+    /// Marks the most that leaves the host enough for itself.
     fn mark(&self, amount: &Amount) {
         let marks = (amount.sensible, amount.maximum);
         if self.marked.replace(Some(marks)) == Some(marks) {
             return;
         }
         self.scale.clear_marks();
-        let small = |text: &str| format!("<small>{}</small>", glib::markup_escape_text(text));
-        let limit = (self.format.write)(amount.maximum);
         if amount.sensible < amount.maximum {
             // Translators: marks half of the host's CPUs or memory on a slider.
-            let half = small(&gettext("Half of this computer"));
+            let half =
+                format!("<small>{}</small>", glib::markup_escape_text(&gettext("Half of this computer")));
             self.scale.add_mark(amount.sensible as f64, gtk::PositionType::Bottom, Some(&half));
         }
-        self.scale.add_mark(amount.maximum as f64, gtk::PositionType::Bottom, Some(&small(&limit)));
     }
 
     /// Makes it insensitive, and says why.

@@ -10,15 +10,11 @@ use virt_kit::problem::{Problem, ProblemAction};
 /// Asks before a guest is shut down and started again so that changes take effect.
 pub fn confirm_apply(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: impl Fn() + 'static) {
     let count = guest.pending.len();
-    let changes =
-        ngettext_f("{count} change", "{count} changes", count, &[("count", &count.to_string())]);
+    let changes = ngettext_f("{count} change", "{count} changes", count, &[("count", &count.to_string())]);
     ask(
         parent,
         // Translators: {changes} is "1 change" or "3 changes".
-        &gettext_f(
-            "Restart “{guest}” to Apply {changes}?",
-            &[("guest", &guest.name), ("changes", &changes)],
-        ),
+        &gettext_f("Restart “{guest}” to Apply {changes}?", &[("guest", &guest.name), ("changes", &changes)]),
         &gettext(
             "The guest is asked to shut down and started again as soon as it is off. Keep Guesthouse open until then.",
         ),
@@ -40,7 +36,9 @@ pub fn confirm_delete(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: im
         })
         .collect();
     let body = if own.is_empty() {
-        gettext("Its settings are deleted. Installers and disks that were made elsewhere stay where they are.")
+        gettext(
+            "Its settings are deleted. Installers and disks that were made elsewhere stay where they are.",
+        )
     } else {
         ngettext(
             "Its settings are deleted. Its disk stays unless you choose otherwise.",

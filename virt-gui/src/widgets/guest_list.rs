@@ -86,17 +86,7 @@ impl GuestList {
                 tell(ListNews::Opened(id));
             }
         });
-        Self {
-            view,
-            store,
-            filter,
-            sorter,
-            found,
-            selection,
-            items: HashMap::new(),
-            in_sight,
-            search,
-        }
+        Self { view, store, filter, sorter, found, selection, items: HashMap::new(), in_sight, search }
     }
 
     /// The widget.
@@ -241,10 +231,7 @@ fn factory(in_sight: &InSight, tell: &Rc<dyn Fn(ListNews)>) -> gtk::SignalListIt
 impl RowWidgets {
     fn new(item: &gtk::ListItem, tell: &Rc<dyn Fn(ListNews)>) -> Self {
         let icon = gtk::Image::builder().accessible_role(gtk::AccessibleRole::Presentation).build();
-        let name = gtk::Label::builder()
-            .xalign(0.0)
-            .ellipsize(gtk::pango::EllipsizeMode::End)
-            .build();
+        let name = gtk::Label::builder().xalign(0.0).ellipsize(gtk::pango::EllipsizeMode::End).build();
         let subtitle = gtk::Label::builder()
             .xalign(0.0)
             .ellipsize(gtk::pango::EllipsizeMode::End)

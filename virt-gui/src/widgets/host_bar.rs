@@ -18,7 +18,11 @@ impl HostBar {
             .show_close_button(true)
             .revealed(false)
             .build();
-        let text = gtk::Label::builder().wrap(true).xalign(0.0).natural_wrap_mode(gtk::NaturalWrapMode::None).build();
+        let text = gtk::Label::builder()
+            .wrap(true)
+            .xalign(0.0)
+            .natural_wrap_mode(gtk::NaturalWrapMode::None)
+            .build();
         bar.add_child(&text);
         bar.add_button(&gettext("Details"), gtk::ResponseType::Help);
         bar.connect_response(move |_, response| match response {

@@ -191,6 +191,11 @@ impl PowerButton {
         if let Some(button) = root.first_child() {
             button.update_property(&[gtk::accessible::Property::Label(&label(action))]);
         }
+        let suggested = matches!(action, PowerAction::Start | PowerAction::Resume);
+        let destructive = action == PowerAction::ForceOff && self.state == GuestState::ShuttingDown;
+        for (class, wanted) in [("suggested-action", suggested), ("destructive-action", destructive)] {
+            if wanted { root.add_css_class(class) } else { root.remove_css_class(class) }
+        }
         for action in PowerAction::ALL {
             if let Some(entry) = self.actions.lookup_action(action.name()).and_downcast::<gio::SimpleAction>()
             {

@@ -43,7 +43,9 @@ impl HardwarePage {
             Format { write: hardware::write_memory, read: hardware::read_memory },
             set(|mib| Settings { memory: Some(ByteSize::mib(mib)), ..Settings::default() }),
         );
-        let amounts = adw::PreferencesGroup::builder().title(glib::markup_escape_text(&gettext("Processor & Memory"))).build();
+        let amounts = adw::PreferencesGroup::builder()
+            .title(glib::markup_escape_text(&gettext("Processor & Memory")))
+            .build();
         amounts.add(cpus.widget());
         amounts.add(memory.widget());
         let network = adw::PreferencesGroup::builder().title(gettext("Network")).build();
@@ -85,7 +87,7 @@ impl HardwarePage {
             if anew {
                 row.forget();
             }
-            row.show(&amount, &when, hardware::pending_hint(guest, key).as_deref());
+            row.show(&amount, &when, &hardware::hint(guest, key, &amount));
             row.set_sensitive(usable, &reason);
         }
         self.firmware.set_subtitle(&match guest.firmware {
@@ -94,9 +96,7 @@ impl HardwarePage {
         let ports = guest.serial_ports.to_string();
         self.serial.set_subtitle(&match guest.serial_ports {
             0 => gettext("None"),
-            count => {
-                ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)])
-            }
+            count => ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)]),
         });
         self.show_cards(&guest.nics);
     }
@@ -116,10 +116,7 @@ impl HardwarePage {
                 let mode = match nic.mode {
                     NetworkMode::User => gettext("Through this computer's connection"),
                 };
-                adw::ActionRow::builder()
-                    .title(mode)
-                    .subtitle(&nic.mac)
-                    .build()
+                adw::ActionRow::builder().title(mode).subtitle(&nic.mac).build()
             })
             .collect();
         for card in &cards {

@@ -92,6 +92,7 @@ impl OverviewPage {
             .use_underline(true)
             .action_name(Action::OpenConsole.full_name())
             .valign(gtk::Align::Center)
+            .halign(gtk::Align::End)
             .css_classes(["pill"])
             .build();
         let head = gtk::FlowBox::builder()
@@ -111,8 +112,12 @@ impl OverviewPage {
         }
 
         let name = adw::EntryRow::builder().title(gettext("Name")).show_apply_button(true).build();
-        let name_error =
-            gtk::Label::builder().xalign(0.0).wrap(true).visible(false).css_classes(["error", "caption"]).build();
+        let name_error = gtk::Label::builder()
+            .xalign(0.0)
+            .wrap(true)
+            .visible(false)
+            .css_classes(["error", "caption"])
+            .build();
         let resources = adw::ActionRow::builder().title(gettext("Processor and Memory")).build();
         let about = adw::PreferencesGroup::new();
         about.add(&name);
@@ -271,11 +276,15 @@ impl OverviewPage {
             .subtitle_lines(4)
             .build();
         row.add_prefix(&decoration("drive-harddisk-symbolic"));
-        let size = disk
-            .size
-            .map_or_else(|| gettext("The file could not be read"), |size| size.to_string());
-        row.set_subtitle(&format!("{size} · {}\n{}", disk.format, disk.path));
-        if let Some(folder) = Path::new(&disk.path).parent() {
+        let size = disk.size.map_or_else(|| gettext("The file could not be read"), |size| size.to_string());
+        row.set_tooltip_text(Some(&disk.path));
+        let folder = Path::new(&disk.path).parent();
+        row.set_subtitle(&format!(
+            "{size} · {}\n{}",
+            disk.format,
+            folder.map(short_folder).unwrap_or_default()
+        ));
+        if let Some(folder) = folder {
             let open = icon_button("folder-open-symbolic", &gettext("Open Folder"));
             open.add_css_class("flat");
             open.connect_clicked({
@@ -290,6 +299,15 @@ impl OverviewPage {
 
 fn decoration(icon: &str) -> gtk::Image {
     gtk::Image::builder().icon_name(icon).accessible_role(gtk::AccessibleRole::Presentation).build()
+}
+
+/// A folder as people write it: their own begins with `~`.
+fn short_folder(folder: &Path) -> String {
+    match folder.strip_prefix(glib::home_dir()) {
+        Ok(within) if within.as_os_str().is_empty() => "~".to_owned(),
+        Ok(within) => format!("~/{}", within.display()),
+        Err(_elsewhere) => folder.display().to_string(),
+    }
 }
 
 fn file_name(path: &str) -> String {
