@@ -8,6 +8,8 @@ mod app;
 mod calls;
 pub mod model;
 mod pages;
+#[cfg(test)]
+mod testing;
 pub mod widgets;
 
 use adw::prelude::*;

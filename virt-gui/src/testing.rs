@@ -1,0 +1,31 @@
+//! What tests of widgets need: the toolkit's thread, and a way to wait.
+
+use gtk::glib;
+use std::panic::UnwindSafe;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for anything.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Runs a test on the toolkit's thread. Without a display it is skipped, which it says.
+pub fn with_display(test: impl FnOnce() + Send + UnwindSafe + 'static) {
+    let displays = ["DISPLAY", "WAYLAND_DISPLAY"];
+    if displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty())) {
+        eprintln!("SKIPPED: no display; run the tests under xvfb-run");
+        return;
+    }
+    gtk::test_synced(test);
+}
+
+/// Runs the main loop until `reached` says true.
+pub fn until(what: &str, reached: impl Fn() -> bool) {
+    let context = glib::MainContext::default();
+    let begun = Instant::now();
+    // So that the loop wakes up and the deadline is seen even where nothing happens.
+    let pulse = glib::timeout_add_local(Duration::from_millis(5), || glib::ControlFlow::Continue);
+    while !reached() {
+        assert!(begun.elapsed() < DEADLINE, "waited in vain until {what}");
+        context.iteration(true);
+    }
+    pulse.remove();
+}
