@@ -7,6 +7,7 @@ pub mod guest_list;
 pub mod host_bar;
 pub mod log_window;
 pub mod power;
+pub mod terminal;
 
 use gtk::prelude::*;
 
