@@ -6,6 +6,7 @@
 pub mod actions;
 mod app;
 mod calls;
+pub mod console;
 pub mod model;
 mod pages;
 #[cfg(test)]

@@ -44,8 +44,9 @@ pub enum FramebufferNews {
     Closed,
     /// The whole keyboard belongs to the guest from now on, or no longer.
     Grabbed(bool),
-    /// Whether the guest takes places of the pointer, or movements only.
-    PointerAbsolute(bool),
+    /// The user moves the pointer over a guest that takes movements only, so that its pointer may be
+    /// elsewhere. Said once, until the guest changes its mind.
+    MovementsOnly,
     /// The user gave a command to the window.
     Chord(Chord),
 }

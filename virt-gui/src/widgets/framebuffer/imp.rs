@@ -56,6 +56,8 @@ pub struct Framebuffer {
     pub(super) movement: Cell<(f64, f64)>,
     /// Whether the guest takes movements only.
     pub(super) relative: Cell<bool>,
+    /// Whether the user was told so.
+    pub(super) told_of_movements: Cell<bool>,
     pub(super) grabbed: Cell<bool>,
 
     cursor: RefCell<Option<CursorShape>>,
@@ -170,6 +172,7 @@ impl Framebuffer {
         self.frame.take();
         self.owes_shown.set(false);
         self.relative.set(false);
+        self.told_of_movements.set(false);
         self.asked_size.set(None);
         self.cursor.take();
         self.cursor_hidden.set(false);
@@ -270,7 +273,7 @@ impl Framebuffer {
                 }
                 DisplayEvent::PointerAbsolute(absolute) => {
                     self.relative.set(!absolute);
-                    news.push(FramebufferNews::PointerAbsolute(absolute));
+                    self.told_of_movements.set(false);
                 }
                 DisplayEvent::Lights { .. } => {}
             }

@@ -220,6 +220,9 @@ fn pointer_at(widget: &Framebuffer, x: f64, y: f64) {
         let (dx, dy) = (dx.trunc() as i32, dy.trunc() as i32);
         if (dx, dy) != (0, 0) {
             imp.send(DisplayRequest::PointerBy { dx, dy });
+            if !imp.told_of_movements.replace(true) {
+                imp.tell(FramebufferNews::MovementsOnly);
+            }
         }
     }
 }
