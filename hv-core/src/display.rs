@@ -34,7 +34,7 @@ const KEY_LIMIT: u16 = 767;
 const SIZE_FLOOR: u32 = 64;
 
 /// How long an engine may take to let go of a display.
-const CLOSING_TIME: Duration = Duration::from_secs(2);
+const CLOSING_TIME: Duration = Duration::from_secs(3);
 
 /// The display of one guest, open. Clones are handles to the same display.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Relay {
     }
 
     /// Lets in a new window and answers its end of the channel; nothing when the relay has ended, and
-    /// the display has to be opened again.
+    /// another has to be opened. The channel ends at once where the display can't be shown.
     ///
     /// # Errors
     /// There are too many windows, or no descriptors left.
@@ -125,16 +125,22 @@ impl Door {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in those who wait; `inside` windows are there already. Answers nothing, and lets nobody in
-    /// any more, when there is no window left to work for.
+    /// Takes in those who wait; `inside` windows are there already. Nothing when there is no window to
+    /// work for.
     fn enter(&self, inside: usize) -> Option<Vec<Channel>> {
         let mut state = self.lock();
         state.inside = inside + state.waiting.len();
         if state.inside == 0 && (state.used || state.abandoned) {
-            state.ended = true;
             return None;
         }
         Some(std::mem::take(&mut state.waiting))
+    }
+
+    /// Lets nobody in any more, unless somebody waits.
+    fn close_if_unused(&self) -> bool {
+        let mut state = self.lock();
+        state.ended = state.waiting.is_empty();
+        state.ended
     }
 }
 
@@ -163,41 +169,67 @@ fn run(machine: &dyn Machine, door: &Door, answer: oneshot::Sender<Result<(), En
         }
     };
     runtime.block_on(async {
-        let screen = Arc::new(SharedScreen::default());
-        let input = match machine.open_display(Box::new(Brush::new(screen.clone()))).await {
-            Ok(input) => input,
-            Err(error) => {
-                let _ = answer.send(Err(error));
+        let mut answer = Some(answer);
+        loop {
+            let screen = Arc::new(SharedScreen::default());
+            let opened = machine.open_display(Box::new(Brush::new(screen.clone()))).await;
+            let (input, opened) = match opened {
+                Ok(input) => (Some(input), Ok(())),
+                Err(error) => (None, Err(error)),
+            };
+            if let Some(answer) = answer.take() {
+                // Where whoever asked has gone, the door has been abandoned.
+                let _ = answer.send(opened);
+            } else if let Err(error) = opened {
+                tracing::warn!(%error, "the display does not open again");
+            }
+            let Some(input) = input else { return };
+            let end = relay(door, &screen, input.as_ref()).await;
+            drop(input);
+            if end == End::Engine {
                 return;
             }
-        };
-        if answer.send(Ok(())).is_ok() {
-            relay(door, &screen, input.as_ref()).await;
-        }
-        // The windows read their end at once; the engine still gets the last keys.
-        drop(closing);
-        drop(input);
-        let released = async {
-            while !screen.lock().is_released() {
-                screen.changed().await;
+            released(&screen).await;
+            // Who came meanwhile needs the display opened again, which can't be done before it is closed.
+            if door.close_if_unused() {
+                return;
             }
-        };
-        if tokio::time::timeout(CLOSING_TIME, released).await.is_err() {
-            tracing::warn!("the engine does not let go of its display, leaving it behind");
         }
     });
+    drop(closing);
+}
+
+/// Waits for the engine to let go of a display, having told it the last keys.
+async fn released(screen: &SharedScreen) {
+    let released = async {
+        while !screen.lock().is_released() {
+            screen.changed().await;
+        }
+    };
+    if tokio::time::timeout(CLOSING_TIME, released).await.is_err() {
+        tracing::warn!("the engine does not let go of its display, leaving it behind");
+    }
+}
+
+/// Why relaying ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// There is no window left.
+    Windows,
+    /// The engine shows nothing any more.
+    Engine,
 }
 
 /// Relays until there is nobody to relay for.
-async fn relay(door: &Door, screen: &SharedScreen, input: &dyn DisplayInput) {
+async fn relay(door: &Door, screen: &SharedScreen, input: &dyn DisplayInput) -> End {
     let mut windows = Windows { windows: Vec::new(), input };
     loop {
-        let Some(entering) = door.enter(windows.windows.len()) else { return };
+        let Some(entering) = door.enter(windows.windows.len()) else { return End::Windows };
         let mut lost = windows.let_in(entering);
         {
             let mut screen = screen.lock();
             if screen.is_closed() {
-                break;
+                return End::Engine;
             }
             windows.hear(screen.size());
             let changes = screen.take_changes();
@@ -335,4 +367,4 @@ impl Windows<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -121,7 +121,8 @@ pub trait Machine: Send + Sync {
     async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError>;
 }
 
-/// What an engine draws a display on. Calls come one after the other; all are quick.
+/// What an engine draws a display on. Calls come one after the other; all are quick. What an engine's
+/// program says is passed on as it is: sizes and lengths may be nonsense, which a canvas leaves out.
 pub trait Canvas: Send {
     /// The whole picture: its size, bytes a line, and 32 bits a pixel (blue, green, red, unused).
     fn picture(&mut self, width: u32, height: u32, stride: u32, pixels: &[u8]);

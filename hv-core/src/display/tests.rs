@@ -6,10 +6,11 @@ use async_trait::async_trait;
 use hv_api::display::{Button, DisplayEvent, FrameView, Rect};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Instant;
 
 /// No condition takes longer than this.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What the engine and the test share.
 #[derive(Default)]
@@ -17,6 +18,8 @@ struct Fake {
     canvas: Mutex<Option<Box<dyn Canvas>>>,
     heard: Mutex<Vec<String>>,
     refuses: bool,
+    /// Whether it takes its time to let go of a display.
+    lingers: bool,
 }
 
 impl Fake {
@@ -33,10 +36,13 @@ impl Fake {
     }
 }
 
-struct FakeMachine(Arc<Fake>);
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<Box<dyn DisplayInput>, EngineError>> + Send>>;
+
+/// A machine that has nothing but a display, which this function opens.
+pub(crate) struct DisplayOnly<F>(pub(crate) F);
 
 #[async_trait]
-impl Machine for FakeMachine {
+impl<F: Fn(Box<dyn Canvas>) -> Opening + Send + Sync> Machine for DisplayOnly<F> {
     fn pid(&self) -> u32 {
         unreachable!("a relay only opens the display")
     }
@@ -71,12 +77,22 @@ impl Machine for FakeMachine {
         unreachable!("a relay only opens the display")
     }
     async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError> {
-        if self.0.refuses {
-            return Err(EngineError::Refused { detail: "no display".to_owned() });
-        }
-        *self.0.canvas.lock().unwrap() = Some(canvas);
-        Ok(Box::new(FakeInput(self.0.clone())))
+        (self.0)(canvas).await
     }
+}
+
+fn machine(fake: &Arc<Fake>) -> Arc<dyn Machine> {
+    let fake = fake.clone();
+    Arc::new(DisplayOnly(move |canvas| -> Opening {
+        let fake = fake.clone();
+        Box::pin(async move {
+            if fake.refuses {
+                return Err(EngineError::Refused { detail: "no display".to_owned() });
+            }
+            *fake.canvas.lock().unwrap() = Some(canvas);
+            Ok(Box::new(FakeInput(fake)) as Box<dyn DisplayInput>)
+        })
+    }))
 }
 
 struct FakeInput(Arc<Fake>);
@@ -107,26 +123,30 @@ impl DisplayInput for FakeInput {
 
 impl Drop for FakeInput {
     fn drop(&mut self) {
-        self.0.canvas.lock().unwrap().take();
+        if self.0.lingers {
+            self.note("left".to_owned());
+        } else {
+            self.0.canvas.lock().unwrap().take();
+        }
     }
 }
 
 /// A window's end.
-struct Peer(Channel, std::cell::Cell<bool>);
+pub(crate) struct Peer(pub(crate) Channel, std::cell::Cell<bool>);
 
 impl Peer {
-    fn new(relay: &Relay) -> Self {
+    pub(crate) fn new(relay: &Relay) -> Self {
         Self(Channel::from_fd(relay.attach().unwrap().unwrap()).unwrap(), false.into())
     }
 
-    fn readable(&self, wait: Duration) -> bool {
+    pub(crate) fn readable(&self, wait: Duration) -> bool {
         let wait = Timespec::try_from(wait).unwrap();
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
         rustix::event::poll(&mut fds, Some(&wait)).unwrap() > 0
     }
 
     /// The next message; nothing at the end of the channel.
-    fn next(&self) -> Option<(DisplayEvent, Option<OwnedFd>)> {
+    pub(crate) fn next(&self) -> Option<(DisplayEvent, Option<OwnedFd>)> {
         assert!(self.readable(DEADLINE), "nothing came");
         self.0.receive().unwrap()
     }
@@ -135,7 +155,7 @@ impl Peer {
         self.next().expect("the channel has ended").0
     }
 
-    fn picture(&self) -> (u32, u32, FrameView) {
+    pub(crate) fn picture(&self) -> (u32, u32, FrameView) {
         match self.next().expect("the channel has ended") {
             (DisplayEvent::Picture { width, height, stride }, Some(memory)) => {
                 (width, height, FrameView::new(memory, (stride * height) as usize).unwrap())
@@ -151,7 +171,7 @@ impl Peer {
         }
     }
 
-    fn say(&self, request: DisplayRequest) {
+    pub(crate) fn say(&self, request: DisplayRequest) {
         self.0.send(&request, None).unwrap();
     }
 
@@ -169,7 +189,7 @@ fn rect(x: u32, y: u32, width: u32, height: u32) -> Rect {
     Rect { x, y, width, height }
 }
 
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < DEADLINE, "{what} did not happen");
@@ -178,9 +198,13 @@ fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 fn open() -> (Arc<Fake>, Relay) {
-    let fake = Arc::new(Fake::default());
+    open_with(Fake::default())
+}
+
+fn open_with(fake: Fake) -> (Arc<Fake>, Relay) {
+    let fake = Arc::new(fake);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let relay = runtime.block_on(Relay::open(Arc::new(FakeMachine(fake.clone())))).unwrap();
+    let relay = runtime.block_on(Relay::open(machine(&fake))).unwrap();
     (fake, relay)
 }
 
@@ -358,6 +382,21 @@ fn the_relay_ends_with_its_last_window() {
 }
 
 #[test]
+fn a_window_that_comes_while_the_display_closes_sees_it_opened_again() {
+    let (fake, relay) = open_with(Fake { lingers: true, ..Fake::default() });
+    fake.draw(|canvas| canvas.picture(8, 4, 32, &[1; 128]));
+    let peer = Peer::new(&relay);
+    peer.picture();
+    drop(peer);
+    until("the closing", || fake.heard() == ["left"]);
+    let next = Peer::new(&relay);
+    drop(fake.canvas.lock().unwrap().take());
+    until("the opening", || fake.is_open());
+    fake.draw(|canvas| canvas.picture(2, 2, 8, &[2; 16]));
+    assert_eq!(next.picture().0, 2);
+}
+
+#[test]
 fn a_relay_that_nobody_wants_ends() {
     let (fake, relay) = open();
     let clone = relay.clone();
@@ -389,7 +428,7 @@ fn windows_see_the_end_of_the_engine() {
 fn a_display_that_does_not_open_is_an_error() {
     let fake = Arc::new(Fake { refuses: true, ..Fake::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let error = runtime.block_on(Relay::open(Arc::new(FakeMachine(fake)))).unwrap_err();
+    let error = runtime.block_on(Relay::open(machine(&fake))).unwrap_err();
     assert_eq!(error, EngineError::Refused { detail: "no display".to_owned() });
 }
 
