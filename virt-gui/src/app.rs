@@ -3,6 +3,7 @@
 //! The pages are functions of what it keeps here. What somebody wishes becomes a call; what the core
 //! then says comes back through the stream, and only that changes what is shown.
 
+mod consoles;
 mod view;
 
 use crate::actions::Action;
@@ -13,6 +14,7 @@ use crate::pages::guest::GuestWish;
 use crate::widgets::guest_list::ListNews;
 use crate::widgets::{dialogs, log_window, power};
 use adw::prelude::*;
+use consoles::Consoles;
 use gtk::gio;
 use hv_api::{Accelerator, Change, GuestId, GuestState, Library};
 use installer_wizard::NewGuestWindow;
@@ -35,6 +37,7 @@ pub struct App {
     host_bar_dismissed: bool,
     /// Guests that were asked to shut down so that they start again with their new settings.
     restarting: HashSet<GuestId>,
+    consoles: Consoles,
     wizard: Option<Controller<NewGuestWindow>>,
     /// A guest that was just made, until the stream has it; and whether its console is to be opened.
     made: Option<(GuestId, bool)>,
@@ -84,6 +87,8 @@ pub enum AppInput {
     DismissHostBar,
     /// The window became too narrow, or wide enough, for list and page beside each other.
     Folded,
+    /// A console's window was closed.
+    ConsoleClosed(GuestId),
     /// The window was asked to close.
     Close,
 }
@@ -135,6 +140,7 @@ impl Component for App {
             selected: None,
             host_bar_dismissed: false,
             restarting: HashSet::new(),
+            consoles: Consoles::default(),
             wizard: None,
             made: None,
         };
@@ -187,7 +193,15 @@ impl Component for App {
             }
             AppInput::DismissHostBar => self.host_bar_dismissed = true,
             AppInput::Folded => {}
-            AppInput::Close => relm4::main_application().quit(),
+            AppInput::ConsoleClosed(id) => {
+                self.consoles.closed(id);
+                if self.consoles.is_empty() && !root.is_visible() {
+                    relm4::main_application().quit();
+                }
+            }
+            AppInput::Close if self.consoles.is_empty() => relm4::main_application().quit(),
+            // The consoles stay; the last of them ends the application.
+            AppInput::Close => root.set_visible(false),
         }
         view.show(self);
     }
@@ -221,8 +235,14 @@ impl App {
             News::Link(Link::Connecting) => self.link = LinkState::Connecting,
             // What there is comes next; until then there is nothing to show.
             News::Link(Link::Up) => {}
-            News::Link(Link::Down(error)) => self.link = LinkState::Away(Some(Problem::from(&error))),
-            News::Link(Link::Lost) => self.link = LinkState::Away(None),
+            News::Link(Link::Down(error)) => {
+                self.link = LinkState::Away(Some(Problem::from(&error)));
+                self.consoles.link_lost();
+            }
+            News::Link(Link::Lost) => {
+                self.link = LinkState::Away(None);
+                self.consoles.link_lost();
+            }
             News::Change(change) => self.take_change(view, change, sender),
         }
     }
@@ -239,9 +259,11 @@ impl App {
         if everything {
             self.link = LinkState::Up;
             view.library.fill(Row::all(&self.library));
+            self.consoles.link_up(&self.library);
         } else if let Some(id) = touched {
             view.library.put(id, Row::find(&self.library, id));
             self.start_again(id, sender);
+            self.consoles.tell(id, &self.library);
         }
         if let Some(wizard) = &self.wizard {
             wizard.emit(installer_wizard::Input::TakenNames(self.taken_names()));
@@ -353,7 +375,11 @@ impl App {
                 });
             }
             Action::Search => view.library.open_search(),
-            Action::OpenConsole => {}
+            Action::OpenConsole => {
+                if let (Some(daemon), Some(guest)) = (&self.daemon, guest) {
+                    self.consoles.open(daemon, guest, matches!(self.link, LinkState::Up), sender);
+                }
+            }
             Action::Start if guest.is_some_and(|guest| guest.state == GuestState::Paused) => {
                 change_power(PowerAction::Resume);
             }
