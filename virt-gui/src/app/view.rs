@@ -64,7 +64,7 @@ impl View {
         leaflet.append(&separator).set_navigatable(false);
         leaflet.append(guest.widget());
 
-        let stack = gtk::Stack::builder().transition_type(gtk::StackTransitionType::Crossfade).build();
+        let stack = gtk::Stack::new();
         stack.add_named(&connecting(), Some("connecting"));
         stack.add_named(away.widget(), Some("away"));
         stack.add_named(&empty::build(&main_menu(), &host_bars[1]), Some("empty"));

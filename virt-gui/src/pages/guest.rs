@@ -50,6 +50,7 @@ pub struct GuestPage {
     shown: Rc<Cell<Option<GuestId>>>,
     last: RefCell<Option<(GuestInfo, Option<HostInfo>)>>,
     header: adw::HeaderBar,
+    folded: Cell<bool>,
     content: gtk::Stack,
     pages: adw::ViewStack,
     switcher: adw::ViewSwitcherTitle,
@@ -141,7 +142,7 @@ impl GuestPage {
         let root = gtk::Box::builder()
             .orientation(gtk::Orientation::Vertical)
             .hexpand(true)
-            .width_request(360)
+            .width_request(340)
             .build();
         root.append(&header);
         root.append(host_bar.widget());
@@ -151,6 +152,7 @@ impl GuestPage {
             shown,
             last: RefCell::default(),
             header,
+            folded: Cell::default(),
             content,
             pages,
             switcher,
@@ -204,6 +206,9 @@ impl GuestPage {
     /// Shows or hides the button that goes back to the list.
     pub fn set_folded(&self, folded: bool) {
         self.back.set_visible(folded);
+        if self.folded.replace(folded) != folded {
+            self.power.emit(PowerInput::Compact(folded));
+        }
         self.header.set_show_start_title_buttons(folded);
     }
 

@@ -46,7 +46,7 @@ impl AmountRow {
         let spin = gtk::SpinButton::builder()
             .adjustment(&adjustment)
             .climb_rate(step as f64)
-            .width_chars(9)
+            .width_chars(7)
             .valign(gtk::Align::Center)
             .build();
         spin.connect_input(move |spin| (format.read)(&spin.text()).map(|value| Ok(value as f64)));

@@ -159,6 +159,8 @@ pub enum PowerInput {
     },
     /// Whether the core can be reached; without it nothing can be done. At first it can.
     Reachable(bool),
+    /// True to show an icon instead of a word, where room is short.
+    Compact(bool),
     /// A person pressed the button.
     Press,
     /// A person chose this in the menu.
@@ -269,6 +271,7 @@ impl Component for PowerButton {
         match message {
             PowerInput::Guest { name, state } => (self.name, self.state) = (name, state),
             PowerInput::Reachable(reachable) => self.reachable = reachable,
+            PowerInput::Compact(compact) => self.compact = compact,
             PowerInput::Press => self.choose(self.action(), root, &sender),
             PowerInput::Choose(action) => self.choose(action, root, &sender),
         }
