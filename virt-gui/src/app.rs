@@ -75,6 +75,8 @@ pub enum AppInput {
     Wish(GuestId, Wish),
     /// A problem's button was pressed.
     Solve(Option<GuestId>, Option<Wish>, ProblemAction),
+    /// A console window has closed.
+    ConsoleClosed(GuestId),
     /// The New Guest window has closed.
     Wizard(installer_wizard::Output),
     /// Start the core.
@@ -87,8 +89,6 @@ pub enum AppInput {
     DismissHostBar,
     /// The window became too narrow, or wide enough, for list and page beside each other.
     Folded,
-    /// A console's window was closed.
-    ConsoleClosed(GuestId),
     /// The window was asked to close.
     Close,
 }
@@ -199,9 +199,9 @@ impl Component for App {
                     relm4::main_application().quit();
                 }
             }
-            AppInput::Close if self.consoles.is_empty() => relm4::main_application().quit(),
-            // The consoles stay; the last of them ends the application.
-            AppInput::Close => root.set_visible(false),
+            // While consoles are open the window only goes out of sight: they live by what it hears.
+            AppInput::Close if !self.consoles.is_empty() => root.set_visible(false),
+            AppInput::Close => relm4::main_application().quit(),
         }
         view.show(self);
     }
@@ -255,15 +255,14 @@ impl App {
             Change::Snapshot(_) | Change::Host(_) => None,
         };
         let everything = matches!(change, Change::Snapshot(_));
+        self.consoles.change(&change, &self.library);
         self.library.apply(change);
         if everything {
             self.link = LinkState::Up;
             view.library.fill(Row::all(&self.library));
-            self.consoles.link_up(&self.library);
         } else if let Some(id) = touched {
             view.library.put(id, Row::find(&self.library, id));
             self.start_again(id, sender);
-            self.consoles.tell(id, &self.library);
         }
         if let Some(wizard) = &self.wizard {
             wizard.emit(installer_wizard::Input::TakenNames(self.taken_names()));
@@ -376,8 +375,10 @@ impl App {
             }
             Action::Search => view.library.open_search(),
             Action::OpenConsole => {
-                if let (Some(daemon), Some(guest)) = (&self.daemon, guest) {
-                    self.consoles.open(daemon, guest, matches!(self.link, LinkState::Up), sender);
+                if let Some(id) = self.selected {
+                    let mut consoles = std::mem::take(&mut self.consoles);
+                    consoles.open(id, self, sender);
+                    self.consoles = consoles;
                 }
             }
             Action::Start if guest.is_some_and(|guest| guest.state == GuestState::Paused) => {

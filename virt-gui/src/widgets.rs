@@ -18,6 +18,40 @@ pub fn icon_button(icon: &str, name: &str) -> gtk::Button {
     button
 }
 
+/// A button with words.
+///
+/// GTK 4.8 tells screen readers a button's words and those of the label within, one after the other; and
+/// of a mnemonic also its underscore. So it has none, and is told once.
+pub fn text_button(words: &str, classes: &[&str]) -> gtk::Button {
+    let button = gtk::Button::builder().label(words).css_classes(classes).valign(gtk::Align::Center).build();
+    say_once(&button);
+    button
+}
+
+/// Gives a button other words, as [`text_button`] would have.
+pub fn set_words(button: &gtk::Button, words: &str) {
+    button.set_label(words);
+    say_once(button);
+}
+
+fn say_once(button: &gtk::Button) {
+    button.reset_relation(gtk::AccessibleRelation::LabelledBy);
+}
+
+/// Names the button that closes an info bar, which has an icon only and can't be reached otherwise.
+pub fn name_close_button(bar: &gtk::InfoBar, name: &str) {
+    let mut waiting: Vec<gtk::Widget> = bar.first_child().into_iter().collect();
+    while let Some(widget) = waiting.pop() {
+        if widget.has_css_class("close")
+            && let Some(button) = widget.downcast_ref::<gtk::Button>()
+        {
+            return rename(button, name);
+        }
+        waiting.extend(widget.next_sibling());
+        waiting.extend(widget.first_child());
+    }
+}
+
 /// Gives a widget without words a name, for screen readers and as its tooltip.
 pub fn rename(widget: &(impl IsA<gtk::Widget> + IsA<gtk::Accessible>), name: &str) {
     widget.set_tooltip_text(Some(name));

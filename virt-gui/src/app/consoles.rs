@@ -1,67 +1,73 @@
-//! The console windows that are open, each following its guest.
+//! The console windows: one per guest, each told what becomes of its guest and of the core.
 
 use super::{App, AppInput};
 use crate::console::{ConsoleInit, ConsoleInput, ConsoleOutput, ConsoleWindow};
-use hv_api::{GuestId, GuestInfo, Library};
+use hv_api::{Change, GuestId, Library};
 use relm4::prelude::*;
 use std::collections::HashMap;
-use virt_kit::daemon::Daemon;
 
-/// The windows, at most one for each guest.
+/// The windows that are open.
 #[derive(Debug, Default)]
-pub struct Consoles(HashMap<GuestId, Controller<ConsoleWindow>>);
+pub(super) struct Consoles(HashMap<GuestId, Controller<ConsoleWindow>>);
 
 impl Consoles {
-    /// Opens a guest's console, or brings it to the front.
-    pub fn open(
-        &mut self,
-        daemon: &Daemon,
-        guest: &GuestInfo,
-        core_reachable: bool,
-        sender: &ComponentSender<App>,
-    ) {
-        if let Some(console) = self.0.get(&guest.id) {
-            return console.emit(ConsoleInput::Present);
-        }
-        let init = ConsoleInit { daemon: daemon.clone(), guest: guest.clone(), core_reachable };
-        let console = ConsoleWindow::builder()
-            .launch(init)
-            .forward(sender.input_sender(), |ConsoleOutput::Closed(id)| AppInput::ConsoleClosed(id));
-        self.0.insert(guest.id, console);
-    }
-
-    /// A console's window was closed.
-    pub fn closed(&mut self, id: GuestId) {
-        self.0.remove(&id);
-    }
-
-    /// Whether none is open.
-    pub fn is_empty(&self) -> bool {
+    /// True where none is open.
+    pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Tells a guest's console what has become of the guest.
-    pub fn tell(&self, id: GuestId, library: &Library) {
+    /// Opens a guest's window, or brings the open one forward.
+    pub(super) fn open(&mut self, id: GuestId, app: &App, sender: &ComponentSender<App>) {
+        let (Some(daemon), Some(guest)) = (&app.daemon, app.library.guest(id)) else { return };
         if let Some(console) = self.0.get(&id) {
-            console.emit(match library.guest(id) {
-                Some(guest) => ConsoleInput::Guest(Box::new(guest.clone())),
-                None => ConsoleInput::Gone,
-            });
+            return console.emit(ConsoleInput::Present);
         }
+        let init = ConsoleInit { daemon: daemon.clone(), guest: guest.clone(), core_reachable: app.is_up() };
+        let console = ConsoleWindow::builder().launch(init);
+        let console = console.forward(sender.input_sender(), |output| match output {
+            ConsoleOutput::Closed(id) => AppInput::ConsoleClosed(id),
+        });
+        self.0.insert(id, console);
     }
 
-    /// The core can be reached, and everything is known anew.
-    pub fn link_up(&self, library: &Library) {
-        for (id, console) in &self.0 {
-            self.tell(*id, library);
-            console.emit(ConsoleInput::LinkUp);
-        }
+    /// Forgets a window that was closed.
+    pub(super) fn closed(&mut self, id: GuestId) {
+        self.0.remove(&id);
     }
 
-    /// The core can't be reached any more.
-    pub fn link_lost(&self) {
+    /// Tells all of them that the core is away.
+    pub(super) fn link_lost(&self) {
         for console in self.0.values() {
             console.emit(ConsoleInput::LinkLost);
+        }
+    }
+
+    /// Tells those that a change concerns; `library` is what was before it.
+    pub(super) fn change(&self, change: &Change, library: &Library) {
+        match change {
+            Change::Snapshot(snapshot) => {
+                for (id, console) in &self.0 {
+                    console.emit(ConsoleInput::LinkUp);
+                    let guest = snapshot.guests.iter().find(|guest| guest.id == *id);
+                    console
+                        .emit(guest.map_or(ConsoleInput::Gone, |guest| {
+                            ConsoleInput::Guest(Box::new(guest.clone()))
+                        }));
+                }
+            }
+            Change::Guest(guest) => {
+                if let Some(console) = self.0.get(&guest.id)
+                    && library.guest(guest.id) != Some(guest)
+                {
+                    console.emit(ConsoleInput::Guest(Box::new(guest.clone())));
+                }
+            }
+            Change::Removed(id) => {
+                if let Some(console) = self.0.get(id) {
+                    console.emit(ConsoleInput::Gone);
+                }
+            }
+            Change::Job(_) | Change::Host(_) => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is shown while the core can't be reached: never anything that looks like an empty library.
 
+use crate::widgets::text_button;
 use adw::prelude::*;
 use virt_kit::i18n::gettext;
 use virt_kit::problem::Problem;
@@ -17,17 +18,9 @@ impl AwayPage {
     pub fn new(menu: &gtk::MenuButton, start: impl Fn() + 'static, details: impl Fn() + 'static) -> Self {
         let header = adw::HeaderBar::new();
         header.pack_end(menu);
-        let start_button = gtk::Button::builder()
-            .label(gettext("_Start Core"))
-            .use_underline(true)
-            .css_classes(["pill", "suggested-action"])
-            .build();
+        let start_button = text_button(&gettext("Start Core"), &["pill", "suggested-action"]);
         start_button.connect_clicked(move |_| start());
-        let details_button = gtk::Button::builder()
-            .label(gettext("_Details"))
-            .use_underline(true)
-            .css_classes(["pill"])
-            .build();
+        let details_button = text_button(&gettext("Details"), &["pill"]);
         details_button.connect_clicked(move |_| details());
         let buttons = gtk::Box::builder().spacing(12).halign(gtk::Align::Center).build();
         buttons.append(&start_button);

@@ -2,6 +2,7 @@
 
 use crate::actions::Action;
 use crate::widgets::host_bar::HostBar;
+use crate::widgets::text_button;
 use adw::prelude::*;
 use virt_kit::i18n::gettext;
 
@@ -9,20 +10,12 @@ use virt_kit::i18n::gettext;
 pub fn build(menu: &gtk::MenuButton, host_bar: &HostBar) -> gtk::Box {
     let header = adw::HeaderBar::new();
     header.pack_end(menu);
-    let choose = gtk::Button::builder()
-        .label(gettext("_Choose Installer…"))
-        .use_underline(true)
-        .action_name(Action::ChooseInstaller.full_name())
-        .halign(gtk::Align::Center)
-        .css_classes(["pill", "suggested-action"])
-        .build();
-    let other = gtk::Button::builder()
-        .label(gettext("_Other Ways…"))
-        .use_underline(true)
-        .action_name(Action::New.full_name())
-        .halign(gtk::Align::Center)
-        .css_classes(["pill", "flat"])
-        .build();
+    let choose = text_button(&gettext("Choose Installer…"), &["pill", "suggested-action"]);
+    choose.set_action_name(Some(&Action::ChooseInstaller.full_name()));
+    choose.set_halign(gtk::Align::Center);
+    let other = text_button(&gettext("Other Ways…"), &["pill", "flat"]);
+    other.set_action_name(Some(&Action::New.full_name()));
+    other.set_halign(gtk::Align::Center);
     let buttons = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(12).build();
     buttons.append(&choose);
     buttons.append(&other);

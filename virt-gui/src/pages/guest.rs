@@ -10,7 +10,7 @@ use crate::model::hardware as settings;
 use crate::widgets::dialogs::action_label;
 use crate::widgets::host_bar::HostBar;
 use crate::widgets::power::{PowerButton, PowerInit, PowerInput};
-use crate::widgets::rename;
+use crate::widgets::{rename, set_words, text_button};
 use adw::prelude::*;
 use hardware::HardwarePage;
 use hv_api::{GuestId, GuestInfo, GuestState, HostInfo};
@@ -252,7 +252,7 @@ impl Trouble {
         words.append(&why);
         bar.add_child(&words);
         let action: Rc<Cell<Option<ProblemAction>>> = Rc::default();
-        let act = gtk::Button::builder().use_underline(true).valign(gtk::Align::Center).build();
+        let act = text_button("", &[]);
         act.connect_clicked({
             let (wish, action) = (Rc::clone(wish), Rc::clone(&action));
             move |_| {
@@ -261,11 +261,7 @@ impl Trouble {
                 }
             }
         });
-        let details = gtk::Button::builder()
-            .label(gettext("_Details"))
-            .use_underline(true)
-            .valign(gtk::Align::Center)
-            .build();
+        let details = text_button(&gettext("Details"), &[]);
         details.connect_clicked({
             let wish = Rc::clone(wish);
             move |_| wish(GuestWish::Details)
@@ -283,7 +279,7 @@ impl Trouble {
         self.action.set(problem.action);
         self.act.set_visible(problem.action.is_some());
         if let Some(action) = problem.action {
-            self.act.set_label(&action_label(action));
+            set_words(&self.act, &action_label(action).replace('_', ""));
         }
     }
 }
@@ -293,7 +289,7 @@ fn pending_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
     let text =
         gtk::Label::builder().xalign(0.0).wrap(true).natural_wrap_mode(gtk::NaturalWrapMode::None).build();
     bar.add_child(&text);
-    bar.add_button(&gettext("Restart…"), gtk::ResponseType::Apply);
+    bar.add_action_widget(&text_button(&gettext("Restart…"), &[]), gtk::ResponseType::Apply);
     bar.connect_response({
         let wish = Rc::clone(wish);
         move |_, _| wish(GuestWish::Apply)

@@ -3,7 +3,7 @@
 use crate::actions::Action;
 use crate::model::row::{Row, Search};
 use crate::widgets::guest_list::{GuestList, ListNews};
-use crate::widgets::rename;
+use crate::widgets::{rename, text_button};
 use adw::prelude::*;
 use hv_api::GuestId;
 use virt_kit::i18n::gettext;
@@ -58,12 +58,8 @@ impl LibraryPage {
             .hscrollbar_policy(gtk::PolicyType::Never)
             .vexpand(true)
             .build();
-        let clear = gtk::Button::builder()
-            .label(gettext("_Clear Search"))
-            .use_underline(true)
-            .halign(gtk::Align::Center)
-            .css_classes(["pill"])
-            .build();
+        let clear = text_button(&gettext("Clear Search"), &["pill"]);
+        clear.set_halign(gtk::Align::Center);
         clear.connect_clicked({
             let entry = entry.clone();
             move |_| entry.set_text("")

@@ -60,7 +60,6 @@ impl AmountRow {
         let hint = gtk::Label::builder().xalign(0.0).wrap(true).css_classes(["caption", "dim-label"]).build();
         let scale = gtk::Scale::builder().adjustment(&adjustment).draw_value(false).hexpand(true).build();
         for control in [spin.upcast_ref::<gtk::Accessible>(), scale.upcast_ref()] {
-            control.update_property(&[gtk::accessible::Property::Label(title)]);
             control.update_relation(&[
                 gtk::accessible::Relation::LabelledBy(&[name.upcast_ref()]),
                 gtk::accessible::Relation::DescribedBy(&[badge.upcast_ref(), hint.upcast_ref()]),
@@ -80,6 +79,7 @@ impl AmountRow {
         layout.append(&hint);
         layout.append(&scale);
         let row = adw::PreferencesRow::builder().title(title).child(&layout).activatable(false).build();
+        row.update_property(&[gtk::accessible::Property::Label(title)]);
 
         let this = Self {
             row,

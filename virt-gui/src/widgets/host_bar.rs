@@ -24,7 +24,8 @@ impl HostBar {
             .natural_wrap_mode(gtk::NaturalWrapMode::None)
             .build();
         bar.add_child(&text);
-        bar.add_button(&gettext("Details"), gtk::ResponseType::Help);
+        bar.add_action_widget(&super::text_button(&gettext("Details"), &[]), gtk::ResponseType::Help);
+        super::name_close_button(&bar, &gettext("Dismiss"));
         bar.connect_response(move |_, response| match response {
             gtk::ResponseType::Help => details(),
             _ => dismiss(),

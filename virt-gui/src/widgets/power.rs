@@ -261,6 +261,10 @@ impl Component for PowerButton {
             actions.add_action(&entry);
         }
         root.insert_action_group("power", Some(&actions));
+        // The arrow beside it has no words; its tooltip alone is no name.
+        if let Some(arrow) = root.last_child().and_downcast::<gtk::MenuButton>() {
+            arrow.update_property(&[gtk::accessible::Property::Label(&gettext("More power actions"))]);
+        }
         let model = Self { name, state, compact, reachable: true, actions };
         model.dress(&root);
         let widgets = view_output!();

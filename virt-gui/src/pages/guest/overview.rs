@@ -4,7 +4,7 @@ use super::GuestWish;
 use crate::actions::Action;
 use crate::calls::Wish;
 use crate::model::state;
-use crate::widgets::icon_button;
+use crate::widgets::{icon_button, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{DiskInfo, DriveInfo, GuestInfo, GuestState, Settings};
@@ -87,14 +87,9 @@ impl OverviewPage {
             .build();
         words.append(&title);
         words.append(&state_line);
-        let console = gtk::Button::builder()
-            .label(gettext("Open _Console"))
-            .use_underline(true)
-            .action_name(Action::OpenConsole.full_name())
-            .valign(gtk::Align::Center)
-            .halign(gtk::Align::End)
-            .css_classes(["pill"])
-            .build();
+        let console = text_button(&gettext("Open Console"), &["pill"]);
+        console.set_action_name(Some(&Action::OpenConsole.full_name()));
+        console.set_halign(gtk::Align::End);
         let head = gtk::FlowBox::builder()
             .selection_mode(gtk::SelectionMode::None)
             .max_children_per_line(2)
@@ -247,10 +242,8 @@ impl OverviewPage {
             }
             None => row.set_subtitle(&gettext("Empty")),
         }
-        let change = gtk::Button::builder()
-            .label(if drive.medium.is_some() { gettext("Change…") } else { gettext("Insert…") })
-            .valign(gtk::Align::Center)
-            .build();
+        let words = if drive.medium.is_some() { gettext("Change…") } else { gettext("Insert…") };
+        let change = text_button(&words, &[]);
         change.update_property(&[gtk::accessible::Property::Description(&title)]);
         change.connect_clicked({
             let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
