@@ -50,12 +50,13 @@ pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<
     let paths = [path.to_string_lossy().into_owned()];
     sender.oneshot_command(async move {
         let found = daemon.call(async move |core| settle(core.inspect(&paths).await)).await;
-        let outcome = found.map_err(Failure::from).and_then(|found| {
-            found.media.into_iter().next().map(Box::new).ok_or_else(|| Failure {
-                refused: None,
-                problem: unexpected(gettext("The file could not be read.")),
-            })
-        });
+        let outcome = match found.map(|found| found.media.into_iter().next()) {
+            Ok(Some(medium)) => Ok(Box::new(medium)),
+            Ok(None) => {
+                Err(Failure { refused: None, problem: unexpected(gettext("The file could not be read.")) })
+            }
+            Err(trouble) => Err(trouble.into()),
+        };
         Input::Looked { ticket, outcome }.into()
     });
 }

@@ -112,9 +112,9 @@ impl MemoryScale {
     pub fn of(limits: &Limits) -> Self {
         let (lower, upper) = (limits.memory.start().as_mib(), limits.memory.end().as_mib());
         let step = match upper {
-            ..=4096 => 64,
-            ..=16_384 => 128,
-            ..=65_536 => 512,
+            0..=4096 => 64,
+            4097..=16_384 => 128,
+            16_385..=65_536 => 512,
             _ => 1024,
         };
         Self { lower, upper, step }

@@ -99,7 +99,6 @@ pub struct Creating {
 
 /// Where the window is.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one of them")]
 pub enum Page {
     /// A source is to be chosen.
     Source {

@@ -229,9 +229,9 @@ impl Form {
             Row::Name => name_fault(self.name.get(), taken),
             Row::Cpus => (!limits.cpus.contains(self.cpus.get()))
                 .then_some(Invalid::CpusOutOfRange { maximum: *limits.cpus.end() }),
-            Row::Memory => size_fault(self.memory.get(), limits.memory.start(), limits.memory.end()),
+            Row::Memory => size_fault(self.memory.get(), *limits.memory.start(), *limits.memory.end()),
             Row::Disk if self.makes_disk(makes_disk) => {
-                size_fault(self.disk.get(), limits.disk.start(), limits.disk.end())
+                size_fault(self.disk.get(), *limits.disk.start(), *limits.disk.end())
             }
             Row::Disk => None,
         }
@@ -240,7 +240,6 @@ impl Form {
     /// What should be known about a row in which nothing is wrong.
     pub fn caution(&self, row: Row, limits: &Limits, makes_disk: bool) -> Option<Caution> {
         match row {
-            Row::Name | Row::Cpus => None,
             Row::Memory => {
                 let size = self.memory_size()?;
                 let short = limits.memory_free.filter(|free| size > *free);
@@ -253,7 +252,7 @@ impl Form {
                 let size = sizes::parse(self.disk.get()).ok()?;
                 limits.space_free.filter(|free| size > *free).map(|free| Caution::SpaceShort { free })
             }
-            Row::Disk => None,
+            Row::Name | Row::Cpus | Row::Disk => None,
         }
     }
 
@@ -300,12 +299,12 @@ fn name_fault(text: &str, taken: &[String]) -> Option<Invalid> {
     taken.iter().any(|other| other == name).then_some(Invalid::NameTaken)
 }
 
-fn size_fault(text: &str, minimum: &ByteSize, maximum: &ByteSize) -> Option<Invalid> {
+fn size_fault(text: &str, minimum: ByteSize, maximum: ByteSize) -> Option<Invalid> {
     match sizes::parse(text) {
         Err(SizeError::NoUnit(_)) => Some(Invalid::NoUnit),
         Err(SizeError::Malformed(_)) => Some(Invalid::NotASize),
-        Ok(size) if size < *minimum => Some(Invalid::TooSmall { minimum: *minimum }),
-        Ok(size) if sizes::whole_mib(size) > *maximum => Some(Invalid::TooLarge { maximum: *maximum }),
+        Ok(size) if size < minimum => Some(Invalid::TooSmall { minimum }),
+        Ok(size) if sizes::whole_mib(size) > maximum => Some(Invalid::TooLarge { maximum }),
         Ok(_) => None,
     }
 }

@@ -137,7 +137,7 @@ impl Component for NewGuestWindow {
         let window = adw::Window::builder()
             .title(gettext("New Guest"))
             .default_width(560)
-            .default_height(720)
+            .default_height(740)
             .width_request(360)
             .height_request(400)
             .build();
@@ -221,7 +221,7 @@ impl NewGuestWindow {
                 calls::look(&self.daemon, ticket, &path, sender);
                 let to = sender.input_sender().clone();
                 glib::timeout_add_local_once(SLOW, move || {
-                    to.emit(Input::Step(flow::Input::Slow { ticket }))
+                    to.emit(Input::Step(flow::Input::Slow { ticket }));
                 });
             }
             Some(Effect::Create { attempt, wish }) => calls::create(&self.daemon, attempt, *wish, sender),
@@ -241,9 +241,8 @@ impl NewGuestWindow {
     fn shown(&self) -> Option<Shown> {
         match self.flow.page() {
             // In place, whichever page that is; the first shows how it goes on when it lasts.
-            Page::Looking { slow: true, .. } => Some(Shown::Source),
             Page::Looking { slow: false, .. } => self.given.then_some(Shown::Waiting),
-            Page::Source { .. } => Some(Shown::Source),
+            Page::Looking { slow: true, .. } | Page::Source { .. } => Some(Shown::Source),
             Page::Review(_) => Some(Shown::Review),
             Page::Creating(_) => Some(Shown::Create),
             Page::Failed { .. } => Some(Shown::Failed),

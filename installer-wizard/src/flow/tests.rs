@@ -237,7 +237,7 @@ impl Typed {
             Edit::Cpus(cpus) if before.cpus.get() == cpus => self.cpus = None,
             Edit::Memory(memory) if before.memory.get() == memory => self.memory = None,
             Edit::MemoryScale(size) if *before.memory.get() == crate::sizes::exact(*size) => {
-                self.memory = None
+                self.memory = None;
             }
             Edit::Disk(disk) if before.disk.get() == disk => self.disk = None,
             _ => {}

@@ -160,7 +160,7 @@ impl CreatePage {
 }
 
 fn marks(creating: &Creating, failed: bool) -> Vec<(JobStage, Mark)> {
-    let at = creating.job.as_ref().map(|job| job.stage).unwrap_or(JobStage::Checking);
+    let at = creating.job.as_ref().map_or(JobStage::Checking, |job| job.stage);
     let here = if failed { Mark::Failed } else { Mark::Now };
     let mark = |stage: JobStage| match stage.cmp(&at) {
         std::cmp::Ordering::Less => Mark::Done,

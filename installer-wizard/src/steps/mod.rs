@@ -44,8 +44,8 @@ impl Say {
 pub fn scrolled(content: &impl IsA<gtk::Widget>) -> gtk::ScrolledWindow {
     let clamp = adw::Clamp::builder()
         .maximum_size(560)
-        .margin_top(18)
-        .margin_bottom(18)
+        .margin_top(12)
+        .margin_bottom(12)
         .margin_start(12)
         .margin_end(12)
         .child(content)
@@ -100,3 +100,6 @@ pub fn clear(container: &gtk::Box) {
 pub fn name(control: &impl IsA<gtk::Accessible>, name: &str) {
     control.update_property(&[gtk::accessible::Property::Label(name)]);
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,7 +128,7 @@ impl ReviewPage {
         let rest = list();
         rest.append(&network_row);
         rest.append(&start_row);
-        let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(18).build();
+        let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(12).build();
         form.append(&card.root);
         for list in [&names, &resources, &rest] {
             form.append(list);
