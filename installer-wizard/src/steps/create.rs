@@ -50,22 +50,22 @@ impl CreatePage {
         let words = text(&["monospace", "caption"]);
         words.set_selectable(true);
         words.set_margin_top(6);
-        let details =
-            gtk::Expander::builder().label(gettext("_Details")).use_underline(true).child(&words).build();
+        let details = gtk::Expander::builder().label(gettext("Details")).child(&words).build();
+        name(&details, &gettext("Details"));
         let failure = vertical(12);
         failure.set_css_classes(&["card", "failure"]);
         failure.append(&cause);
         failure.append(&details);
 
-        let button = |label: &str| gtk::Button::builder().label(label).use_underline(true).build();
-        let cancel = button(&gettext("_Cancel"));
+        let button = |label: &str| gtk::Button::with_label(label);
+        let cancel = button(&gettext("Cancel"));
         let to = say.clone();
         cancel.connect_clicked(move |_| to.say(Input::Step(flow::Input::Cancel)));
-        let copy = button(&gettext("Co_py Details"));
+        let copy = button(&gettext("Copy Details"));
         let report = std::rc::Rc::new(RefCell::new(String::new()));
         let text_of = report.clone();
         copy.connect_clicked(move |button| button.clipboard().set_text(&text_of.borrow()));
-        let back = button(&gettext("_Back to Review"));
+        let back = button(&gettext("Back to Review"));
         back.add_css_class("suggested-action");
         let to = say.clone();
         back.connect_clicked(move |_| to.say(Input::Step(flow::Input::Back)));

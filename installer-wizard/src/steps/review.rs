@@ -118,14 +118,14 @@ impl ReviewPage {
         let to = say.clone();
         start.connect_active_notify(move |switch| edit(&to, Edit::Start(switch.is_active())));
 
-        let resources = list();
+        let resources = list(&gettext("Resources"));
         for row in [cpus_row.widget(), memory_row.widget(), disk_row.widget()] {
             resources.append(row);
         }
         resources.append(&no_disk_row);
-        let names = list();
+        let names = list(&gettext("Name"));
         names.append(name_row.widget());
-        let rest = list();
+        let rest = list(&gettext("Options"));
         rest.append(&network_row);
         rest.append(&start_row);
         let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(12).build();
@@ -349,13 +349,12 @@ fn banner(say: &Say) -> (gtk::InfoBar, gtk::Label, gtk::Button) {
     let choose = gtk::Button::with_label(&gettext("Choose Another File"));
     let to = say.clone();
     choose.connect_clicked(move |_| to.say(Input::ChooseFile));
-    let banner = gtk::InfoBar::builder()
-        .message_type(gtk::MessageType::Error)
-        .show_close_button(true)
-        .revealed(false)
-        .build();
+    let banner = gtk::InfoBar::builder().message_type(gtk::MessageType::Error).revealed(false).build();
     banner.add_child(&words);
     banner.add_action_widget(&choose, gtk::ResponseType::Other(1));
+    // Its own close button has no name for screen readers.
+    let dismiss = gtk::Button::with_label(&gettext("Dismiss"));
+    banner.add_action_widget(&dismiss, gtk::ResponseType::Close);
     let to = say.clone();
     banner.connect_response(move |_, response| {
         if response == gtk::ResponseType::Close {
@@ -370,8 +369,7 @@ fn bottom_bar(say: &Say) -> (gtk::Box, gtk::Label, gtk::Button) {
     reason.set_xalign(1.0);
     reason.set_valign(gtk::Align::Center);
     let create = gtk::Button::builder()
-        .label(gettext("C_reate"))
-        .use_underline(true)
+        .label(gettext("Create"))
         .valign(gtk::Align::Center)
         .css_classes(["suggested-action", "create"])
         .build();
@@ -387,6 +385,9 @@ fn entry(width: i32) -> gtk::Entry {
     gtk::Entry::builder().activates_default(true).width_chars(width.min(10)).max_width_chars(width).build()
 }
 
-fn list() -> gtk::ListBox {
-    gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).css_classes(["boxed-list"]).build()
+fn list(title: &str) -> gtk::ListBox {
+    let list =
+        gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).css_classes(["boxed-list"]).build();
+    name(&list, title);
+    list
 }

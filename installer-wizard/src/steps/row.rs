@@ -15,7 +15,7 @@ pub struct FormRow {
 impl FormRow {
     /// A row with a control at its end and, where there is one, something as wide as the row below.
     pub fn new(title: &str, control: &impl IsA<gtk::Widget>, below: Option<&gtk::Widget>) -> Self {
-        let label = gtk::Label::builder().label(title).xalign(0.0).mnemonic_widget(control).build();
+        let label = gtk::Label::builder().label(title).xalign(0.0).build();
         let line = gtk::Box::builder().spacing(12).build();
         line.append(&label);
         control.set_hexpand(true);
@@ -71,8 +71,8 @@ impl FormRow {
 
 /// A row with a switch; the whole row switches it.
 pub fn switch_row(title: &str, subtitle: &str) -> (adw::ActionRow, gtk::Switch) {
+    // The row names the switch that it activates; a second name would be read after the first.
     let switch = gtk::Switch::builder().valign(gtk::Align::Center).build();
-    name(&switch, title);
     switch.update_property(&[Property::Description(subtitle)]);
     let row = adw::ActionRow::builder()
         .title(title)

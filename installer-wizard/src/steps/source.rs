@@ -43,8 +43,7 @@ impl SourcePage {
             label.set_justify(gtk::Justification::Center);
         }
         let choose = gtk::Button::builder()
-            .label(gettext("_Choose File…"))
-            .use_underline(true)
+            .label(gettext("Choose File…"))
             .halign(gtk::Align::Center)
             .margin_top(12)
             .css_classes(["pill", "suggested-action"])
@@ -65,6 +64,7 @@ impl SourcePage {
         fault.append(&fault_text);
 
         let recent_list = list();
+        name(&recent_list, &gettext("In Your Downloads"));
         let recent =
             adw::PreferencesGroup::builder().title(gettext("In Your Downloads")).visible(false).build();
         recent.add(&recent_list);
@@ -80,6 +80,7 @@ impl SourcePage {
         let to = say.clone();
         empty.connect_activated(move |_| to.say(Input::Step(flow::Input::ChooseNothing)));
         let other_list = list();
+        name(&other_list, &gettext("Without an Installer"));
         other_list.append(&empty);
         let others = adw::PreferencesGroup::new();
         others.add(&other_list);
