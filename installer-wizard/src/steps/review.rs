@@ -300,7 +300,7 @@ impl Card {
         let root = gtk::Box::builder()
             .orientation(gtk::Orientation::Vertical)
             .spacing(12)
-            .css_classes(["card", "medium"])
+            .css_classes(["card", "medium-card"])
             .build();
         root.append(&line);
         root.append(&notes);
