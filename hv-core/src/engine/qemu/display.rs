@@ -163,9 +163,6 @@ async fn session(
             message = control.next() => match message {
                 Some(Ok(message)) => {
                     questions.hear(&message, canvas.as_mut(), &mut sizes);
-                    if sizes.are_different() {
-                        renewal.get_or_insert_with(|| Box::pin(tokio::time::sleep(SETTLING_TIME)));
-                    }
                 }
                 Some(Err(_)) | None => break true,
             },
@@ -187,6 +184,10 @@ async fn session(
                 tracing::warn!("the engine does not take the last keys");
                 break false;
             }
+        }
+        // The two connections are not in step: the new size may be told before the old one is drawn.
+        if sizes.are_different() {
+            renewal.get_or_insert_with(|| Box::pin(tokio::time::sleep(SETTLING_TIME)));
         }
     };
     if ended {
