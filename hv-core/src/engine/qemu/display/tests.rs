@@ -207,6 +207,34 @@ async fn what_qemu_draws_is_drawn() {
     assert_eq!(notes.wait(2).await, ["closed", "dropped"]);
 }
 
+/// QEMU's signal that its console has another size.
+async fn tell_size(control: &Connection, width: u32, height: u32) {
+    let size = HashMap::from([("Width", Value::U32(width)), ("Height", Value::U32(height))]);
+    let body = (CONSOLE_INTERFACE, size, Vec::<&str>::new());
+    let nobody = None::<BusName<'_>>;
+    control.emit_signal(nobody, CONSOLE, PROPERTIES_INTERFACE, "PropertiesChanged", &body).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_size_that_is_told_before_or_after_the_old_picture_brings_the_whole_new_one() {
+    for told_first in [true, false] {
+        let (_sender, heard, notes, control, listener) = open_fake().await;
+        notes.wait(2).await;
+        if told_first {
+            tell_size(&control, 2, 1).await;
+        }
+        draw_call(&listener, "Scanout", &(1_u32, 1_u32, 4_u32, FORMAT, [1_u8; 4].as_slice())).await.unwrap();
+        assert_eq!(notes.wait(1).await, ["picture 1 1 4 [1, 1, 1, 1]"]);
+        if !told_first {
+            tell_size(&control, 2, 1).await;
+        }
+        // The old listener is seen off and a new one given; its first picture is the whole.
+        let renewed = greet(&heard).await;
+        draw_call(&renewed, "Scanout", &(2_u32, 1_u32, 8_u32, FORMAT, [2_u8; 8].as_slice())).await.unwrap();
+        assert_eq!(notes.wait(1).await, ["picture 2 1 8 [2, 2, 2, 2, 2, 2, 2, 2]"], "{told_first}");
+    }
+}
+
 #[tokio::test]
 async fn what_qemu_should_not_say_is_refused_and_harmless() {
     let (_sender, _heard, notes, control, listener) = open_fake().await;
