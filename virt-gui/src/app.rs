@@ -54,6 +54,7 @@ enum LinkState {
 
 /// What the window is told.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "messages are moved once and not kept")]
 pub enum AppInput {
     /// The core has something to say.
     News(News),

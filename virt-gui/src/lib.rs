@@ -38,7 +38,7 @@ pub fn run() -> std::io::Result<()> {
         .resource_base_path("/dev/guesthouse/Guesthouse")
         .flags(gio::ApplicationFlags::HANDLES_OPEN)
         .build();
-    application.connect_startup(|application| actions::bind_keys(application));
+    application.connect_startup(actions::bind_keys);
     application.connect_activate(|_| OUTSIDE.send(AppInput::Present));
     application.connect_open(|_, files, _| {
         OUTSIDE.send(AppInput::Present);

@@ -64,11 +64,10 @@ pub enum Refusal {
 pub const fn default_action(state: GuestState) -> PowerAction {
     match state {
         GuestState::Off | GuestState::Crashed | GuestState::Unavailable => PowerAction::Start,
-        // A guest that does not come up can be asked for nothing; its power can be taken away.
-        GuestState::Starting => PowerAction::ForceOff,
+        // A guest that does not come up can be asked for nothing. One that was asked to shut down and is
+        // pressed again hangs; asking again is in the menu.
+        GuestState::Starting | GuestState::ShuttingDown => PowerAction::ForceOff,
         GuestState::Running => PowerAction::Shutdown,
-        // It was asked already. Who presses again waits for a guest that hangs; asking again is in the menu.
-        GuestState::ShuttingDown => PowerAction::ForceOff,
         GuestState::Paused => PowerAction::Resume,
     }
 }

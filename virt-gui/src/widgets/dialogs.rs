@@ -173,7 +173,7 @@ fn details(text: &str) -> gtk::Expander {
 /// Shows all keys, from the table of actions.
 pub fn show_shortcuts(parent: &impl IsA<gtk::Window>) {
     let group = |section: Section, title: &str| {
-        let shortcuts: String = Action::ALL
+        let shortcuts: Vec<String> = Action::ALL
             .into_iter()
             .filter(|action| action.section() == section && !action.keys().is_empty())
             .map(|action| {
@@ -186,6 +186,7 @@ pub fn show_shortcuts(parent: &impl IsA<gtk::Window>) {
                 )
             })
             .collect();
+        let shortcuts = shortcuts.concat();
         format!(
             "<child><object class=\"GtkShortcutsGroup\"><property name=\"title\">{}</property>{shortcuts}\
              </object></child>",

@@ -39,13 +39,13 @@ impl std::fmt::Debug for OverviewPage {
 struct Rows<T> {
     group: adw::PreferencesGroup,
     shown: RefCell<Vec<T>>,
-    rows: RefCell<Vec<adw::ActionRow>>,
+    widgets: RefCell<Vec<adw::ActionRow>>,
 }
 
 impl<T: Clone + PartialEq> Rows<T> {
     fn new(title: &str) -> Self {
         let group = adw::PreferencesGroup::builder().title(title).build();
-        Self { group, shown: RefCell::default(), rows: RefCell::default() }
+        Self { group, shown: RefCell::default(), widgets: RefCell::default() }
     }
 
     fn show(&self, things: &[T], row: impl Fn(&T) -> adw::ActionRow) {
@@ -54,14 +54,14 @@ impl<T: Clone + PartialEq> Rows<T> {
             return;
         }
         self.shown.replace(things.to_vec());
-        for old in self.rows.take() {
+        for old in self.widgets.take() {
             self.group.remove(&old);
         }
         let new: Vec<_> = things.iter().map(row).collect();
         for row in &new {
             self.group.add(row);
         }
-        self.rows.replace(new);
+        self.widgets.replace(new);
     }
 }
 
