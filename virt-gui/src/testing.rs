@@ -1,6 +1,7 @@
 //! What tests of widgets need: the toolkit's thread, and a way to wait.
 
 use gtk::glib;
+use hv_api::{ByteSize, Firmware, GuestId, GuestInfo, GuestPaths, GuestState};
 use std::panic::UnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -28,4 +29,34 @@ pub fn until(what: &str, reached: impl Fn() -> bool) {
         context.iteration(true);
     }
     pulse.remove();
+}
+
+/// A guest with this name in this state, and with little else.
+pub fn guest(name: &str, state: GuestState) -> GuestInfo {
+    GuestInfo {
+        id: GuestId::random(),
+        name: name.to_owned(),
+        state,
+        reason: None,
+        detail: None,
+        since: 0,
+        pid: None,
+        accelerator: None,
+        os: None,
+        cpus: 2,
+        memory: ByteSize::gib(2),
+        firmware: Firmware::Bios,
+        disks: Vec::new(),
+        drives: Vec::new(),
+        nics: Vec::new(),
+        serial_ports: 1,
+        kernel: None,
+        pending: Vec::new(),
+        paths: GuestPaths {
+            folder: String::new(),
+            definition: String::new(),
+            engine_log: String::new(),
+            serial_logs: Vec::new(),
+        },
+    }
 }

@@ -166,3 +166,6 @@ impl AmountRow {
         self.row.set_tooltip_text((!sensitive).then_some(reason));
     }
 }
+
+#[cfg(test)]
+mod tests;

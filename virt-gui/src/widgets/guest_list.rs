@@ -310,3 +310,6 @@ impl RowWidgets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
