@@ -261,6 +261,7 @@ impl App {
         if everything {
             self.link = LinkState::Up;
             view.library.fill(Row::all(&self.library));
+            tracing::debug!(guests = self.library.guests().len(), "the library is filled");
         } else if let Some(id) = touched {
             view.library.put(id, Row::find(&self.library, id));
             self.start_again(id, sender);
