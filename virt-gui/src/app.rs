@@ -193,7 +193,7 @@ impl Component for App {
                 }
             }
             AppInput::DismissHostBar => self.host_bar_dismissed = true,
-            AppInput::Folded => {}
+            AppInput::Folded => view.go_to_guest(self.selected.is_some()),
             AppInput::ConsoleClosed(id) => {
                 self.consoles.closed(id);
                 if self.consoles.is_empty() && !root.is_visible() {
@@ -314,7 +314,7 @@ impl App {
         root: &adw::ApplicationWindow,
     ) {
         match &wish {
-            Wish::Set(settings) if settings.name.is_some() => {
+            Wish::Set(settings) if settings.name.is_some() && problem.code.starts_with("name-") => {
                 view.guest.refuse_name(id, &format!("{} {}", problem.why, problem.remedy));
                 return;
             }

@@ -31,6 +31,11 @@ pub fn run() -> std::io::Result<()> {
     virt_kit::i18n::init();
     let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(running) = running_instance() {
+        running.run_with_args(&arguments);
+        return Ok(());
+    }
     gio::resources_register_include!("guesthouse.gresource").map_err(std::io::Error::other)?;
 
     let application = adw::Application::builder()
@@ -44,11 +49,19 @@ pub fn run() -> std::io::Result<()> {
         OUTSIDE.send(AppInput::Present);
         OUTSIDE.send(AppInput::Files(files.iter().filter_map(gio::File::path).collect()));
     });
-    let arguments = std::env::args().collect();
     RelmApp::from_app(application)
         .with_broker(&OUTSIDE)
         .with_args(arguments)
         .visible_on_activate(false)
         .run::<App>(hv_api::paths::socket());
     Ok(())
+}
+
+/// The instance that runs already, where there is one: whatever is asked of it is done there.
+///
+/// It is looked for by itself, as `RelmApp` waits at its end for events that only the first one has.
+fn running_instance() -> Option<gio::Application> {
+    let flags = gio::ApplicationFlags::HANDLES_OPEN | gio::ApplicationFlags::IS_LAUNCHER;
+    let launcher = gio::Application::new(Some(APP_ID), flags);
+    launcher.register(gio::Cancellable::NONE).is_ok().then_some(launcher)
 }

@@ -138,6 +138,10 @@ impl View {
 
     /// Where both don't fit beside each other: shows the guest's page, or the list.
     pub(super) fn go_to_guest(&self, guest: bool) {
+        // Beside each other neither is gone to: it would take the keyboard away from the list.
+        if !self.leaflet.is_folded() {
+            return;
+        }
         let page: &gtk::Box = if guest { self.guest.widget() } else { self.library.widget() };
         self.leaflet.set_visible_child(page);
     }
