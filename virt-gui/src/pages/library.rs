@@ -64,13 +64,7 @@ impl LibraryPage {
             let entry = entry.clone();
             move |_| entry.set_text("")
         });
-        let nothing = adw::StatusPage::builder()
-            .icon_name("edit-find-symbolic")
-            .title(gettext("Nothing Found"))
-            .description(gettext("No guest has this name, system or state."))
-            .child(&clear)
-            .css_classes(["compact"])
-            .build();
+        let nothing = nothing_found(&clear);
         let stack = gtk::Stack::builder().vexpand(true).build();
         stack.add_named(&scroll, Some("list"));
         stack.add_named(&nothing, Some("nothing"));
@@ -141,4 +135,35 @@ impl LibraryPage {
     fn show_what_is_found(&self) {
         self.stack.set_visible_child_name(if self.list.finds_nothing() { "nothing" } else { "list" });
     }
+}
+
+/// What is shown when a search finds nothing: a status page is too wide for the place.
+fn nothing_found(clear: &gtk::Button) -> gtk::Box {
+    let icon = gtk::Image::builder()
+        .icon_name("edit-find-symbolic")
+        .pixel_size(64)
+        .accessible_role(gtk::AccessibleRole::Presentation)
+        .css_classes(["dim-label"])
+        .build();
+    let words = |text: &str, class: &str| {
+        gtk::Label::builder()
+            .label(text)
+            .wrap(true)
+            .justify(gtk::Justification::Center)
+            .max_width_chars(30)
+            .css_classes([class])
+            .build()
+    };
+    let page = gtk::Box::builder()
+        .orientation(gtk::Orientation::Vertical)
+        .spacing(12)
+        .valign(gtk::Align::Center)
+        .margin_start(12)
+        .margin_end(12)
+        .build();
+    page.append(&icon);
+    page.append(&words(&gettext("Nothing Found"), "title-2"));
+    page.append(&words(&gettext("No guest has this name, system or state."), "body"));
+    page.append(clear);
+    page
 }

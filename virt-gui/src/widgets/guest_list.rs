@@ -9,7 +9,7 @@ use gtk::glib::BoxedAnyObject;
 use gtk::prelude::*;
 use gtk::{gio, glib};
 use hv_api::GuestId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use virt_kit::i18n::gettext;
@@ -49,6 +49,8 @@ pub struct GuestList {
     items: HashMap<GuestId, BoxedAnyObject>,
     in_sight: InSight,
     search: Rc<RefCell<Search>>,
+    /// Who is selected, also while a search hides the row.
+    chosen: Rc<Cell<Option<GuestId>>>,
 }
 
 impl GuestList {
@@ -76,9 +78,17 @@ impl GuestList {
         view.add_css_class("navigation-sidebar");
         view.update_property(&[gtk::accessible::Property::Label(&gettext("Guests"))]);
         view.add_controller(actions::list_keys());
+        let chosen: Rc<Cell<Option<GuestId>>> = Rc::default();
         selection.connect_selected_item_notify({
-            let tell = Rc::clone(&tell);
-            move |selection| tell(ListNews::Selected(selection.selected_item().as_ref().and_then(item_id)))
+            let (tell, search, chosen) = (Rc::clone(&tell), Rc::clone(&search), Rc::clone(&chosen));
+            move |selection| {
+                let id = selection.selected_item().as_ref().and_then(item_id);
+                // A search takes rows away, not guests: whoever is selected stays so behind it.
+                if id.is_some() || search.borrow().is_empty() {
+                    chosen.set(id);
+                    tell(ListNews::Selected(id));
+                }
+            }
         });
         view.connect_activate(move |view, position| {
             let item = view.model().and_then(|model| model.item(position));
@@ -86,7 +96,18 @@ impl GuestList {
                 tell(ListNews::Opened(id));
             }
         });
-        Self { view, store, filter, sorter, found, selection, items: HashMap::new(), in_sight, search }
+        Self {
+            view,
+            store,
+            filter,
+            sorter,
+            found,
+            selection,
+            items: HashMap::new(),
+            in_sight,
+            search,
+            chosen,
+        }
     }
 
     /// The widget.
@@ -154,6 +175,7 @@ impl GuestList {
 
     /// Selects a guest's row and brings it into sight; `None` selects none.
     pub fn select(&self, id: Option<GuestId>) {
+        self.chosen.set(id);
         let position = id.and_then(|id| {
             (0..self.selection.n_items())
                 .find(|position| self.selection.item(*position).as_ref().and_then(item_id) == Some(id))
@@ -174,6 +196,11 @@ impl GuestList {
     pub fn search(&self, search: Search) {
         *self.search.borrow_mut() = search;
         self.filter.changed(gtk::FilterChange::Different);
+        if self.selection.selected_item().is_none()
+            && let Some(id) = self.chosen.get().filter(|id| self.items.contains_key(id))
+        {
+            self.select(Some(id));
+        }
     }
 
     /// True where a search finds nothing.

@@ -64,7 +64,7 @@ fn a_change_shows_in_its_own_row_and_keeps_the_list_as_it_is() {
     with_display(|| {
         let mut guests = [guest("a", GuestState::Off), guest("b", GuestState::Off)];
         let (mut list, window, _) = shown(&guests);
-        let changes = Rc::new(std::cell::Cell::new(0));
+        let changes = Rc::new(Cell::new(0));
         list.selection.connect_items_changed({
             let changes = Rc::clone(&changes);
             move |_, _, _, _| changes.set(changes.get() + 1)
@@ -126,6 +126,20 @@ fn a_search_follows_what_the_guests_do() {
         assert!(list.finds_nothing());
         list.search(Search::new(""));
         assert_eq!(names(&list), ["mail", "web"]);
+        window.destroy();
+    });
+}
+
+#[test]
+fn a_search_hides_the_selected_guest_but_does_not_leave_it() {
+    with_display(|| {
+        let guests = [guest("web", GuestState::Running), guest("mail", GuestState::Off)];
+        let (list, window, heard) = shown(&guests);
+        list.select(Some(guests[0].id));
+        list.search(Search::new("mail"));
+        list.search(Search::new(""));
+        assert_eq!(list.selection.selected_item().as_ref().and_then(item_id), Some(guests[0].id));
+        assert!(heard.take().iter().all(|id| *id == Some(guests[0].id)));
         window.destroy();
     });
 }
