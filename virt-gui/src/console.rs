@@ -29,6 +29,7 @@ use relm4::prelude::*;
 use retry::Retry;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
+use tracing::debug;
 use virt_kit::daemon::Daemon;
 use virt_kit::problem::{Problem, ProblemAction};
 
@@ -229,7 +230,7 @@ impl Component for ConsoleWindow {
                 self.open_what_is_missing(&sender);
             }
             ConsoleInput::Display(news) => self.take_news(view, news, root, &sender),
-            ConsoleInput::SerialClosed => self.serial_failed(&sender),
+            ConsoleInput::SerialClosed => self.serial_failed(open::unusable(), &sender),
             ConsoleInput::Chord(chord) => self.do_chord(view, chord, root),
             ConsoleInput::Power(action) => self.ask(action, &sender),
             ConsoleInput::SendKeys(index) => {
@@ -367,6 +368,7 @@ impl ConsoleWindow {
         if !has_display(self.guest.state) || !self.core_reachable {
             self.display = Display::None;
         } else if let Some(pause) = self.display_retry.failed() {
+            debug!(problem = ?self.problem, ?pause, "opening the display again");
             self.display = Display::Opening;
             later(pause, ConsoleInput::OpenDisplayAgain, sender);
         } else {
@@ -381,17 +383,22 @@ impl ConsoleWindow {
         result: Result<OwnedFd, Problem>,
         sender: &ComponentSender<Self>,
     ) {
-        let opened = result.is_ok_and(|socket| view.terminal.attach(socket).is_ok());
-        if !opened {
-            self.serial_failed(sender);
+        let attached =
+            result.and_then(|socket| view.terminal.attach(socket).map_err(|_not_a_socket| open::unusable()));
+        if let Err(problem) = attached {
+            self.serial_failed(problem, sender);
         }
     }
 
-    fn serial_failed(&mut self, sender: &ComponentSender<Self>) {
+    /// The serial port could not be opened, or was closed: tries again, or says that it gives up.
+    fn serial_failed(&mut self, problem: Problem, sender: &ComponentSender<Self>) {
         if !self.core_reachable {
             self.serial_wanted = false;
         } else if let Some(pause) = self.serial_retry.failed() {
+            debug!(code = problem.code, detail = problem.detail, ?pause, "opening the serial port again");
             later(pause, ConsoleInput::OpenSerialAgain, sender);
+        } else {
+            sender.oneshot_command(async move { ConsoleCommand::Failed(problem) });
         }
     }
 

@@ -1,1 +1,159 @@
+//! The window without a core: what it shows in each state, as a screen reader would find it.
 
+use super::*;
+use crate::testing::{until, with_display};
+use hv_api::{ByteSize, Firmware, GuestPaths, GuestState, StateReason};
+use std::cell::RefCell;
+use std::os::unix::net::UnixListener;
+use std::rc::Rc;
+
+fn guest(state: GuestState, serial_ports: u32) -> GuestInfo {
+    GuestInfo {
+        id: GuestId::random(),
+        name: "<b>test</b>".into(),
+        state,
+        reason: None,
+        detail: None,
+        since: 0,
+        pid: None,
+        accelerator: None,
+        os: None,
+        cpus: 1,
+        memory: ByteSize::mib(256),
+        firmware: Firmware::Bios,
+        disks: vec![],
+        drives: vec![],
+        nics: vec![],
+        serial_ports,
+        kernel: None,
+        pending: vec![],
+        paths: GuestPaths {
+            folder: String::new(),
+            definition: String::new(),
+            engine_log: String::new(),
+            serial_logs: vec![],
+        },
+    }
+}
+
+/// A window, and a core that takes connections and never answers.
+struct Stage {
+    console: Controller<ConsoleWindow>,
+    guest: GuestInfo,
+    closed: Rc<RefCell<Vec<GuestId>>>,
+    _core: UnixListener,
+    _folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new(guest: GuestInfo) -> Self {
+        adw::init().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("core");
+        let core = UnixListener::bind(&socket).unwrap();
+        let daemon = Daemon::connect(socket, |_news| {}).unwrap();
+        let closed = Rc::new(RefCell::new(Vec::new()));
+        let heard = Rc::clone(&closed);
+        let console = ConsoleWindow::builder()
+            .launch(ConsoleInit { daemon, guest: guest.clone(), core_reachable: true })
+            .connect_receiver(move |_, ConsoleOutput::Closed(id)| heard.borrow_mut().push(id));
+        Self { console, guest, closed, _core: core, _folder: folder }
+    }
+
+    fn becomes(&mut self, state: GuestState, reason: Option<StateReason>) {
+        self.guest.state = state;
+        self.guest.reason = reason;
+        self.console.emit(ConsoleInput::Guest(Box::new(self.guest.clone())));
+    }
+
+    /// All words that can be seen in the window.
+    fn words(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        collect(self.console.widget().upcast_ref(), &mut words);
+        words
+    }
+
+    fn shows(&self, words: &str) {
+        until(&format!("{words:?} is shown"), || self.words().iter().any(|shown| shown == words));
+    }
+}
+
+fn collect(widget: &gtk::Widget, words: &mut Vec<String>) {
+    if !widget.is_mapped() {
+        return;
+    }
+    if let Some(label) = widget.downcast_ref::<gtk::Label>() {
+        words.push(label.text().into());
+    }
+    let mut child = widget.first_child();
+    while let Some(widget) = child {
+        collect(&widget, words);
+        child = widget.next_sibling();
+    }
+}
+
+#[test]
+fn each_state_has_its_words_and_what_can_be_done() {
+    with_display(|| {
+        let mut stage = Stage::new(guest(GuestState::Off, 1));
+        stage.shows("Powered Off");
+        stage.shows("<b>test</b>");
+        assert!(stage.words().contains(&"Start".to_owned()));
+        stage.becomes(GuestState::Starting, None);
+        stage.shows("Starting…");
+        stage.becomes(GuestState::Running, None);
+        stage.shows("Waiting for the Picture…");
+        stage.becomes(GuestState::Paused, None);
+        stage.shows("Resume");
+        stage.becomes(GuestState::Crashed, Some(StateReason::EngineDied));
+        stage.shows("Start Again");
+        assert!(stage.words().contains(&"Show Log".to_owned()));
+        stage.becomes(GuestState::Off, Some(StateReason::ForcedOff));
+        stage.shows("Forced Off");
+        stage.console.emit(ConsoleInput::LinkLost);
+        stage.shows("Start Core");
+        stage.console.emit(ConsoleInput::LinkUp);
+        stage.shows("Forced Off");
+    });
+}
+
+#[test]
+fn the_serial_port_is_offered_only_where_there_is_one() {
+    with_display(|| {
+        let mut stage = Stage::new(guest(GuestState::Off, 0));
+        stage.shows("Powered Off");
+        assert!(!stage.words().contains(&"Serial".to_owned()));
+        stage.console.emit(ConsoleInput::Chord(Chord::Serial));
+        stage.guest.serial_ports = 1;
+        stage.becomes(GuestState::Off, None);
+        stage.shows("Serial");
+        assert!(stage.words().contains(&"Powered Off".to_owned()), "the chord did nothing");
+        stage.console.emit(ConsoleInput::Chord(Chord::Serial));
+        stage.shows("Nothing Yet");
+        stage.console.emit(ConsoleInput::Chord(Chord::Display));
+        stage.shows("Powered Off");
+    });
+}
+
+#[test]
+fn closing_the_window_is_said_once() {
+    with_display(|| {
+        let stage = Stage::new(guest(GuestState::Off, 1));
+        stage.shows("Powered Off");
+        stage.console.widget().close();
+        until("it is said", || !stage.closed.borrow().is_empty());
+        assert_eq!(stage.closed.borrow()[..], [stage.guest.id]);
+    });
+}
+
+#[test]
+fn the_window_fits_a_narrow_screen_and_leaves_f10_to_the_guest() {
+    with_display(|| {
+        let stage = Stage::new(guest(GuestState::Crashed, 1));
+        stage.shows("Start Again");
+        let window = stage.console.widget();
+        assert!(!window.is_handle_menubar_accel());
+        let (least, _, _, _) = window.measure(gtk::Orientation::Horizontal, -1);
+        assert!(least <= 360, "the window needs {least}");
+    });
+}

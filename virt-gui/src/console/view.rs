@@ -28,9 +28,6 @@ const DWELL: Duration = Duration::from_millis(300);
 /// How far below the bar the pointer has to be until it goes up again.
 const BAR_KEPT: f64 = 24.0;
 
-/// How opaque the picture of a guest is that stands still.
-const DIMMED: f64 = 0.4;
-
 /// The widgets.
 #[derive(Debug)]
 pub struct View {
@@ -185,7 +182,7 @@ impl View {
         let words = words::of_page(page, &model.guest, model.problem.as_ref());
         let paused = page == Page::PausedPicture;
         self.veil.set_visible(paused);
-        self.framebuffer.set_opacity(if paused { DIMMED } else { 1.0 });
+        self.framebuffer.set_dimmed(paused);
         if paused {
             self.veil_words.set_label(&words::paused(&model.guest));
         }
@@ -231,6 +228,12 @@ impl View {
             content.append(&widget);
         }
         self.status.set_child(Some(&content));
+        // What is over in a moment need not be read.
+        if words.icon.is_none() {
+            self.status.add_css_class("appears-late");
+        } else {
+            self.status.remove_css_class("appears-late");
+        }
     }
 
     /// Shows the guest's display.
@@ -414,7 +417,7 @@ fn veil(input: &relm4::Sender<ConsoleInput>) -> (gtk::Box, gtk::Label) {
         .spacing(12)
         .halign(gtk::Align::Center)
         .valign(gtk::Align::Center)
-        .css_classes(["osd", "toolbar"])
+        .css_classes(["over-picture"])
         .build();
     let title = gtk::Label::builder().label(gettext("Paused")).css_classes(["title-2"]).build();
     let words =
@@ -436,8 +439,7 @@ fn veil(input: &relm4::Sender<ConsoleInput>) -> (gtk::Box, gtk::Label) {
 /// A few words over the picture.
 fn chip() -> (gtk::Revealer, gtk::Label) {
     let words = gtk::Label::builder().wrap(true).justify(gtk::Justification::Center).build();
-    let frame = gtk::Box::builder().css_classes(["osd", "toolbar"]).build();
-    frame.append(&words);
+    words.add_css_class("over-picture");
     let chip = gtk::Revealer::builder()
         .transition_type(gtk::RevealerTransitionType::Crossfade)
         .halign(gtk::Align::Center)
@@ -446,7 +448,7 @@ fn chip() -> (gtk::Revealer, gtk::Label) {
         .margin_start(12)
         .margin_end(12)
         .can_target(false)
-        .child(&frame)
+        .child(&words)
         .build();
     (chip, words)
 }

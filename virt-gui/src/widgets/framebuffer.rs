@@ -103,6 +103,11 @@ impl Framebuffer {
         self.imp().set_resizes_guest(resizes);
     }
 
+    /// Whether the picture is shown dark, as that of a guest that stands still.
+    pub fn set_dimmed(&self, dimmed: bool) {
+        self.imp().set_dimmed(dimmed);
+    }
+
     /// Tells screen readers what this is.
     pub fn describe(&self, name: &str, description: &str) {
         self.update_property(&[Property::Label(name), Property::Description(description)]);

@@ -9,7 +9,7 @@ use super::wheel::Wheel;
 use super::{FramebufferNews, input};
 use gtk::prelude::*;
 use gtk::subclass::prelude::*;
-use gtk::{gdk, glib, gsk};
+use gtk::{gdk, glib, graphene, gsk};
 use hv_api::display::{Button, Channel, DisplayEvent, DisplayRequest, PICTURE_LIMIT};
 use std::cell::{Cell, RefCell};
 use std::os::fd::OwnedFd;
@@ -20,11 +20,15 @@ use tracing::warn;
 /// How long the widget's size has to stay the same until the guest is asked to follow.
 const SETTLED: Duration = Duration::from_millis(200);
 
-/// The smallest picture that a guest is asked for, in pixels.
-const SMALLEST_PICTURE: u32 = 64;
+/// The smallest picture that a guest is asked for, in pixels. In a smaller window it is scaled: what
+/// guests draw needs this room.
+const SMALLEST_PICTURE: (u32, u32) = (640, 480);
 
 /// The largest cursor that is taken, in pixels.
 const CURSOR_LIMIT: u32 = 256;
+
+/// What lies over the picture of a guest that stands still.
+const DIM: gdk::RGBA = gdk::RGBA::new(0.0, 0.0, 0.0, 0.6);
 
 type Listener = Rc<dyn Fn(FramebufferNews)>;
 
@@ -60,6 +64,7 @@ pub struct Framebuffer {
     pub(super) told_of_movements: Cell<bool>,
     pub(super) grabbed: Cell<bool>,
 
+    dimmed: Cell<bool>,
     cursor: RefCell<Option<CursorShape>>,
     cursor_hidden: Cell<bool>,
 
@@ -127,13 +132,16 @@ impl WidgetImpl for Framebuffer {
     fn snapshot(&self, snapshot: &gtk::Snapshot) {
         let widget = self.obj();
         let (width, height) = (widget.width() as f32, widget.height() as f32);
-        snapshot.append_color(&gdk::RGBA::BLACK, &gtk::graphene::Rect::new(0.0, 0.0, width, height));
+        snapshot.append_color(&gdk::RGBA::BLACK, &graphene::Rect::new(0.0, 0.0, width, height));
         if let (Some(placement), Some(frame)) = (self.placement(), self.frame.borrow_mut().as_mut()) {
             let cairo = widget
                 .native()
                 .and_then(|native| native.renderer())
                 .is_some_and(|renderer| renderer.is::<gsk::CairoRenderer>());
             frame.draw(snapshot, placement, if cairo { Renderer::Cairo } else { Renderer::Textures });
+        }
+        if self.dimmed.get() {
+            snapshot.append_color(&DIM, &graphene::Rect::new(0.0, 0.0, width, height));
         }
         if self.owes_shown.take() {
             self.send(DisplayRequest::Shown);
@@ -215,6 +223,12 @@ impl Framebuffer {
     pub(super) fn set_resizes_guest(&self, resizes: bool) {
         self.resizes_guest.set(resizes);
         self.follow_size();
+    }
+
+    pub(super) fn set_dimmed(&self, dimmed: bool) {
+        if self.dimmed.replace(dimmed) != dimmed {
+            self.obj().queue_draw();
+        }
     }
 
     /// Where the picture lies, if there is one.
@@ -329,14 +343,14 @@ impl Framebuffer {
         self.send(DisplayRequest::Resize { width, height });
     }
 
-    /// The widget's size in screen pixels, where a picture can have that size.
+    /// The size of a picture that fills the widget, in screen pixels; nothing while it has no size.
     fn size_on_screen(&self) -> Option<(u32, u32)> {
         let widget = self.obj();
-        let pixels = |length: i32| {
+        let pixels = |length: i32, least: u32| {
             let pixels = u32::try_from(length.saturating_mul(widget.scale_factor())).ok()?;
-            (SMALLEST_PICTURE..=PICTURE_LIMIT).contains(&pixels).then_some(pixels)
+            (pixels > 0).then(|| pixels.clamp(least, PICTURE_LIMIT))
         };
-        Some((pixels(widget.width())?, pixels(widget.height())?))
+        Some((pixels(widget.width(), SMALLEST_PICTURE.0)?, pixels(widget.height(), SMALLEST_PICTURE.1)?))
     }
 }
 

@@ -279,19 +279,20 @@ fn a_channel_that_closes_or_talks_nonsense_is_given_up() {
 #[test]
 fn the_guest_is_asked_once_for_the_size_at_which_the_window_settles() {
     with_display(|| {
-        let stage = Stage::new(400, 300);
+        let stage = Stage::new(700, 500);
         stage.widget.set_resizes_guest(true);
         Picture::new(320, 200).send(&stage.core);
         let resize = |request: &DisplayRequest| matches!(request, DisplayRequest::Resize { .. });
-        let size = (stage.widget.width() as u32, stage.widget.height() as u32);
         let asked = stage.told("the guest is asked", resize);
-        assert_eq!(asked, DisplayRequest::Resize { width: size.0, height: size.1 });
+        assert_eq!(asked, DisplayRequest::Resize { width: 700, height: 500 });
         for step in 1..=10 {
-            stage.window.set_default_size(400 + step * 10, 300 + step * 10);
+            stage.window.set_default_size(700 + step * 10, 500 + step * 10);
         }
-        until("the window is larger", || stage.widget.width() == 500);
         let asked = stage.told("the guest is asked again", resize);
-        assert_eq!(asked, DisplayRequest::Resize { width: 500, height: 400 });
+        assert_eq!(asked, DisplayRequest::Resize { width: 800, height: 600 });
+        stage.window.set_default_size(300, 700);
+        let asked = stage.told("the guest keeps a usable size", resize);
+        assert_eq!(asked, DisplayRequest::Resize { width: 640, height: 700 });
         assert!(!stage.told.borrow().iter().any(resize));
     });
 }

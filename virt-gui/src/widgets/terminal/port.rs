@@ -102,9 +102,11 @@ impl Port {
 /// Reads as soon as there is something to read.
 fn listen(inner: &Rc<Inner>) {
     let weak = Rc::downgrade(inner);
+    // After keys and pointer, but before drawing: a display that is slow to draw would else leave the
+    // port unread for ever. The pauses leave the drawing its time.
     let source = glib::source::unix_fd_add_local_full(
         inner.socket.as_raw_fd(),
-        glib::Priority::DEFAULT_IDLE,
+        glib::Priority::HIGH_IDLE,
         glib::IOCondition::IN | glib::IOCondition::HUP | glib::IOCondition::ERR,
         move |_, _| read(&weak),
     );
