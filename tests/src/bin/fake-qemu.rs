@@ -1,0 +1,195 @@
+//! A program that takes QEMU's command line, serves QMP and serial ports on the sockets that it is given,
+//! and misbehaves as its script says. It runs no guest.
+//!
+//! It is started by a link named as QEMU is; the script lies beside that link.
+
+use hv_tests::{Reaction, Script};
+use serde_json::{Value, json};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::exit;
+use std::thread;
+use std::time::Duration;
+
+fn main() {
+    let mut words = std::env::args();
+    let program = words.next().expect("the path it was started by");
+    let words: Vec<String> = words.collect();
+    let script = Path::new(&program).parent().map(Script::path).expect("a folder");
+    let script: Script = serde_json::from_slice(&fs::read(script).expect("a script")).expect("JSON");
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--version"] => return say("QEMU emulator version 7.2.22 (pretended)"),
+        ["-machine", "help"] => return say("q35   Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)"),
+        _ => {}
+    }
+    match script.reactions.get("start") {
+        Some(Reaction::Die(words, code)) => die(words, *code),
+        Some(Reaction::Delay(milliseconds)) => thread::sleep(Duration::from_millis(*milliseconds)),
+        Some(other) => die(&format!("{other:?} is no way to start"), 9),
+        None => {}
+    }
+
+    let mut monitor = None;
+    for value in words.iter().filter(|word| word.starts_with("socket,id=")) {
+        let listener = listener(&option(value, "fd").expect("a socket"));
+        match option(value, "logfile") {
+            None => monitor = Some(listener),
+            Some(log) => {
+                let log = OpenOptions::new().append(true).create(true).open(log).expect("a log");
+                if option(value, "id").as_deref() == Some("ser0") {
+                    (&log).write_all(script.serial.as_bytes()).expect("a log");
+                }
+                thread::spawn(move || serve_serial(&listener, &log));
+            }
+        }
+    }
+    let uuid = words.iter().skip_while(|word| *word != "-uuid").nth(1).expect("an id").clone();
+    let mut machine = Machine { script, uuid, status: "prelaunch" };
+    // One client at a time, as QEMU does.
+    for client in monitor.expect("a monitor").incoming() {
+        machine.serve(&client.expect("a client"));
+    }
+}
+
+/// The value of a name in one of QEMU's `a=b,c=d` lists, in which a comma is written twice.
+fn option(list: &str, name: &str) -> Option<String> {
+    let list = list.replace(",,", "\0");
+    let found = list.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+    found.map(|value| value.replace('\0', ","))
+}
+
+fn listener(number: &str) -> UnixListener {
+    let number = number.parse().expect("a number");
+    // SAFETY: the command line says that this descriptor was passed on to this process, which nothing else
+    // in it has touched.
+    #[expect(unsafe_code, reason = "a descriptor that was inherited is a number at first")]
+    let socket = unsafe { OwnedFd::from_raw_fd(number) };
+    // Whoever listened last is whom clients see at this end.
+    rustix::net::listen(socket.as_fd(), 4).expect("a socket that listens");
+    socket.into()
+}
+
+fn serve_serial(listener: &UnixListener, log: &File) {
+    for client in listener.incoming() {
+        let mut client = client.expect("a client");
+        let mut bytes = [0; 4096];
+        // The guest echoes.
+        while let Ok(count @ 1..) = client.read(&mut bytes) {
+            let mut log = log;
+            log.write_all(&bytes[..count]).expect("a log");
+            if client.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
+    }
+}
+
+struct Machine {
+    script: Script,
+    uuid: String,
+    status: &'static str,
+}
+
+impl Machine {
+    fn serve(&mut self, client: &UnixStream) {
+        let mut output = client.try_clone().expect("a socket");
+        let mut send = move |message: Value| writeln!(output, "{message}").is_ok();
+        let greeting = json!({"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 22}},
+            "capabilities": ["oob"]}});
+        match self.script.reactions.get("greeting").cloned() {
+            Some(Reaction::Ignore) => {}
+            Some(Reaction::Garbage) => {
+                let _gone = writeln!(&*client, "SSH-2.0-OpenSSH_9.2");
+            }
+            Some(Reaction::Delay(milliseconds)) => {
+                thread::sleep(Duration::from_millis(milliseconds));
+                send(greeting);
+            }
+            Some(Reaction::Die(words, code)) => die(&words, code),
+            Some(other) => die(&format!("{other:?} is no greeting"), 9),
+            None => {
+                send(greeting);
+            }
+        }
+        let mut lines = BufReader::new(client);
+        let mut line = String::new();
+        while matches!(lines.read_line(&mut line), Ok(1..)) {
+            let call: Value = serde_json::from_str(&line).expect("a command in JSON");
+            line.clear();
+            let command = call["execute"].as_str().expect("a command");
+            let mut farewell = None;
+            match self.script.reactions.get(command).cloned() {
+                Some(Reaction::Ignore) => continue,
+                Some(Reaction::Garbage) => {
+                    let _gone = (&*client).write_all(b"\x00\xff{{{[[[\n");
+                    continue;
+                }
+                Some(Reaction::Refuse(words)) => {
+                    send(json!({"error": {"class": "GenericError", "desc": words}, "id": call["id"]}));
+                    continue;
+                }
+                Some(Reaction::Die(words, code)) => die(&words, code),
+                Some(Reaction::ObeyAndDie(words, code)) => farewell = Some((words, code)),
+                Some(Reaction::Delay(milliseconds)) => thread::sleep(Duration::from_millis(milliseconds)),
+                None => {}
+            }
+            let Some(answer) = self.answer(command, &mut send) else {
+                let words = format!("The command {command} has not been found");
+                send(json!({"error": {"class": "CommandNotFound", "desc": words}, "id": call["id"]}));
+                continue;
+            };
+            send(json!({"return": answer, "id": call["id"]}));
+            if let Some((words, code)) = farewell {
+                die(&words, code);
+            }
+            if command == "quit" {
+                exit(0);
+            }
+        }
+    }
+
+    /// Does what QEMU does; nothing where it is a command that is not pretended.
+    fn answer(&mut self, command: &str, send: &mut impl FnMut(Value) -> bool) -> Option<Value> {
+        let mut event = |name: &str, data: Value| {
+            send(json!({"event": name, "data": data, "timestamp": {"seconds": 0, "microseconds": 0}}));
+        };
+        match command {
+            "qmp_capabilities" | "blockdev-del" => {}
+            "query-uuid" => return Some(json!({ "UUID": self.uuid })),
+            "query-status" => {
+                return Some(json!({"status": self.status, "running": self.status == "running"}));
+            }
+            "query-block" => return Some(json!([])),
+            "cont" => {
+                self.status = "running";
+                event("RESUME", json!({}));
+            }
+            "stop" => {
+                self.status = "paused";
+                event("STOP", json!({}));
+            }
+            "system_reset" => event("RESET", json!({"guest": false, "reason": "host-qmp-system-reset"})),
+            "system_powerdown" => {
+                self.status = "shutdown";
+                event("POWERDOWN", json!({}));
+                event("SHUTDOWN", json!({"guest": true, "reason": "guest-shutdown"}));
+                event("STOP", json!({}));
+            }
+            "quit" => event("SHUTDOWN", json!({"guest": false, "reason": "host-qmp-quit"})),
+            _ => return None,
+        }
+        Some(json!({}))
+    }
+}
+
+fn say(line: &str) {
+    let _gone = writeln!(std::io::stdout(), "{line}");
+}
+
+fn die(words: &str, code: i32) -> ! {
+    let _gone = writeln!(std::io::stderr(), "{words}");
+    exit(code)
+}

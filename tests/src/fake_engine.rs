@@ -1,0 +1,340 @@
+//! An engine within the test's own process, and a core that uses it: for what has to happen at an exact
+//! moment, and for what no program can be made to do.
+
+use crate::Home;
+use async_trait::async_trait;
+use hv_api::display::Button;
+use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, GuestId, KvmState};
+use hv_core::daemon::Daemon;
+use hv_core::engine::{
+    Adopted, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender, Machine, MachineConfig,
+    MachineStatus, RunFiles,
+};
+use hv_core::host::{Accelerators, Folders};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// Something that is asked of an engine or of a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// To start a machine.
+    Start,
+    /// To let the CPUs run.
+    Resume,
+    /// To stop the CPUs.
+    Pause,
+    /// To press the power button.
+    PowerButton,
+    /// To press the reset button.
+    Reset,
+    /// To end.
+    Quit,
+    /// To change a medium without force.
+    ChangeMedium,
+    /// To show the display.
+    OpenDisplay,
+}
+
+/// How it is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// With this error.
+    Fail(EngineError),
+    /// Never.
+    Stall,
+}
+
+type Answers = Arc<Mutex<HashMap<Asked, Answer>>>;
+
+/// The engine. It does what it is asked, unless it is told otherwise.
+#[derive(Debug, Default)]
+pub struct FakeEngine {
+    answers: Answers,
+    machines: Mutex<HashMap<GuestId, Arc<FakeMachine>>>,
+}
+
+impl FakeEngine {
+    /// Answers this otherwise from now on.
+    pub fn answer(&self, asked: Asked, answer: Answer) {
+        lock(&self.answers).insert(asked, answer);
+    }
+
+    /// Does as it is asked again.
+    pub fn obey(&self) {
+        lock(&self.answers).clear();
+    }
+
+    /// The machine of a guest that was started.
+    pub fn machine(&self, guest: GuestId) -> Arc<FakeMachine> {
+        Arc::clone(lock(&self.machines).get(&guest).expect("the guest's machine runs"))
+    }
+
+    /// How many machines have not ended.
+    pub fn running(&self) -> usize {
+        lock(&self.machines).values().filter(|machine| !lock(&machine.now).ended).count()
+    }
+}
+
+/// One machine of it.
+pub struct FakeMachine {
+    answers: Answers,
+    now: Mutex<Now>,
+}
+
+struct Now {
+    status: MachineStatus,
+    ended: bool,
+    events: EventSender,
+    canvas: Option<Box<dyn Canvas>>,
+    pressed: Arc<Mutex<Vec<(u16, bool)>>>,
+}
+
+impl std::fmt::Debug for FakeMachine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FakeMachine").field("status", &lock(&self.now).status).finish_non_exhaustive()
+    }
+}
+
+/// Not the number of any process: it is larger than Linux gives out.
+const NO_PID: u32 = 1 << 30;
+
+impl FakeMachine {
+    /// Says that something has happened.
+    pub fn say(&self, event: EngineEvent) {
+        let mut now = lock(&self.now);
+        match &event {
+            EngineEvent::Running => now.status = MachineStatus::Running,
+            EngineEvent::Paused | EngineEvent::DiskFailed { .. } => now.status = MachineStatus::Paused,
+            EngineEvent::PoweredOff => now.status = MachineStatus::PoweredOff,
+            EngineEvent::Panicked => now.status = MachineStatus::Panicked,
+            EngineEvent::Exited { .. } => now.ended = true,
+            EngineEvent::Reset | EngineEvent::MediumEjected { .. } => {}
+        }
+        // A core that is away hears nothing.
+        let _unheard = now.events.try_send(event);
+    }
+
+    /// Draws on the display that was opened.
+    pub fn draw(&self, draw: impl FnOnce(&mut dyn Canvas)) {
+        draw(lock(&self.now).canvas.as_deref_mut().expect("a display"));
+    }
+
+    /// The keys that went down (true) and up on its display.
+    pub fn pressed(&self) -> Vec<(u16, bool)> {
+        lock(&lock(&self.now).pressed).clone()
+    }
+
+    async fn asked(&self, asked: Asked) -> Result<(), EngineError> {
+        if lock(&self.now).ended {
+            return Err(EngineError::Gone);
+        }
+        answered(&self.answers, asked).await
+    }
+}
+
+async fn answered(answers: &Answers, asked: Asked) -> Result<(), EngineError> {
+    let answer = lock(answers).get(&asked).cloned();
+    match answer {
+        None => Ok(()),
+        Some(Answer::Fail(error)) => Err(error),
+        Some(Answer::Stall) => std::future::pending().await,
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[async_trait]
+impl Engine for FakeEngine {
+    async fn info(&self) -> EngineInfo {
+        EngineInfo { program: "pretended".into(), path: Some("/pretended".into()), version: Some("1".into()) }
+    }
+
+    async fn newest_machine(&self) -> Result<String, EngineError> {
+        Ok("pretended-1".into())
+    }
+
+    fn command_line(&self, machine: &MachineConfig) -> Vec<String> {
+        vec!["pretended".into(), machine.name.clone()]
+    }
+
+    async fn start(
+        &self,
+        machine: &MachineConfig,
+        events: EventSender,
+    ) -> Result<Arc<dyn Machine>, EngineError> {
+        answered(&self.answers, Asked::Start).await?;
+        let now = Now {
+            status: MachineStatus::Paused,
+            ended: false,
+            events,
+            canvas: None,
+            pressed: Arc::default(),
+        };
+        let started = Arc::new(FakeMachine { answers: Arc::clone(&self.answers), now: Mutex::new(now) });
+        lock(&self.machines).insert(machine.guest, Arc::clone(&started));
+        Ok(started)
+    }
+
+    async fn adopt(
+        &self,
+        guest: GuestId,
+        _run: &RunFiles,
+        events: EventSender,
+    ) -> Result<Option<Adopted>, EngineError> {
+        let Some(machine) = lock(&self.machines).get(&guest).cloned() else { return Ok(None) };
+        let status = {
+            let mut now = lock(&machine.now);
+            if now.ended {
+                return Ok(None);
+            }
+            now.events = events;
+            now.status
+        };
+        Ok(Some(Adopted { machine, status }))
+    }
+}
+
+#[async_trait]
+impl Machine for FakeMachine {
+    fn pid(&self) -> u32 {
+        NO_PID
+    }
+
+    async fn resume(&self) -> Result<(), EngineError> {
+        self.asked(Asked::Resume).await?;
+        self.say(EngineEvent::Running);
+        Ok(())
+    }
+
+    async fn pause(&self) -> Result<(), EngineError> {
+        self.asked(Asked::Pause).await?;
+        self.say(EngineEvent::Paused);
+        Ok(())
+    }
+
+    async fn power_button(&self) -> Result<(), EngineError> {
+        self.asked(Asked::PowerButton).await?;
+        self.say(EngineEvent::PoweredOff);
+        Ok(())
+    }
+
+    async fn reset(&self) -> Result<(), EngineError> {
+        self.asked(Asked::Reset).await?;
+        self.say(EngineEvent::Reset);
+        Ok(())
+    }
+
+    async fn quit(&self) -> Result<(), EngineError> {
+        self.asked(Asked::Quit).await?;
+        self.say(EngineEvent::Exited { detail: "exit status: 0".into() });
+        Ok(())
+    }
+
+    fn kill(&self) {
+        self.say(EngineEvent::Exited { detail: "signal: 9 (SIGKILL)".into() });
+    }
+
+    async fn change_medium(
+        &self,
+        _drive: u32,
+        _medium: Option<PathBuf>,
+        force: bool,
+    ) -> Result<(), EngineError> {
+        if force { Ok(()) } else { self.asked(Asked::ChangeMedium).await }
+    }
+
+    async fn screenshot(&self, _file: OwnedFd) -> Result<(), EngineError> {
+        Err(EngineError::Refused { detail: "it takes no pictures".into() })
+    }
+
+    async fn press_keys(&self, codes: &[u16]) -> Result<(), EngineError> {
+        let pressed = Arc::clone(&lock(&self.now).pressed);
+        let (down, up) = (codes.iter().map(|code| (*code, true)), codes.iter().map(|code| (*code, false)));
+        lock(&pressed).extend(down.chain(up));
+        Ok(())
+    }
+
+    async fn write_serial(&self, port: u32, _bytes: Vec<u8>) -> Result<(), EngineError> {
+        Err(EngineError::Refused { detail: format!("it has no serial port {port}") })
+    }
+
+    async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError> {
+        self.asked(Asked::OpenDisplay).await?;
+        let mut now = lock(&self.now);
+        now.canvas = Some(canvas);
+        Ok(Box::new(Input(Arc::clone(&now.pressed))))
+    }
+}
+
+struct Input(Arc<Mutex<Vec<(u16, bool)>>>);
+
+impl DisplayInput for Input {
+    fn key(&self, code: u16, down: bool) {
+        lock(&self.0).push((code, down));
+    }
+
+    // Where the pointer is does not matter to a machine that has none.
+    fn pointer_at(&self, _x: u32, _y: u32) {}
+    fn pointer_by(&self, _dx: i32, _dy: i32) {}
+    fn button(&self, _button: Button, _down: bool) {}
+    fn resize(&self, _width: u32, _height: u32) {}
+}
+
+/// A core in a thread of this process, with this engine, in a home. It ends with this value, as a core
+/// does that is killed.
+#[derive(Debug)]
+pub struct FakeCore {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl FakeCore {
+    /// Starts it; returns when it listens.
+    pub async fn start(home: &Home, engine: &Arc<FakeEngine>) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let (listening, listens) = oneshot::channel();
+        let engine: Arc<dyn Engine> = Arc::<FakeEngine>::clone(engine);
+        let socket = home.socket();
+        let folders = Folders {
+            data: home.path("data/guesthouse"),
+            guests: home.guests(),
+            state: home.path("state/guesthouse"),
+            runtime: home.path("run/guesthouse"),
+        };
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
+                let info = AcceleratorInfo {
+                    chosen: Accelerator::Emulation,
+                    kvm: KvmState::NoDevice,
+                    detail: String::new(),
+                };
+                let daemon = Daemon::start(engine, folders, Accelerators::fixed(info), socket).await;
+                let daemon = daemon.expect("the core starts");
+                listening.send(()).expect("somebody waits for it");
+                tokio::select! {
+                    () = daemon.run() => {}
+                    _stopped = stopped => {}
+                }
+            });
+        });
+        listens.await.expect("the core starts");
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for FakeCore {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // What it panicked with was printed already.
+            let _panicked = thread.join();
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The core as its clients meet it: a real `hv-core` over its socket, with engines that only pretend, so
+//! that every fault of an engine, a client or a disk can be had at will. No guest runs here; that is the
+//! tier `live`.
+
+mod alone;
+mod clients;
+mod command;
+mod engine;
+mod files;
+mod input;
+mod moments;
+mod stream;
+mod survival;
+
+use futures_util::StreamExt;
+use hv_api::client::{Connection, settle};
+use hv_api::{Core, Error, GuestInfo, JobState, NewGuest};
+use hv_tests::{Follower, Home, within};
+use std::pin::pin;
+
+/// A guest without a disk, which needs no other program than the engine.
+fn bare(name: &str) -> NewGuest {
+    NewGuest { name: name.into(), no_disk: Some(true), ..NewGuest::default() }
+}
+
+/// Makes a guest and returns it, or what the job failed with.
+async fn make(core: &mut Connection, new: &NewGuest) -> Result<GuestInfo, Error> {
+    let created = core.create(new).await.expect("a connection")?;
+    {
+        let mut job = pin!(core.follow(created.job).await.expect("a connection"));
+        while let Some(message) = within("the job", job.next()).await {
+            let job = message.expect("a connection")?.job;
+            assert_ne!(job.state, JobState::Cancelled);
+        }
+    }
+    Ok(core.show(&created.guest.to_string()).await.expect("a connection")?.guest)
+}
+
+/// A core with `fake-qemu`, a connection to it and its events.
+async fn connected(home: &Home) -> (Connection, Follower) {
+    let follower = Follower::begin(home.connect().await).await;
+    (home.connect().await, follower)
+}
+
+/// The one guest that is asked for, as it is now.
+async fn shown(core: &mut Connection, guest: &str) -> GuestInfo {
+    settle(core.show(guest).await).expect("the guest").guest
+}
