@@ -6,7 +6,7 @@
 //! whatever it was waiting for.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
@@ -92,10 +92,12 @@ impl<R: ReadHalf, W: WriteHalf> Peer<R, W> {
     where
         S: Service<Stream, Upgrade = ()>,
     {
-        let call = match serde_json::from_slice::<Call<S::MethodCall<'_>>>(call) {
+        let bytes = call;
+        let call = match serde_json::from_slice::<Call<S::MethodCall<'_>>>(bytes) {
             Ok(call) => call,
             Err(error) => {
-                let error = varlink_service::Error::InvalidParameter { parameter: error.to_string().into() };
+                debug!(%error, "a call that is none of the service's");
+                let error = self.fault_of(service, bytes).await;
                 return send(&mut self.write, &error, &[]).await;
             }
         };
@@ -103,6 +105,14 @@ impl<R: ReadHalf, W: WriteHalf> Peer<R, W> {
             answered = service.handle(&call, &mut self.connection, fds) => answered,
             () = hung_up(&self.hang_up) => return Err(io::ErrorKind::ConnectionReset.into()),
         };
+        if let MethodReply::Error(error) = &reply
+            && serde_json::to_value(error)?["error"] == "org.varlink.service.MethodNotFound"
+        {
+            // The service's own reader forgets which one it was.
+            drop(reply);
+            let error = self.fault_of(service, bytes).await;
+            return send(&mut self.write, &error, &[]).await;
+        }
         match reply {
             MethodReply::Multi(mut messages) => loop {
                 let message = tokio::select! {
@@ -122,6 +132,44 @@ impl<R: ReadHalf, W: WriteHalf> Peer<R, W> {
             }
             MethodReply::Error(error) => send(&mut self.write, &error, &fds).await,
             _ => Err(broken("a kind of reply that this loop does not know")),
+        }
+    }
+
+    /// What is wrong with a call that the service does not understand. Its own reader says only that;
+    /// whether the method is unknown or its parameters do not fit, the interface's description tells.
+    async fn fault_of<S>(&mut self, service: &mut S, call: &[u8]) -> varlink_service::Error<'static>
+    where
+        S: Service<Stream, Upgrade = ()>,
+    {
+        #[derive(Deserialize)]
+        struct Named {
+            method: String,
+        }
+        let Ok(Named { method }) = serde_json::from_slice(call) else {
+            return varlink_service::Error::InvalidParameter { parameter: "method".into() };
+        };
+        let (interface, name) = method.rsplit_once('.').unwrap_or(("", &method));
+        match self.description(service, interface).await {
+            None => varlink_service::Error::InterfaceNotFound { interface: interface.to_owned().into() },
+            Some(text) if text.contains(&format!("method {name}(")) => {
+                varlink_service::Error::InvalidParameter { parameter: "parameters".into() }
+            }
+            Some(_) => varlink_service::Error::MethodNotFound { method: method.into() },
+        }
+    }
+
+    /// An interface's description, as the service gives it to any client.
+    async fn description<S>(&mut self, service: &mut S, interface: &str) -> Option<String>
+    where
+        S: Service<Stream, Upgrade = ()>,
+    {
+        let method = "org.varlink.service.GetInterfaceDescription";
+        let call = serde_json::json!({ "method": method, "parameters": { "interface": interface } });
+        let call = call.to_string();
+        let call = serde_json::from_str::<Call<S::MethodCall<'_>>>(&call).ok()?;
+        match service.handle(&call, &mut self.connection, Vec::new()).await.0 {
+            MethodReply::Single(reply) => serde_json::to_string(&reply).ok(),
+            _ => None,
         }
     }
 
