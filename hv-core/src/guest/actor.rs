@@ -6,7 +6,7 @@
 
 use super::config::Definition;
 use super::handle::{Answer, Handle, Request, engine_error};
-use super::state::{Effect, Happening, OffCause, State, Verdict, Wish};
+use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
 use super::view::{RunRecord, drive_name, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
@@ -29,6 +29,9 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 /// How long an engine that was told to end may take before it is killed.
 const ENDING_DEADLINE: Duration = Duration::from_secs(3);
 
+/// How long an engine that has closed its connection may take to end. It ends within milliseconds.
+const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
+
 /// Requests that may wait for the task at once.
 const REQUESTS: usize = 32;
 
@@ -41,8 +44,10 @@ enum Internal {
     Launched(Result<(Arc<dyn Machine>, Accelerator), Error>),
     /// Instead of a launch, an engine was found that could not be taken over before.
     Found(Adopted, mpsc::Receiver<EngineEvent>),
+    /// The power button was pressed.
+    PowerPressed,
     /// An effect on the machine failed.
-    EffectFailed(Effect, EngineError),
+    EffectFailed(Effect, EngineError, Arc<dyn Machine>),
     /// A medium was changed in the machine, or not.
     MediumChanged {
         drive: usize,
@@ -259,9 +264,17 @@ impl Actor {
                     Effect::End => machine.quit().await,
                     Effect::Launch | Effect::AbandonLaunch | Effect::Kill => Ok(()),
                 };
-                if let Err(error) = result {
-                    drop(internal.send(Internal::EffectFailed(effect, error)));
-                    return;
+                match result {
+                    Ok(()) if effect == Effect::PressPower => drop(internal.send(Internal::PowerPressed)),
+                    Ok(()) => {}
+                    Err(error) => {
+                        if error == EngineError::Gone {
+                            // Its last words are on their way, and say more.
+                            tokio::time::sleep(LAST_WORDS_DEADLINE).await;
+                        }
+                        drop(internal.send(Internal::EffectFailed(effect, error, machine)));
+                        return;
+                    }
                 }
             }
         });
@@ -310,7 +323,13 @@ impl Actor {
                 self.launch = None;
                 self.adopt(adopted, events);
             }
-            Internal::EffectFailed(effect, error) => self.effect_failed(effect, error),
+            Internal::PowerPressed => self.came_true(Wish::Shutdown),
+            Internal::EffectFailed(effect, error, machine) => {
+                // That of a machine that has ended meanwhile is no news.
+                if self.machine.borrow().as_ref().is_some_and(|present| Arc::ptr_eq(present, &machine)) {
+                    self.effect_failed(effect, error);
+                }
+            }
             Internal::MediumChanged { drive, medium, result, answer } => {
                 let result = result.and_then(|()| self.keep_medium(drive, medium));
                 drop(answer.send(result.map(|()| self.told())));
@@ -366,7 +385,13 @@ impl Actor {
             }
             Effect::Run => Operation::Resume,
             Effect::Halt => Operation::Pause,
-            Effect::PressPower => Operation::Shutdown,
+            Effect::PressPower => {
+                // Of an engine that is silent, it is not known.
+                if !matches!(error, EngineError::Silent { .. }) {
+                    self.happen(Happening::PowerButtonFailed);
+                }
+                Operation::Shutdown
+            }
             Effect::PressReset => Operation::Restart,
             // Whatever it said: it was told to end, and if it does not, it is made to.
             Effect::End | Effect::Kill | Effect::Launch | Effect::AbandonLaunch => {
@@ -393,15 +418,7 @@ impl Actor {
         };
         debug!(?event, "the engine says");
         match event {
-            EngineEvent::Reset => {
-                for (wish, waiting) in std::mem::take(&mut self.waiting) {
-                    if wish == Wish::Restart {
-                        drop(waiting.send(Ok(self.told())));
-                    } else {
-                        self.waiting.push((wish, waiting));
-                    }
-                }
-            }
+            EngineEvent::Reset => self.came_true(Wish::Restart),
             EngineEvent::MediumEjected { drive } => {
                 if let Err(error) = self.keep_medium(drive as usize, None) {
                     warn!(?error, "the guest took its medium out, but that could not be written down");
@@ -418,6 +435,17 @@ impl Actor {
             | EngineEvent::DiskFailed { .. } => {}
         }
         self.happen(Happening::Engine(event));
+    }
+
+    /// Answers those who had a wish that the engine says has come true.
+    fn came_true(&mut self, granted: Wish) {
+        for (wish, waiting) in std::mem::take(&mut self.waiting) {
+            if wish == granted {
+                drop(waiting.send(Ok(self.told())));
+            } else {
+                self.waiting.push((wish, waiting));
+            }
+        }
     }
 
     /// Nothing runs any more: gives back what only a running guest holds.
@@ -456,9 +484,12 @@ impl Actor {
 
     fn failure(&self, wish: Wish) -> Error {
         match (wish, &self.state) {
-            (Wish::Start { .. }, State::Crashed(crash)) => self.launch_error.clone().unwrap_or_else(|| {
-                Error::StartFailed { guest: self.definition.name.clone(), detail: crash.detail.clone() }
-            }),
+            (Wish::Start { .. }, State::Crashed(crash) | State::Stopping(Ending::Crashed(crash))) => {
+                self.launch_error.clone().unwrap_or_else(|| Error::StartFailed {
+                    guest: self.definition.name.clone(),
+                    detail: crash.detail.clone(),
+                })
+            }
             _ => self.wrong_state(wish.operation()),
         }
     }

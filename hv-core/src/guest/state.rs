@@ -135,6 +135,8 @@ pub enum Happening {
         /// Its words.
         detail: String,
     },
+    /// The power button was not pressed, as the engine refused.
+    PowerButtonFailed,
     /// An engine of an earlier core was found.
     Adopted(MachineStatus),
     /// The engine says something.
@@ -264,6 +266,10 @@ impl State {
                 }
                 other => (other, Vec::new()),
             },
+            Happening::PowerButtonFailed => match self {
+                Self::ShuttingDown => (Self::Running, Vec::new()),
+                other => (other, Vec::new()),
+            },
             Happening::Adopted(status) => match status {
                 MachineStatus::Running => (Self::Running, Vec::new()),
                 MachineStatus::Paused => (Self::Paused(PauseCause::Asked), Vec::new()),
@@ -356,8 +362,8 @@ pub enum Verdict {
 }
 
 impl Wish {
-    /// Whether the wish, once accepted, has come true in this state. A restart comes true with the
-    /// engine's word and not with a state, so here it can only fail.
+    /// Whether the wish, once accepted, has come true in this state. A restart and a press of the power
+    /// button come true with the engine's word, whatever state that finds.
     #[expect(
         clippy::match_same_arms,
         reason = "a table with one row a wish reads better than a row an answer"
@@ -368,7 +374,9 @@ impl Wish {
             (Self::Start { .. }, State::Running | State::Paused(_) | State::ShuttingDown) => Verdict::Done,
             (Self::Start { .. }, State::Off(_) | State::Crashed(_) | State::Stopping(_)) => Verdict::Failed,
 
-            (Self::Shutdown, _) => Verdict::Done,
+            (Self::Shutdown, State::Off(_) | State::Stopping(_)) => Verdict::Done,
+            (Self::Shutdown, State::Crashed(_)) => Verdict::Failed,
+            (Self::Shutdown, _) => Verdict::Pending,
 
             (Self::ForceOff, State::Off(_) | State::Crashed(_)) => Verdict::Done,
             (Self::ForceOff, _) => Verdict::Pending,
@@ -471,6 +479,7 @@ mod tests {
         Engine(EngineEvent),
         Overdue,
         RunFails,
+        PowerButtonFails,
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -480,6 +489,7 @@ mod tests {
             4 => engine_events().prop_map(Step::Engine),
             1 => Just(Step::Overdue),
             1 => Just(Step::RunFails),
+            1 => Just(Step::PowerButtonFails),
         ];
         prop::collection::vec(step, 0..60)
     }
@@ -540,6 +550,7 @@ mod tests {
                         state.happen(Happening::Engine(event))
                     }
                     Step::Overdue => state.happen(Happening::EndingOverdue),
+                    Step::PowerButtonFails => state.happen(Happening::PowerButtonFailed),
                     Step::RunFails => state.happen(Happening::RunFailed { detail: "no".into() }),
                     Step::LaunchEnds(_) | Step::Engine(_) => continue,
                 };
