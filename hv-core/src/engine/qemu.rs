@@ -45,6 +45,9 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 const ADOPT_DEADLINE: Duration = Duration::from_secs(5);
 /// How long to wait between two tries to get into its queue, when that is full.
 const QUEUE_PAUSE: Duration = Duration::from_millis(100);
+/// How long to wait between two looks at whether QEMU has taken its sockets over, which takes it some
+/// 50 ms. Each look takes a place among those who wait to be accepted, and there are some hundred.
+const TAKE_OVER_PAUSE: Duration = Duration::from_millis(50);
 /// How long QEMU may take to say what it is.
 const QUESTION_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a QEMU that closed its connection, or was killed, may take to end.
@@ -188,16 +191,9 @@ impl Engine for Qemu {
         events: EventSender,
     ) -> Result<Option<Adopted>, EngineError> {
         let Ok(folder) = RunFolder::open(&run.folder) else { return Ok(None) };
-        let stream = match connect_patiently(&folder).await? {
-            Ok(stream) => stream,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                folder.clear(run.serial_logs.len());
-                return Ok(None);
-            }
-            Err(error) => return Err(EngineError::Refused { detail: error.to_string() }),
-        };
-        let Some(process) = owner(&stream) else { return Ok(None) };
+        let reached = timeout(ADOPT_DEADLINE, reach(&folder, run.serial_logs.len())).await;
+        let silent = EngineError::Silent { seconds: ADOPT_DEADLINE.as_secs() as u32 };
+        let Some((stream, process)) = reached.unwrap_or(Err(silent))? else { return Ok(None) };
         let (client, incoming) = match Client::connect(stream, ADOPT_DEADLINE).await {
             Ok(connected) => connected,
             Err(EngineError::Gone) => return Ok(None),
@@ -266,7 +262,10 @@ impl Fresh {
         let Some((child, folder, run)) = &mut self.held else { return Err(EngineError::Gone) };
         let connect = async {
             let unreachable = |error: io::Error| match error.kind() {
-                io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => EngineError::Gone,
+                // Reset where it ended between two of its ports.
+                io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::NotFound => EngineError::Gone,
                 _ => failed("the engine can't be reached", &error),
             };
             let mut serial = Vec::new();
@@ -367,14 +366,36 @@ async fn connect_patiently(folder: &RunFolder) -> Result<io::Result<UnixStream>,
     timeout(ADOPT_DEADLINE, connect).await.map_err(|_elapsed| silent)
 }
 
-/// The process that listens at the other end, where it is one of this user's.
-fn owner(stream: &UnixStream) -> Option<Process> {
-    let peer = stream.peer_cred().ok()?;
-    if peer.uid() != rustix::process::getuid().as_raw() {
-        warn!(uid = peer.uid(), "another user's process is in this guest's folder");
-        return None;
+/// Connects to the QEMU that serves this folder's monitor; nothing where none does.
+///
+/// A core makes the sockets before it starts QEMU, so that one that was killed in between leaves sockets
+/// in its own name, which QEMU takes over a moment later. That moment is waited for.
+async fn reach(
+    folder: &RunFolder,
+    serial_ports: usize,
+) -> Result<Option<(UnixStream, Process)>, EngineError> {
+    loop {
+        let stream = match connect_patiently(folder).await? {
+            Ok(stream) => stream,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                folder.clear(serial_ports);
+                return Ok(None);
+            }
+            Err(error) => return Err(EngineError::Refused { detail: error.to_string() }),
+        };
+        let Ok(peer) = stream.peer_cred() else { return Ok(None) };
+        if peer.uid() != rustix::process::getuid().as_raw() {
+            warn!(uid = peer.uid(), "another user's process is in this guest's folder");
+            return Ok(None);
+        }
+        let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+        if let Some(process) = pid.and_then(|pid| Process::with_pid(pid).ok()) {
+            return Ok(Some((stream, process)));
+        }
+        drop(stream);
+        tokio::time::sleep(TAKE_OVER_PAUSE).await;
     }
-    Process::with_pid(u32::try_from(peer.pid()?).ok()?).ok()
 }
 
 fn is_program(path: &Path) -> bool {
