@@ -111,7 +111,12 @@ impl FakeMachine {
             EngineEvent::Paused | EngineEvent::DiskFailed { .. } => now.status = MachineStatus::Paused,
             EngineEvent::PoweredOff => now.status = MachineStatus::PoweredOff,
             EngineEvent::Panicked => now.status = MachineStatus::Panicked,
-            EngineEvent::Exited { .. } => now.ended = true,
+            EngineEvent::Exited { .. } => {
+                now.ended = true;
+                if let Some(mut canvas) = now.canvas.take() {
+                    canvas.closed();
+                }
+            }
             EngineEvent::Reset | EngineEvent::MediumEjected { .. } => {}
         }
         // A core that is away hears nothing.

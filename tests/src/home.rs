@@ -172,20 +172,29 @@ impl Home {
         hv_api::client::connect(&self.socket()).await.expect("the core answers")
     }
 
-    /// All processes that live here and whose program has this name.
-    pub fn processes(&self, name: &str) -> Vec<Process> {
-        let mut found = Process::with_variable(&self.mark());
-        found.retain(|process| {
-            let line = fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
-            let first = line.split(|byte| *byte == 0).next().unwrap_or_default();
-            Path::new(OsStr::new(&*String::from_utf8_lossy(first))).file_name() == Some(name.as_ref())
-        });
-        found
+    /// The cores that run here, without the short-lived processes with which they try things.
+    pub fn cores(&self) -> Vec<Process> {
+        self.processes("hv-core", |words| !words.contains(&&b"--probe-kvm"[..]))
+    }
+
+    /// The engines that run here for guests.
+    pub fn engines(&self) -> Vec<Process> {
+        self.processes(QEMU, |words| words.contains(&&b"-uuid"[..]))
     }
 
     /// Waits until no engine runs here.
     pub async fn no_engine(&self) {
-        until("the end of every engine", || self.processes(QEMU).is_empty().then_some(())).await;
+        until("the end of every engine", || self.engines().is_empty().then_some(())).await;
+    }
+
+    fn processes(&self, name: &str, fits: impl Fn(&[&[u8]]) -> bool) -> Vec<Process> {
+        let mut found = Process::with_variable(&self.mark());
+        found.retain(|process| {
+            let line = fs::read(format!("/proc/{}/cmdline", process.pid())).unwrap_or_default();
+            let words: Vec<&[u8]> = line.split(|byte| *byte == 0).collect();
+            words[0].ends_with(format!("/{name}").as_bytes()) && fits(&words)
+        });
+        found
     }
 
     /// All files and folders in which guests are kept, logs and sockets as well; a socket of the core is

@@ -156,7 +156,7 @@ async fn a_creation_that_is_interrupted_leaves_nothing() {
     let mut command = home.command(hv_tests::program("hv"));
     command.args(["create", "one", "--empty", "--no-disk", "--start"]);
     let mut creation = command.spawn().expect("hv");
-    hv_tests::until("its engine", || home.processes("qemu-system-x86_64").pop()).await;
+    hv_tests::until("its engine", || home.engines().pop()).await;
     hv_tests::Process::with_pid(creation.id().expect("it runs")).expect("it runs").terminate();
     assert_eq!(hv_tests::within("its end", creation.wait()).await.expect("a status").code(), Some(130));
     home.no_engine().await;

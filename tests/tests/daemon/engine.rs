@@ -25,7 +25,7 @@ async fn an_obedient_engine_goes_through_all_states() {
     let started = core.start("one", Some(true)).await.unwrap().unwrap().guest;
     assert_eq!(started.state, GuestState::Paused);
     let pid = started.pid.expect("a process");
-    assert_eq!(home.processes("qemu-system-x86_64")[0].pid(), pid);
+    assert_eq!(home.engines()[0].pid(), pid);
     assert_eq!(core.resume("one").await.unwrap().unwrap().guest.state, GuestState::Running);
     assert_eq!(core.restart("one").await.unwrap().unwrap().guest.state, GuestState::Running);
     assert_eq!(core.pause("one").await.unwrap().unwrap().guest.state, GuestState::Paused);
@@ -94,7 +94,7 @@ async fn a_start_that_hangs_can_be_given_up() {
         let mut other = home.connect().await;
         let (started, forced) = tokio::join!(core.start("one", None), async {
             events.state("one", GuestState::Starting).await;
-            hv_tests::until("its process", || home.processes("qemu-system-x86_64").pop()).await;
+            hv_tests::until("its process", || home.engines().pop()).await;
             other.force_off("one").await.unwrap().unwrap().guest
         });
         assert_eq!((forced.state, forced.reason), (GuestState::Off, Some(StateReason::ForcedOff)));
@@ -109,16 +109,15 @@ async fn an_engine_that_does_not_answer_delays_only_who_asked() {
     make(&mut core, &bare("other")).await.unwrap();
     core.start("one", None).await.unwrap().unwrap();
     let mut patient = home.connect().await;
-    tokio::select! {
-        paused = patient.pause("one") => panic!("{paused:?}"),
-        () = async {
-            core.start("other", None).await.unwrap().unwrap();
-            assert_eq!(shown(&mut core, "one").await.state, GuestState::Running);
-            core.force_off("one").await.unwrap().unwrap();
-        } => {}
-    }
-    // The guest is off and nobody's wish is held any more.
-    drop(patient);
+    let (paused, ()) = tokio::join!(patient.pause("one"), async {
+        core.start("other", None).await.unwrap().unwrap();
+        assert_eq!(shown(&mut core, "one").await.state, GuestState::Running);
+        core.force_off("one").await.unwrap().unwrap();
+    });
+    // The wish can't come true any more, so nobody is kept waiting for the engine.
+    let state = GuestState::ShuttingDown;
+    let expected = Error::WrongState { guest: "one".into(), state, operation: Operation::Pause };
+    assert_eq!(paused.unwrap().unwrap_err(), expected);
     assert_eq!(events.state("one", GuestState::Off).await.pid, None);
 }
 

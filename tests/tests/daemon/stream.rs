@@ -2,10 +2,10 @@
 //! told.
 
 use crate::{bare, connected, make};
-use hv_api::{ByteSize, Core, GuestInfo, GuestState, Settings};
+use hv_api::{ByteSize, Core, Error, GuestInfo, GuestState, NewGuest, Settings};
 use hv_core::engine::EngineEvent;
 use hv_tests::fake_engine::{FakeCore, FakeEngine};
-use hv_tests::{Follower, Home};
+use hv_tests::{Follower, Home, Script};
 use std::sync::Arc;
 
 /// Numbers that look random and are the same in each run.
@@ -88,13 +88,16 @@ async fn a_late_reader_is_told_everything_first() {
 
 #[tokio::test]
 async fn a_guest_in_the_making_is_seen_only_when_it_is_made() {
-    let home = Home::without_programs();
-    let engine = Arc::<FakeEngine>::default();
-    let _core = FakeCore::start(&home, &engine).await;
+    let home = Home::with_fake_qemu(&Script::obedient());
+    // Its disk can't be made: there is an engine, and no image tool.
+    let search = format!("PATH={}", home.path("bin").display());
+    let _core = home.core_under(&["/usr/bin/env", &search]).await;
     let (mut core, mut events) = connected(&home).await;
-    // Its disk can't be made: no program is installed here.
-    let failed = make(&mut core, &hv_api::NewGuest { name: "never".into(), ..Default::default() }).await;
-    assert_eq!(failed.unwrap_err(), hv_api::Error::EngineMissing { program: "qemu-img".into() });
+    let before = home.tree();
+    let new = NewGuest { name: "never".into(), disk: Some(ByteSize::gib(1)), ..NewGuest::default() };
+    let failed = make(&mut core, &new).await.unwrap_err();
+    assert_eq!(failed, Error::EngineMissing { program: "qemu-img".into() });
+    assert_eq!(home.tree(), before);
     make(&mut core, &bare("seen")).await.expect("a guest");
     let library = events.until("the other one", |library| library.guests().len() > 0).await;
     assert!(library.guests().all(|guest| guest.name == "seen"));

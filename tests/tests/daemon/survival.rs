@@ -2,7 +2,7 @@
 
 use crate::{bare, connected, make, shown};
 use hv_api::{ByteSize, Core, GuestState, Settings};
-use hv_tests::{Home, Process, Script};
+use hv_tests::{Home, Process, Reaction, Script, until};
 
 #[tokio::test]
 async fn a_core_that_is_killed_leaves_its_guests_running_for_the_next() {
@@ -29,7 +29,7 @@ async fn a_core_that_is_killed_leaves_its_guests_running_for_the_next() {
         let now = shown(&mut core, "paused").await;
         assert_eq!((now.state, now.pid), (GuestState::Paused, paused.pid));
         assert_eq!(shown(&mut core, "off").await.state, GuestState::Off);
-        assert_eq!(home.processes("qemu-system-x86_64").len(), 2);
+        assert_eq!(home.engines().len(), 2);
         process.kill().await;
     }
 
@@ -69,7 +69,7 @@ async fn a_core_that_is_killed_at_any_moment_of_a_start_never_lies_afterwards() 
         let process = home.core().await;
         let mut core = home.connect().await;
         let now = shown(&mut core, "one").await;
-        let engines = home.processes("qemu-system-x86_64");
+        let engines = home.engines();
         let known: Vec<u32> = now.pid.into_iter().collect();
         let running: Vec<u32> = engines.iter().map(Process::pid).collect();
         assert_eq!(running, known, "round {round}: what runs and what the core knows");
@@ -78,6 +78,25 @@ async fn a_core_that_is_killed_at_any_moment_of_a_start_never_lies_afterwards() 
         assert!(expected.contains(&now.state), "round {round}: {now:?}");
         process.kill().await;
     }
+}
+
+#[tokio::test]
+async fn an_engine_whose_core_was_killed_before_it_was_ready_is_not_lost() {
+    let home = Home::with_fake_qemu(&Script::obedient().on("start", Reaction::Delay(500)));
+    let process = home.core().await;
+    let mut core = home.connect().await;
+    make(&mut core, &bare("one")).await.unwrap();
+    let engine = tokio::select! {
+        started = core.start("one", None) => panic!("it was quicker: {started:?}"),
+        engine = until("its engine", || home.engines().pop()) => engine,
+    };
+    process.kill().await;
+    let _process = home.core().await;
+    let (mut core, _events) = connected(&home).await;
+    let now = shown(&mut core, "one").await;
+    assert_eq!((now.state, now.pid), (GuestState::Paused, Some(engine.pid())));
+    core.force_off("one").await.unwrap().unwrap();
+    home.no_engine().await;
 }
 
 #[tokio::test]
