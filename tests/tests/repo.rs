@@ -302,18 +302,25 @@ fn code_lines(source: &str) -> impl Iterator<Item = (usize, &str)> {
         .map(|(at, line)| (at + 1, line))
 }
 
-/// Does this source hand a text to gettext: a call, or a macro, of its family with a literal?
+/// Does this source hand a text to gettext: a call of its family with a literal, or of the translator `t`
+/// that the core's explanations are given?
 fn has_texts(source: &str) -> bool {
     let code: String = code_lines(source).flat_map(|(_, line)| [line, "\n"]).collect();
-    code.match_indices("gettext").any(|(at, name)| {
-        let rest = &code[at + name.len()..];
-        let rest = rest.strip_prefix("_f").unwrap_or(rest);
-        let rest = rest.strip_prefix('!').unwrap_or(rest);
+    let takes_literal = |rest: &str| {
         rest.strip_prefix('(').is_some_and(|inside| {
             let inside = inside.trim_start();
             ["\"", "r\"", "r#\""].iter().any(|opening| inside.starts_with(opening))
         })
-    })
+    };
+    let gettext = code.match_indices("gettext").any(|(at, name)| {
+        let rest = &code[at + name.len()..];
+        takes_literal(rest.strip_prefix("_f").unwrap_or(rest))
+    });
+    let translator = code.match_indices('t').any(|(at, name)| {
+        let part_of_a_name = |c: char| c.is_alphanumeric() || c == '_';
+        !code[..at].ends_with(part_of_a_name) && takes_literal(&code[at + name.len()..])
+    });
+    gettext || translator
 }
 
 /// The lines of a list that are neither empty nor comments.

@@ -6,12 +6,12 @@
 
 use super::config::Definition;
 use super::handle::{Answer, Handle, Request, engine_error};
+use super::launch::{ENGINE_EVENTS, find, launch};
 use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
 use super::view::{RunRecord, drive_name, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use crate::guest::registry::Context;
-use crate::serial;
 use crate::storage;
 use crate::{files, store};
 use hv_api::{Accelerator, Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
@@ -34,9 +34,6 @@ const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Requests that may wait for the task at once.
 const REQUESTS: usize = 32;
-
-/// News of an engine that may wait for the task at once.
-const ENGINE_EVENTS: usize = 64;
 
 /// What comes back from work beside the task.
 enum Internal {
@@ -650,42 +647,6 @@ impl Actor {
 /// Runs work beside the task, within the guest's span of the log.
 fn beside(work: impl Future<Output = ()> + 'static) -> AbortHandle {
     spawn_local(work.in_current_span()).abort_handle()
-}
-
-/// Looks for an engine that an earlier core left and that answered nobody when this one began: were it
-/// overlooked, the guest would run twice.
-pub async fn find(
-    context: &Context,
-    definition: &Definition,
-) -> Result<Option<(Adopted, mpsc::Receiver<EngineEvent>)>, Error> {
-    let run = context.run_files(definition);
-    if !run.folder.is_dir() {
-        return Ok(None);
-    }
-    let (sender, events) = mpsc::channel(ENGINE_EVENTS);
-    let found = context.engine.adopt(definition.id, &run, sender).await;
-    let found = found.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
-    Ok(found.map(|adopted| (adopted, events)))
-}
-
-async fn launch(
-    context: &Context,
-    definition: &Definition,
-    events: mpsc::Sender<EngineEvent>,
-) -> Result<(Arc<dyn Machine>, Accelerator), Error> {
-    let run = context.run_files(definition);
-    for folder in [&run.folder, &context.log_folder(definition.id)] {
-        hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
-    }
-    for log in &run.serial_logs {
-        serial::begin_log(log).map_err(|error| store::failed(log, &error))?;
-    }
-    let accelerator = context.accelerator.get().await.chosen;
-    let machine = definition.machine(&context.store.folder(definition.id), accelerator, run);
-    match context.engine.start(&machine, events).await {
-        Ok(machine) => Ok((machine, accelerator)),
-        Err(error) => Err(engine_error(&definition.name, Operation::Start, error)),
-    }
 }
 
 fn attach(relay: &Relay, guest: &str) -> Result<OwnedFd, Error> {

@@ -3,13 +3,13 @@
 //! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
-use super::actor;
 use super::config::{Definition, name_fault};
 use super::creation::{self, Resolved};
 use super::handle::{Handle, Request, engine_error};
 use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
+use super::{actor, launch};
 use crate::engine::{Engine, RunFiles};
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
@@ -428,7 +428,7 @@ fn same_name(one: &str, other: &str) -> bool {
 
 /// Starts a guest's task, with the engine that an earlier core left running, where there is one.
 async fn take_over(context: &Rc<Context>, definition: Definition) -> Handle {
-    let adopted = match actor::find(context, &definition).await {
+    let adopted = match launch::find(context, &definition).await {
         Ok(found) => found,
         Err(error) => {
             warn!(guest = %definition.id, ?error, "its engine may still run, but can't be taken over");

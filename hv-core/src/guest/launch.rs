@@ -1,0 +1,50 @@
+//! Finding or launching the engine of a guest.
+
+use super::config::Definition;
+use super::handle::engine_error;
+use super::registry::Context;
+use crate::engine::{Adopted, EngineEvent, Machine};
+use crate::{serial, store};
+use hv_api::{Accelerator, Error, Operation};
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+/// News of an engine that may wait for the guest's task at once.
+pub const ENGINE_EVENTS: usize = 64;
+
+/// Looks for an engine that an earlier core left and that answered nobody when this one began: were it
+/// overlooked, the guest would run twice.
+pub async fn find(
+    context: &Context,
+    definition: &Definition,
+) -> Result<Option<(Adopted, mpsc::Receiver<EngineEvent>)>, Error> {
+    let run = context.run_files(definition);
+    if !run.folder.is_dir() {
+        return Ok(None);
+    }
+    let (sender, events) = mpsc::channel(ENGINE_EVENTS);
+    let found = context.engine.adopt(definition.id, &run, sender).await;
+    let found = found.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
+    Ok(found.map(|adopted| (adopted, events)))
+}
+
+/// Launches an engine for a guest, with its logs begun anew; its CPUs stand.
+pub async fn launch(
+    context: &Context,
+    definition: &Definition,
+    events: mpsc::Sender<EngineEvent>,
+) -> Result<(Arc<dyn Machine>, Accelerator), Error> {
+    let run = context.run_files(definition);
+    for folder in [&run.folder, &context.log_folder(definition.id)] {
+        hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
+    }
+    for log in &run.serial_logs {
+        serial::begin_log(log).map_err(|error| store::failed(log, &error))?;
+    }
+    let accelerator = context.accelerator.get().await.chosen;
+    let machine = definition.machine(&context.store.folder(definition.id), accelerator, run);
+    match context.engine.start(&machine, events).await {
+        Ok(machine) => Ok((machine, accelerator)),
+        Err(error) => Err(engine_error(&definition.name, Operation::Start, error)),
+    }
+}
