@@ -11,10 +11,12 @@ resources/setup/deps.sh run test
 say "test: building"
 cargo build --workspace --bins --tests --locked
 say "test: running"
+# Tests of single widgets share a screen and a bus of their own; those of the whole program bring one each.
+alone=(dbus-run-session -- xvfb-run --auto-servernum --server-args "-screen 0 1280x1024x24")
 if command -v cargo-nextest >/dev/null; then
-  cargo nextest run --workspace --locked --no-fail-fast "$@"
+  "${alone[@]}" cargo nextest run --workspace --locked --no-fail-fast "$@"
   cargo test --workspace --doc --locked --quiet "$@"
 else
   say "test: cargo-nextest is not installed; using cargo test, which is slower"
-  cargo test --workspace --locked --no-fail-fast "$@"
+  "${alone[@]}" cargo test --workspace --locked --no-fail-fast "$@"
 fi
