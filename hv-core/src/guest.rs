@@ -1,10 +1,11 @@
 //! Guests: what each is (`config`), what it does (`state`, pure), what clients are told (`view`), who has
-//! which disk (`volumes`), the task that owns one (`actor`), the rest of the core's hold on it (`handle`),
-//! how its engine is found or launched (`launch`), how one is made (`creation`), and the list of all of
-//! them (`registry`).
+//! which disk (`volumes`), the task that owns one (`actor`) with what it needs of the core (`context`), the
+//! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made
+//! (`creation`), and the list of all of them (`registry`).
 
 pub mod actor;
 pub mod config;
+pub mod context;
 pub mod creation;
 pub mod handle;
 pub mod launch;

@@ -5,13 +5,13 @@
 //! client's answer is held until its wish has come true or can't any more.
 
 use super::config::Definition;
+use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
 use super::launch::{ENGINE_EVENTS, find, launch};
 use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
 use super::view::{RunRecord, drive_name, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
-use crate::guest::registry::Context;
 use crate::storage;
 use crate::{files, store};
 use hv_api::{Accelerator, Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};

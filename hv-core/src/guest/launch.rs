@@ -1,8 +1,8 @@
 //! Finding or launching the engine of a guest.
 
 use super::config::Definition;
+use super::context::Context;
 use super::handle::engine_error;
-use super::registry::Context;
 use crate::engine::{Adopted, EngineEvent, Machine};
 use crate::{serial, store};
 use hv_api::{Accelerator, Error, Operation};

@@ -4,13 +4,14 @@
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
 use super::config::{Definition, name_fault};
+use super::context::Context;
 use super::creation::{self, Resolved};
 use super::handle::{Handle, Request, engine_error};
 use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
-use crate::engine::{Engine, RunFiles};
+use crate::engine::Engine;
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
 use crate::job::Jobs;
@@ -21,7 +22,6 @@ use hv_api::{
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -35,52 +35,6 @@ const CPU_OVERCOMMIT: u32 = 4;
 
 /// The fewest CPUs that are allowed on any host, and the most that the machine can have.
 const CPU_LIMITS: (u32, u32) = (8, 255);
-
-/// What every guest's task needs of the rest of the core.
-pub struct Context {
-    /// The engine.
-    pub engine: Arc<dyn Engine>,
-    /// Definitions.
-    pub store: Store,
-    /// Folders.
-    pub folders: Folders,
-    /// The accelerator that guests get.
-    pub accelerator: Accelerators,
-    /// Who has which disk.
-    pub volumes: Volumes,
-    /// Where changes are told.
-    pub changes: broadcast::Sender<Change>,
-}
-
-impl std::fmt::Debug for Context {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Context").field("folders", &self.folders).finish_non_exhaustive()
-    }
-}
-
-impl Context {
-    /// The folder with a guest's sockets.
-    pub fn run_folder(&self, guest: GuestId) -> PathBuf {
-        self.folders.runtime.join("guests").join(guest.to_string())
-    }
-
-    /// The folder with a guest's logs.
-    pub fn log_folder(&self, guest: GuestId) -> PathBuf {
-        self.folders.state.join("guests").join(guest.to_string())
-    }
-
-    /// Where a guest's engine and serial ports write.
-    pub fn run_files(&self, definition: &Definition) -> RunFiles {
-        let logs = self.log_folder(definition.id);
-        RunFiles {
-            folder: self.run_folder(definition.id),
-            engine_log: logs.join("engine.log"),
-            serial_logs: (0..definition.serial_ports)
-                .map(|port| logs.join(format!("serial{port}.log")))
-                .collect(),
-        }
-    }
-}
 
 /// What stands at a guest's id.
 enum Entry {
@@ -501,7 +455,7 @@ impl Drop for Unstarted {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::engine::{Adopted, EngineError, EventSender, Machine, MachineConfig};
+    use crate::engine::{Adopted, EngineError, EventSender, Machine, MachineConfig, RunFiles};
     use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, KvmState, NameFault};
 
     /// An engine that is not installed.

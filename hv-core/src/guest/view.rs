@@ -1,7 +1,7 @@
 //! What clients are told of a guest, made from what it is and what it does.
 
 use super::config::Definition;
-use super::registry::Context;
+use super::context::Context;
 use super::state::State;
 use crate::engine::DiskFormat;
 use crate::{storage, store};

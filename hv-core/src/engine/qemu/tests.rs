@@ -348,8 +348,7 @@ async fn a_medium_that_the_guest_ejects_is_gone() {
     drop((qemu.start(config, sender).await.unwrap(), events));
 
     let folder = RunFolder::open(&config.run.folder).unwrap();
-    let stream = folder.connect(MONITOR).await.unwrap();
-    let process = owner(&stream).unwrap();
+    let (stream, process) = reach(&folder, config.run.serial_logs.len()).await.unwrap().unwrap();
     let (client, incoming) = Client::connect(stream, ADOPT_DEADLINE).await.unwrap();
     let client = Arc::new(client);
     let (sender, mut events) = mpsc::channel(64);
