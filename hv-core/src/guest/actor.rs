@@ -35,7 +35,8 @@ const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
 /// Requests that may wait for the task at once.
 const REQUESTS: usize = 32;
 
-/// What comes back from work beside the task.
+/// What comes back from work beside the task. Messages travel in boxes: a channel has room for 32 of them
+/// from the beginning, and a thousand guests that do nothing have two channels each.
 enum Internal {
     /// A launch has ended.
     Launched(Result<(Arc<dyn Machine>, Accelerator), Error>),
@@ -65,7 +66,7 @@ struct Actor {
     machine: watch::Sender<Option<Arc<dyn Machine>>>,
     info: watch::Sender<Arc<GuestInfo>>,
     events: Option<mpsc::Receiver<EngineEvent>>,
-    internal: mpsc::UnboundedSender<Internal>,
+    internal: mpsc::UnboundedSender<Box<Internal>>,
     launch: Option<AbortHandle>,
     launch_error: Option<Error>,
     ending_deadline: Option<Instant>,
@@ -114,8 +115,8 @@ pub fn spawn(
 impl Actor {
     async fn run(
         mut self,
-        mut requests: mpsc::Receiver<Request>,
-        mut internal: mpsc::UnboundedReceiver<Internal>,
+        mut requests: mpsc::Receiver<Box<Request>>,
+        mut internal: mpsc::UnboundedReceiver<Box<Internal>>,
     ) {
         loop {
             let deadline = self.ending_deadline;
@@ -123,9 +124,9 @@ impl Actor {
                 // What an engine said is heard before what it is asked next.
                 biased;
                 event = next(&mut self.events) => self.engine_event(event),
-                Some(news) = internal.recv() => self.internal_news(news),
+                Some(news) = internal.recv() => self.internal_news(*news),
                 () = sleep_until(deadline) => self.happen(Happening::EndingOverdue),
-                request = requests.recv() => match request {
+                request = requests.recv() => match request.map(|request| *request) {
                     None => return,
                     Some(Request::Delete { disks, answer }) => {
                         let result = self.delete(disks);
@@ -262,14 +263,16 @@ impl Actor {
                     Effect::Launch | Effect::AbandonLaunch | Effect::Kill => Ok(()),
                 };
                 match result {
-                    Ok(()) if effect == Effect::PressPower => drop(internal.send(Internal::PowerPressed)),
+                    Ok(()) if effect == Effect::PressPower => {
+                        drop(internal.send(Box::new(Internal::PowerPressed)));
+                    }
                     Ok(()) => {}
                     Err(error) => {
                         if error == EngineError::Gone {
                             // Its last words are on their way, and say more.
                             tokio::time::sleep(LAST_WORDS_DEADLINE).await;
                         }
-                        drop(internal.send(Internal::EffectFailed(effect, error, machine)));
+                        drop(internal.send(Box::new(Internal::EffectFailed(effect, error, machine))));
                         return;
                     }
                 }
@@ -289,7 +292,7 @@ impl Actor {
                 Ok(None) => Internal::Launched(launch(&context, &definition, events).await),
                 Err(error) => Internal::Launched(Err(error)),
             };
-            drop(internal.send(news));
+            drop(internal.send(Box::new(news)));
         });
         self.launch = Some(launch);
     }
@@ -546,7 +549,12 @@ impl Actor {
                         }
                         other => engine_error(&name, operation, other),
                     });
-                    drop(internal.send(Internal::MediumChanged { drive: index, medium, result, answer }));
+                    drop(internal.send(Box::new(Internal::MediumChanged {
+                        drive: index,
+                        medium,
+                        result,
+                        answer,
+                    })));
                 });
             }
             None if self.state.is_down() => {
@@ -600,7 +608,7 @@ impl Actor {
             beside(async move {
                 let opened = Relay::open(machine).await;
                 let result = opened.map_err(|error| engine_error(&name, Operation::OpenDisplay, error));
-                drop(internal.send(Internal::DisplayOpened(result)));
+                drop(internal.send(Box::new(Internal::DisplayOpened(result))));
             });
         }
     }

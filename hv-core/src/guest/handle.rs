@@ -39,7 +39,7 @@ pub enum Request {
 /// The rest of the core's hold on a guest's task.
 #[derive(Clone)]
 pub struct Handle {
-    pub(super) requests: mpsc::Sender<Request>,
+    pub(super) requests: mpsc::Sender<Box<Request>>,
     pub(super) info: watch::Receiver<Arc<GuestInfo>>,
     pub(super) machine: MachineWatch,
 }
@@ -70,7 +70,7 @@ impl Handle {
     pub async fn ask<T>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T, Error> {
         let gone = || Error::GuestNotFound { guest: self.info().name.clone() };
         let (answer, answered) = oneshot::channel();
-        self.requests.send(request(answer)).await.map_err(|_gone| gone())?;
+        self.requests.send(Box::new(request(answer))).await.map_err(|_gone| gone())?;
         answered.await.map_err(|_gone| gone())?
     }
 }
