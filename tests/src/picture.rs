@@ -37,10 +37,9 @@ impl Picture {
         self.pixels.iter().collect::<BTreeSet<_>>().len()
     }
 
-    /// The part of it, 0–1, that has this colour.
-    pub fn share(&self, colour: [u8; 3]) -> f64 {
-        let count = self.pixels.iter().filter(|pixel| **pixel == colour).count();
-        count as f64 / self.pixels.len() as f64
+    /// How many of its pixels have a colour (red, green, blue) that fits.
+    pub fn count(&self, fits: impl Fn([u8; 3]) -> bool) -> usize {
+        self.pixels.iter().filter(|pixel| fits(**pixel)).count()
     }
 
     /// How many pixels differ; all where the sizes do.
