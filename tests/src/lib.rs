@@ -6,6 +6,7 @@
 //! - [`Script`] tells `fake-qemu`, a program of this package that stands where QEMU would, how to misbehave;
 //!   a real `hv-core` is then none the wiser.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
+//! - [`ui`] is the window, operated as a person does.
 //!
 //! Nothing here knows what is tested; assertions are left to the tiers.
 #![expect(clippy::missing_panics_doc, reason = "what a test can't go on without, it panics over")]
@@ -16,6 +17,7 @@ mod follower;
 mod home;
 mod picture;
 mod process;
+pub mod ui;
 
 pub use fake_qemu::{Reaction, Script};
 pub use follower::Follower;
