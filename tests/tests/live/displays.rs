@@ -85,7 +85,7 @@ async fn what_is_typed_arrives() {
     .await;
     home.hv(["key", "grub", "c"]).await.done();
     let before = until("the prompt", |lit| (500..12_000).contains(&lit)).await;
-    home.hv(["type", "grub", "echo ########################################"]).await.done();
+    home.hv(["type", "grub", "echo WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW"]).await.done();
     let grown = |by: usize, than: &Picture| {
         let than = lit(than) + by;
         let home = &home;
