@@ -42,6 +42,17 @@ impl Picture {
         self.pixels.iter().filter(|pixel| fits(**pixel)).count()
     }
 
+    /// A part of it; where it reaches beyond the edge, only what is there.
+    pub fn part(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
+        let (width, height) =
+            (width.min(self.width.saturating_sub(x)), height.min(self.height.saturating_sub(y)));
+        let line = |line: u32| {
+            let start = ((y + line) * self.width + x) as usize;
+            self.pixels[start..start + width as usize].iter().copied()
+        };
+        Self { width, height, pixels: (0..height).flat_map(line).collect() }
+    }
+
     /// How many pixels differ; all where the sizes do.
     pub fn difference(&self, other: &Self) -> usize {
         if (self.width, self.height) != (other.width, other.height) {

@@ -18,6 +18,8 @@ pub enum Role {
     Label,
     List,
     ListItem,
+    /// What opens from a button.
+    Menu,
     MenuItem,
     PageTab,
     /// A box.
@@ -47,6 +49,7 @@ impl From<u32> for Role {
             29 => Self::Label,
             31 => Self::List,
             32 => Self::ListItem,
+            33 => Self::Menu,
             35 => Self::MenuItem,
             37 => Self::PageTab,
             39 => Self::Panel,

@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -153,6 +154,19 @@ impl Desktop {
         number
     }
 
+    /// Runs `hv`, which succeeds, and returns the JSON objects that it prints.
+    pub async fn hv(&self, words: &[&str]) -> Vec<serde_json::Value> {
+        let ran = self.home().hv(["--json"].iter().chain(words)).await;
+        assert_eq!(ran.code, 0, "hv {words:?}: {} {}", ran.out, ran.err);
+        ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// The state of a guest as `hv` says it.
+    pub async fn state(&self, guest: &str) -> String {
+        let shown = self.hv(&["show", guest]).await;
+        shown[0]["state"].as_str().expect("a state").to_owned()
+    }
+
     /// The window with this title.
     pub const fn window<'a>(&'a self, title: &'a str) -> Place<'a> {
         Place::new(self, Some(title))
@@ -191,15 +205,14 @@ impl Desktop {
     /// # Panics
     /// When that takes too long, with `what`.
     pub async fn until<T>(&self, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-        self.patience(what, async {
-            loop {
-                if let Some(found) = look().await {
-                    return found;
-                }
-                tokio::time::sleep(LOOK).await;
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look().await {
+                return found;
             }
-        })
-        .await
+            assert!(begun.elapsed() < PATIENCE, "waited {} s in vain for {what}", PATIENCE.as_secs());
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Leaves a picture of the screen and what is on it beside `path`, and prints where.

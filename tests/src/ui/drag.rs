@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 const SOURCE: &str = r#"
 import sys, gi
 gi.require_version("Gtk", "4.0")
+gi.require_version("Gdk", "4.0")
 from gi.repository import Gdk, Gio, GLib, Gtk
 
 class Source(Gtk.Application):

@@ -2,6 +2,7 @@
 //! only way.
 
 use super::Desktop;
+use crate::Picture;
 use std::path::Path;
 
 /// An area of the screen, in pixels.
@@ -106,6 +107,15 @@ impl Desktop {
     /// Presses and lets go the pointer's first button.
     pub async fn click(&self, x: i32, y: i32) {
         self.xdotool(&["mousemove", &x.to_string(), &y.to_string(), "click", "1"]).await.expect("a click");
+    }
+
+    /// What is on this part of the screen now.
+    pub async fn picture(&self, area: Rect) -> Picture {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("screen.png");
+        self.screenshot(&file).await;
+        let side = |length: i32| u32::try_from(length).unwrap_or(0);
+        Picture::read(&file).part(side(area.x), side(area.y), side(area.width), side(area.height))
     }
 
     /// Takes a picture of the whole screen.

@@ -5,6 +5,7 @@ use super::bus::{Id, Role, State, States};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use std::fmt::Write;
 use zbus::Connection;
+use zbus::zvariant::OwnedObjectPath;
 
 /// Deeper than any window that a person could use.
 const DEPTH_LIMIT: usize = 100;
@@ -93,33 +94,36 @@ impl Node {
         .boxed()
     }
 
-    /// Takes out the pages of a stack that were in sight once: to GTK before 4.10 they still have the
-    /// place that they had. What lies there now is asked of the toolkit.
+    /// Takes out what was in sight once, as a stack's pages and closed menus: to GTK before 4.10 they still
+    /// have the place that they had.
     fn keep_what_is_in_sight<'a>(&'a mut self, bus: &'a Connection, window: &'a Id) -> BoxFuture<'a, ()> {
         async move {
             let areas: Vec<_> = self.children.iter().map(|child| child.area).collect();
             for (index, mut child) in std::mem::take(&mut self.children).into_iter().enumerate() {
-                let crowded =
-                    areas.iter().enumerate().any(|(other, area)| other != index && child.area.meets(*area));
-                if crowded && !child.is_met(bus, window, self.area).await {
-                    continue;
+                let mut others = areas.iter().enumerate().filter(|(other, _)| *other != index);
+                let crowded = others.any(|(_, area)| child.area.meets(*area));
+                let in_sight = if child.role == Role::Menu {
+                    self.is(State::Expanded)
+                } else {
+                    !crowded || child.is_met(bus, window, self.area).await
+                };
+                if in_sight {
+                    child.keep_what_is_in_sight(bus, window).await;
+                    self.children.push(child);
                 }
-                child.keep_what_is_in_sight(bus, window).await;
-                self.children.push(child);
             }
         }
         .boxed()
     }
 
-    /// Whether it, or something in it, is met at any of several points of its area.
+    /// Whether it, or something in it, is what the pointer meets at one of several points of its area.
     async fn is_met(&self, bus: &Connection, window: &Id, clip: Rect) -> bool {
         let area = self.area.common(clip);
         for (across, down) in [(2, 2), (1, 1), (3, 1), (1, 3), (3, 3), (2, 1), (2, 3), (1, 2), (3, 2)] {
             let at = (area.x + area.width * across / 4, area.y + area.height * down / 4);
-            let found: zbus::Result<(String, zbus::zvariant::OwnedObjectPath)> =
+            let found: zbus::Result<((String, OwnedObjectPath),)> =
                 window.call(bus, "Component.GetAccessibleAtPoint", &(at.0, at.1, IN_WINDOW)).await;
-            let Ok((_, path)) = found else { continue };
-            if self.all().any(|node| node.id.path == path) {
+            if found.is_ok_and(|((_, path),)| self.all().any(|node| node.id.path == path)) {
                 return true;
             }
         }

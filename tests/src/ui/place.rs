@@ -2,6 +2,9 @@
 
 use super::{Desktop, Id, Node, Rect, Role, State};
 
+/// What can be pressed.
+const PRESSED: [Role; 5] = [Role::Button, Role::ToggleButton, Role::PageTab, Role::CheckBox, Role::MenuItem];
+
 /// A place to look in.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
@@ -50,6 +53,12 @@ impl<'a> Place<'a> {
         self.until(&format!("the words {words:?}"), |tree| tree.label(words).cloned()).await
     }
 
+    /// Chooses an entry of the menu behind a button.
+    pub async fn choose(&self, button: &str, entry: &str) {
+        self.press(button).await;
+        self.press(entry).await;
+    }
+
     /// Waits until nothing is and is called so any more.
     pub async fn lost(&self, role: Role, name: &str) {
         let what = format!("the end of {role:?} {name:?}");
@@ -63,13 +72,9 @@ impl<'a> Place<'a> {
 
     /// Waits for a button that can be pressed, and presses it.
     pub async fn press(&self, name: &str) {
-        self.press_any(&[Role::Button, Role::ToggleButton, Role::PageTab, Role::CheckBox], name).await;
-    }
-
-    async fn press_any(&self, roles: &[Role], name: &str) {
         let what = format!("{name:?} to be pressed");
         let node = self.until(&what, |tree| {
-            let mut found = tree.all().filter(|node| roles.contains(&node.role) && node.name == name);
+            let mut found = tree.all().filter(|node| PRESSED.contains(&node.role) && node.name == name);
             found.find(|node| node.is(State::Sensitive)).cloned()
         });
         self.act_on(&node.await).await;

@@ -1,0 +1,56 @@
+//! The New Guest window: files that come from outside, and what is wrong with them.
+
+use crate::{DISC, disc_is_missing, visit};
+use hv_tests::ui::{Desktop, Role, State};
+use hv_tests::{program, within};
+
+/// Launches the window again with a file, as a file manager does, and waits until that process has ended.
+async fn launch_again(desktop: &Desktop, file: &str) {
+    let mut second = desktop.command(program("guesthouse"));
+    let status = within("the second launch's end", second.arg(file).status()).await.expect("it runs");
+    assert!(status.success(), "the second launch ended with {status}");
+}
+
+#[tokio::test]
+async fn a_second_launch_hands_its_file_to_the_window_that_is_open() {
+    if disc_is_missing() {
+        return;
+    }
+    visit("wizard", async |desktop| {
+        desktop.hv(&["create", "Taken", "--empty", "--no-disk"]).await;
+        desktop.open::<&str>([]);
+        desktop.window("Guesthouse").says("No Guest Selected").await;
+        launch_again(desktop, DISC).await;
+
+        let form = desktop.window("New Guest");
+        form.says("grub-rescue-cdrom.iso").await;
+        let can_create = |possible: bool| {
+            form.until(if possible { "the way to be free" } else { "the way to be barred" }, move |tree| {
+                let create = tree.find(Role::Button, "Create")?;
+                (create.is(State::Sensitive) == possible).then_some(())
+            })
+        };
+        can_create(true).await;
+        form.write("Name", "Taken").await;
+        form.says("Another guest has this name already.").await;
+        can_create(false).await;
+        form.write("Name", "Free").await;
+        can_create(true).await;
+        form.write("Memory", "much").await;
+        form.says("Write the memory as a number and a unit").await;
+        can_create(false).await;
+        form.press("Close").await;
+        form.closed().await;
+
+        launch_again(desktop, &desktop.home().text("no-such.iso")).await;
+        form.until("that the file is missing", |tree| tree.label("no-such.iso").map(|_said| ())).await;
+        form.press("Close").await;
+        form.closed().await;
+
+        let text = desktop.home().file("notes.iso", "This is no disc at all.\n".repeat(200));
+        launch_again(desktop, &text).await;
+        form.says("neither a disc image nor a known disk image").await;
+        assert_eq!(desktop.hv(&["list"]).await.len(), 1, "nothing was made");
+    })
+    .await;
+}
