@@ -13,18 +13,9 @@ async fn an_installer_is_seen_and_answered_on_the_serial_console() {
     let Some(kernel) = installed("debian-installer-12-netboot-amd64", &[&kernel]) else { return };
     let initrd = format!("{FOLDER}/initrd.gz");
     let home = Home::new();
+    // With less memory it begins with a dialog about that.
     let mut create = home.command(hv_tests::program("hv"));
-    create.args([
-        "create",
-        "debian",
-        "--no-disk",
-        "--memory",
-        "512MiB",
-        "--cpus",
-        "1",
-        "--start",
-        "--kernel",
-    ]);
+    create.args(["create", "debian", "--no-disk", "--memory", "1GiB", "--cpus", "1", "--start", "--kernel"]);
     create.arg(kernel).args(["--initrd", &initrd, "--append", "console=ttyS0"]);
     home.run(&mut create).await.done();
     let dialog = async |title: &str| {
