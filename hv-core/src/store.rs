@@ -2,18 +2,23 @@
 //!
 //! Every write is whole or not at all: a temporary file beside it, flushed, renamed over it, and the
 //! folder flushed. A guest in the making has a folder whose name begins with `.new-`, which becomes the
-//! guest's own by a rename as the very last step; what an interrupted creation left is swept up here.
+//! guest's own by a rename as the very last step, and one that is deleted with its disks gets such a name
+//! back as the first; what an interruption left is swept up here.
 
 use crate::guest::config::{Definition, ReadError};
 use hv_api::{DefinitionFault, Error, GuestId};
+use rustix::fs::OFlags;
 use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 
 const DEFINITION: &str = "guest.toml";
 const NEW: &str = ".new-";
+
+/// More than any definition has, in bytes.
+const LONGEST: u64 = 1 << 20;
 
 /// The folder with all guests.
 #[derive(Debug, Clone)]
@@ -55,8 +60,8 @@ impl Store {
         self.folder(guest).join(DEFINITION)
     }
 
-    /// Reads all guests, and sweeps up what interrupted creations left. Folders that are not named by an
-    /// id are not ours and are left alone.
+    /// Reads all guests, and sweeps up what was interrupted. Folders that are not named by an id are not
+    /// ours and are left alone, as are those without a definition: they hold the disks of deleted guests.
     pub fn load(&self) -> Result<Vec<Loaded>, Error> {
         let mut guests = Vec::new();
         let entries = fs::read_dir(&self.guests).map_err(|error| failed(&self.guests, &error))?;
@@ -65,11 +70,13 @@ impl Store {
             let name = entry.file_name();
             let Some(name) = name.to_str() else { continue };
             if name.starts_with(NEW) {
-                info!(folder = name, "sweeping up a creation that was interrupted");
+                info!(folder = name, "sweeping up a creation or deletion that was interrupted");
                 if let Err(error) = fs::remove_dir_all(entry.path()) {
                     warn!(folder = name, %error, "it could not be swept up, leaving it");
                 }
-            } else if let Ok(id) = name.parse() {
+            } else if let Ok(id) = name.parse()
+                && fs::symlink_metadata(self.definition_file(id)).is_ok()
+            {
                 guests.push(Loaded { id, definition: self.read(id) });
             }
         }
@@ -77,7 +84,7 @@ impl Store {
     }
 
     fn read(&self, guest: GuestId) -> Result<Definition, Unreadable> {
-        let text = fs::read_to_string(self.definition_file(guest))
+        let text = read_text(&self.definition_file(guest))
             .map_err(|error| Unreadable { fault: DefinitionFault::Unreadable, detail: error.to_string() })?;
         let definition = Definition::read(&text).map_err(|error| {
             let fault = match error {
@@ -110,19 +117,23 @@ impl Store {
     /// Deletes a guest: its whole folder, or, with `keep_disks`, its definition only.
     pub fn delete(&self, guest: GuestId, keep_disks: bool) -> Result<(), Error> {
         let folder = self.folder(guest);
-        let file = self.definition_file(guest);
-        // The definition goes first: what is interrupted after that leaves files but no guest.
-        match fs::remove_file(&file) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&file, &error)),
-            _ => {}
-        }
         if keep_disks {
+            let file = self.definition_file(guest);
+            match fs::remove_file(&file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&file, &error)),
+                _ => {}
+            }
             // Gone if nothing else is in it; where a disk is, the folder stays for it.
             let _ = fs::remove_dir(&folder);
-            Ok(())
-        } else {
-            fs::remove_dir_all(&folder).map_err(|error| failed(&folder, &error))
+            return Ok(());
         }
+        // With this step it is no guest any more; what is interrupted later is swept up at the next start.
+        let doomed = self.guests.join(format!("{NEW}{guest}"));
+        fs::rename(&folder, &doomed).map_err(|error| failed(&folder, &error))?;
+        if let Err(error) = fs::remove_dir_all(&doomed) {
+            warn!(folder = %doomed.display(), %error, "a deleted guest's folder stays until the next start");
+        }
+        Ok(())
     }
 }
 
@@ -159,6 +170,19 @@ impl Drop for Draft {
             warn!(folder = %self.folder.display(), %error, "a creation could not be cleaned up, leaving it");
         }
     }
+}
+
+/// The text in a regular file, which must not be longer than any definition.
+fn read_text(path: &Path) -> io::Result<String> {
+    // Without waiting, should somebody have put a pipe there.
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() || found.len() > LONGEST {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file, or far too long"));
+    }
+    let mut text = String::new();
+    file.take(LONGEST).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Replaces a file's content, all or nothing.
@@ -238,8 +262,38 @@ mod tests {
         assert_eq!(loaded[0].definition, Ok(definition(id)));
         store.delete(id, true).unwrap();
         assert_eq!(names(&store.folder(id)), ["disk0.qcow2"]);
+        // Disks that were kept are no guest, today and after the next start.
+        assert!(store.load().unwrap().is_empty());
         store.delete(id, false).unwrap();
         assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_deletion_that_can_not_begin_leaves_the_guest_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let id = GuestId::random();
+        store.begin(id).unwrap().keep(&definition(id)).unwrap();
+        // What stands in the way of the folder's rename.
+        fs::create_dir(folder.path().join(format!("{NEW}{id}"))).unwrap();
+        fs::write(folder.path().join(format!("{NEW}{id}/file")), "").unwrap();
+        assert!(store.delete(id, false).is_err());
+        assert_eq!(store.read(id), Ok(definition(id)));
+    }
+
+    #[test]
+    fn only_a_file_of_reasonable_length_is_a_definition() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().to_owned());
+        let id = GuestId::random();
+        store.begin(id).unwrap().keep(&definition(id)).unwrap();
+        let file = store.definition_file(id);
+        File::create(&file).unwrap().set_len(1 << 40).unwrap();
+        assert_eq!(store.read(id).unwrap_err().fault, DefinitionFault::Unreadable);
+        fs::remove_file(&file).unwrap();
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(store.read(id).unwrap_err().fault, DefinitionFault::Unreadable);
     }
 
     #[test]
