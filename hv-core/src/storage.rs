@@ -1,7 +1,7 @@
 //! Volumes: making them, and knowing whether two paths are the same one.
 
 use crate::engine::DiskFormat;
-use crate::store;
+use crate::{files, store};
 use hv_api::{ByteSize, Error};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -48,9 +48,9 @@ pub async fn create_volume(path: &Path, size: ByteSize) -> Result<(), Error> {
 
 /// The size that a guest sees of a volume; nothing where it can't be read.
 pub fn volume_size(path: &Path, format: DiskFormat) -> Option<ByteSize> {
-    let mut file = std::fs::File::open(path).ok()?;
+    let (mut file, length) = files::open_readable(path).ok()?;
     match format {
-        DiskFormat::Raw => Some(ByteSize::bytes(file.metadata().ok()?.len())),
+        DiskFormat::Raw => Some(ByteSize::bytes(length)),
         DiskFormat::Qcow2 => {
             let mut header = [0; 32];
             file.read_exact(&mut header).ok()?;
@@ -90,6 +90,15 @@ mod tests {
     async fn a_volume_in_a_place_that_is_not_there_is_refused_with_the_place() {
         let error = create_volume(Path::new("/nonexistent/disk"), ByteSize::gib(1)).await.unwrap_err();
         assert!(matches!(error, Error::StoreFailed { path, .. } if path == "/nonexistent/disk"));
+    }
+
+    #[test]
+    fn a_pipe_in_place_of_a_volume_has_no_size() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(volume_size(&path, DiskFormat::Raw), None);
     }
 
     #[test]
