@@ -6,6 +6,7 @@
 //! whatever it was waiting for.
 
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -196,6 +197,10 @@ impl<R: ReadHalf, W: WriteHalf> Peer<R, W> {
             self.received.extend_from_slice(&buffer[..read.bytes_read()]);
             let fds = read.take_fds();
             if !fds.is_empty() {
+                // The library takes them as they come; an engine that is started now must not have them.
+                for fd in &fds {
+                    rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC)?;
+                }
                 // Linux ends a read with the write that carried descriptors, so the last byte is of it.
                 self.fds.push((self.received.len() - 1, fds));
                 if self.fds.iter().map(|(_, fds)| fds.len()).sum::<usize>() > FD_LIMIT {

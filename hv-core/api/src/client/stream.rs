@@ -1,6 +1,7 @@
 //! The socket beneath a connection. It reads ahead: zlink asks for 256 bytes at a time, which would cost
 //! a system call each, thousands of them for a long list.
 
+use rustix::io::FdFlags;
 use std::os::fd::OwnedFd;
 use tokio::net::UnixStream;
 use zlink::connection::PassedCredentials;
@@ -62,6 +63,11 @@ impl<R: socket::ReadHalf> socket::ReadHalf for ReadHalf<R> {
             (self.start, self.end) = (0, result.bytes_read());
             self.credentials = result.take_credentials();
             self.fds = result.into_fds();
+            for fd in &self.fds {
+                // The library takes them as they come; a program that is started must not have them.
+                rustix::io::fcntl_setfd(fd, FdFlags::CLOEXEC)
+                    .map_err(|error| zlink::Error::Io(error.into()))?;
+            }
         }
         let count = buffer.len().min(self.end - self.start);
         buffer[..count].copy_from_slice(&self.buffer[self.start..self.start + count]);
@@ -85,11 +91,15 @@ mod tests {
     }
 
     /// What is received until the other end closes: each text's length and how many descriptors came.
+    /// None of them goes on to a program that is started.
     async fn received(stream: UnixStream) -> Vec<(usize, usize)> {
         let mut connection = zlink::Connection::new(Stream::try_from(stream).expect("a socket"));
         let mut received = Vec::new();
         while let Ok((reply, fds)) = connection.receive_reply::<Text, crate::Error>().await {
             let text = reply.expect("no error").into_parameters().expect("parameters").text;
+            for fd in &fds {
+                assert_eq!(rustix::io::fcntl_getfd(fd), Ok(FdFlags::CLOEXEC));
+            }
             received.push((text.len(), fds.len()));
         }
         received
