@@ -9,6 +9,7 @@ use hv_core::engine::qemu::Qemu;
 use hv_core::host::{self, Accelerators, Folders};
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,23 +48,43 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> Result<(), StartError> {
-    let folders = Folders::from_env().map_err(|error| StartError::Folders(std::io::Error::other(error)))?;
-    folders.create().map_err(StartError::Folders)?;
+    close_inherited();
     // Whatever is made from here on is for this user only.
     rustix::process::umask(rustix::fs::Mode::from_bits_truncate(0o077));
+    let folders = Folders::from_env().map_err(|error| StartError::Folders(std::io::Error::other(error)))?;
+    folders.create().map_err(StartError::Folders)?;
     open_log(&folders.state.join("hv-core.log"));
     let socket = options.socket.unwrap_or_else(hv_api::paths::socket);
     let program = std::env::current_exe().map_err(StartError::Folders)?;
     let accelerator = Accelerators::probed(program, folders.state.join("accelerator.json"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Folders)?;
-    tokio::task::LocalSet::new().block_on(&runtime, async {
+    let result = tokio::task::LocalSet::new().block_on(&runtime, async {
         let engine = Arc::new(Qemu::new("qemu-system-x86_64"));
         let daemon = Daemon::start(engine, folders, accelerator, socket).await?;
         say("listening");
         daemon.run().await;
         Ok(())
-    })
+    });
+    // A thread that hangs in some far file system must not hold up the end.
+    runtime.shutdown_background();
+    result
+}
+
+/// Closes what the client that started the core had open beyond the standard streams. The core outlives
+/// its client, and engines outlive the core: whoever waits for the end of a pipe or for a lock that came
+/// along would wait for them.
+fn close_inherited() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers: Vec<i32> = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // SAFETY: nothing in this program has opened anything yet, so nobody owns these. That of the
+        // folder itself is closed already, and to close it again does nothing.
+        #[expect(unsafe_code, reason = "descriptors that came from another program have no owner here")]
+        unsafe {
+            rustix::io::close(number);
+        }
+    }
 }
 
 /// Says one line to whoever started the core, and nothing more: it may be gone any time.
@@ -81,11 +102,19 @@ fn say(line: &str) {
 fn open_log(path: &Path) {
     let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    if std::io::stderr().is_terminal() || std::env::var_os("JOURNAL_STREAM").is_some() {
+    if std::io::stderr().is_terminal() || is_journal(std::io::stderr()) {
         builder.with_writer(std::io::stderr).init();
     } else if let Ok(file) = log_file(path) {
         builder.with_ansi(false).with_writer(Arc::new(file)).init();
     }
+}
+
+/// Whether the journal reads this. The variable alone does not tell: whatever a session's programs start
+/// inherits it, with other streams.
+fn is_journal(stream: impl AsFd) -> bool {
+    let Ok(found) = rustix::fs::fstat(stream) else { return false };
+    let journal = format!("{}:{}", found.st_dev, found.st_ino);
+    std::env::var("JOURNAL_STREAM").is_ok_and(|named| named == journal)
 }
 
 fn log_file(path: &Path) -> std::io::Result<File> {
