@@ -4,7 +4,7 @@ mod stream;
 
 pub use stream::Stream;
 
-use crate::{Error, paths};
+use crate::Error;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -18,8 +18,11 @@ pub type Connection = zlink::Connection<Stream>;
 /// How long a core that was started may take until it answers.
 const START_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long a new core waits between two attempts to reach one that another client has just started.
+/// How long to wait between two attempts to reach a core that another client has just started.
 const RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long that one may take until it listens. After that it is taken for one that has ended meanwhile.
+const LISTEN_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Why the core can't be reached.
 #[derive(Debug, thiserror::Error)]
@@ -97,20 +100,39 @@ pub async fn connect_or_start(socket: &Path) -> Result<Connection, ConnectError>
         Err(ConnectError::NotRunning { .. }) => {}
         other => return other,
     }
-    let start = socket.to_owned();
+    connect_to_new(core_program(), socket).await
+}
+
+/// Starts the core and connects to it, or to the one that another client has started.
+async fn connect_to_new(program: PathBuf, socket: &Path) -> Result<Connection, ConnectError> {
     let begun = Instant::now();
-    let answer = tokio::task::spawn_blocking(move || start_core(&start)).await;
-    answer.map_err(|error| ConnectError::NotStartable {
-        program: core_program(),
-        source: io::Error::other(error),
-    })??;
-    // Who started first listens within a moment of taking the lock; the others wait for that moment.
     loop {
-        match connect(socket).await {
-            Err(ConnectError::NotRunning { .. }) if begun.elapsed() < START_DEADLINE => {
-                tokio::time::sleep(RETRY_PAUSE).await;
+        let (starting, listening) = (program.clone(), socket.to_owned());
+        let start = tokio::task::spawn_blocking(move || start_core(&starting, &listening));
+        // A core listens before it looks after its guests, so one that has no word yet may be called.
+        if let Ok(answer) = tokio::time::timeout(START_DEADLINE, start).await {
+            let not_startable = |error| ConnectError::NotStartable {
+                program: program.clone(),
+                source: io::Error::other(error),
+            };
+            answer.map_err(not_startable)??;
+        }
+        // Who started first listens within a moment of taking the lock; the others wait for that moment.
+        // One that was about to end when it was asked never listens again, and another is started.
+        let started = Instant::now();
+        loop {
+            match connect(socket).await {
+                Err(error @ ConnectError::NotRunning { .. }) => {
+                    if begun.elapsed() >= START_DEADLINE {
+                        return Err(error);
+                    }
+                    if started.elapsed() >= LISTEN_DEADLINE {
+                        break;
+                    }
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                other => return other,
             }
-            other => return other,
         }
     }
 }
@@ -121,21 +143,21 @@ fn core_program() -> PathBuf {
     beside.filter(|program| program.is_file()).unwrap_or_else(|| PathBuf::from("hv-core"))
 }
 
-/// Starts the core in a session of its own and waits for its word that it listens, or that another
-/// one does already.
-fn start_core(socket: &Path) -> Result<(), ConnectError> {
-    let program = core_program();
-    let not_startable = |source| ConnectError::NotStartable { program: program.clone(), source };
-    let mut command = Command::new(&program);
+/// Starts the core in a process group of its own, which no key of a terminal reaches, and waits for its
+/// word that it listens, or that another one does already.
+fn start_core(program: &Path, socket: &Path) -> Result<(), ConnectError> {
+    let not_startable = |source| ConnectError::NotStartable { program: program.to_owned(), source };
+    let mut command = Command::new(program);
+    // Always named: the core's own idea of it may be another, by a variable of this program's.
+    let socket = std::path::absolute(socket).map_err(not_startable)?;
     command
+        .arg("--socket")
+        .arg(socket)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .current_dir("/")
         .process_group(0);
-    if socket != paths::runtime_folder().join("core") {
-        command.arg("--socket").arg(socket);
-    }
     let mut core = command.spawn().map_err(not_startable)?;
     let mut words = String::new();
     if let Some(output) = core.stdout.take() {
@@ -145,6 +167,26 @@ fn start_core(socket: &Path) -> Result<(), ConnectError> {
     std::thread::spawn(move || core.wait());
     match words.trim() {
         "listening" | "already running" => Ok(()),
-        other => Err(ConnectError::Ended { program, words: other.to_owned() }),
+        other => Err(ConnectError::Ended { program: program.to_owned(), words: other.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    /// Where the core that answers "already running" is just ending, nothing listens after it.
+    #[tokio::test]
+    async fn a_core_that_ended_while_it_was_asked_for_is_started_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (ready, socket) = (folder.path().join("ready"), folder.path().join("core"));
+        let _core = tokio::net::UnixListener::bind(&ready).expect("a socket");
+        let program = folder.path().join("hv-core");
+        let script = "#!/bin/sh\ncd ${0%/*}\nif mkdir asked 2>/dev/null; then echo already running\n\
+            else mv ready core; echo listening; fi\n";
+        std::fs::write(&program, script).expect("a script");
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).expect("a mode");
+        connect_to_new(program, &socket).await.expect("it is there");
     }
 }
