@@ -7,14 +7,14 @@
 use super::config::Definition;
 use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
-use super::launch::{ENGINE_EVENTS, find, launch};
+use super::launch::{Launched, find, launch};
 use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
 use super::view::{RunRecord, drive_name, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use crate::storage;
 use crate::{files, store};
-use hv_api::{Accelerator, Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
+use hv_api::{Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -39,7 +39,7 @@ const REQUESTS: usize = 32;
 /// from the beginning, and a thousand guests that do nothing have two channels each.
 enum Internal {
     /// A launch has ended.
-    Launched(Result<(Arc<dyn Machine>, Accelerator), Error>),
+    Launched(Result<Launched, Error>),
     /// Instead of a launch, an engine was found that could not be taken over before.
     Found(Adopted, mpsc::Receiver<EngineEvent>),
     /// The power button was pressed.
@@ -281,15 +281,13 @@ impl Actor {
     }
 
     fn launch(&mut self) {
-        let (events, engine_events) = mpsc::channel(ENGINE_EVENTS);
-        self.events = Some(engine_events);
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
         let internal = self.internal.clone();
         let launch = beside(async move {
             let news = match find(&context, &definition).await {
                 Ok(Some((adopted, events))) => Internal::Found(adopted, events),
-                Ok(None) => Internal::Launched(launch(&context, &definition, events).await),
+                Ok(None) => Internal::Launched(launch(&context, &definition).await),
                 Err(error) => Internal::Launched(Err(error)),
             };
             drop(internal.send(Box::new(news)));
@@ -348,17 +346,16 @@ impl Actor {
         }
     }
 
-    fn launched(&mut self, result: Result<(Arc<dyn Machine>, Accelerator), Error>) {
+    fn launched(&mut self, result: Result<Launched, Error>) {
         self.launch = None;
         let starting = matches!(self.state, State::Starting { ready: false, .. });
         match result {
-            Ok((machine, _)) if !starting => {
+            Ok(Launched { machine, .. }) if !starting => {
                 // Given up in the moment in which it was ready.
                 machine.kill();
             }
-            Ok((machine, accelerator)) => {
-                let Definition { cpus, memory, .. } = self.definition;
-                let record = RunRecord { cpus, memory, accelerator, since: now() };
+            Ok(Launched { machine, record, events }) => {
+                self.events = Some(events);
                 let text = toml::to_string(&record).unwrap_or_default();
                 if let Err(error) = store::replace(&self.record_file(), text.as_bytes()) {
                     warn!(%error, "what the machine has could not be noted, and a later core will not know it");
@@ -412,7 +409,7 @@ impl Actor {
 
     fn engine_event(&mut self, event: Option<EngineEvent>) {
         let Some(event) = event else {
-            // An engine ends with a last word; a channel without one belongs to a launch given up.
+            // An engine ends with a last word; without one, its watch was lost.
             self.events = None;
             return;
         };

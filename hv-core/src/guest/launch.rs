@@ -3,14 +3,15 @@
 use super::config::Definition;
 use super::context::Context;
 use super::handle::engine_error;
+use super::view::{RunRecord, now};
 use crate::engine::{Adopted, EngineEvent, Machine};
 use crate::{serial, store};
-use hv_api::{Accelerator, Error, Operation};
+use hv_api::{Error, Operation};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// News of an engine that may wait for the guest's task at once.
-pub const ENGINE_EVENTS: usize = 64;
+const ENGINE_EVENTS: usize = 64;
 
 /// Looks for an engine that an earlier core left and that answered nobody when this one began: were it
 /// overlooked, the guest would run twice.
@@ -28,12 +29,18 @@ pub async fn find(
     Ok(found.map(|adopted| (adopted, events)))
 }
 
+/// An engine that was launched.
+pub(super) struct Launched {
+    /// Its machine.
+    pub machine: Arc<dyn Machine>,
+    /// What that machine has.
+    pub record: RunRecord,
+    /// What the engine says.
+    pub events: mpsc::Receiver<EngineEvent>,
+}
+
 /// Launches an engine for a guest, with its logs begun anew; its CPUs stand.
-pub async fn launch(
-    context: &Context,
-    definition: &Definition,
-    events: mpsc::Sender<EngineEvent>,
-) -> Result<(Arc<dyn Machine>, Accelerator), Error> {
+pub(super) async fn launch(context: &Context, definition: &Definition) -> Result<Launched, Error> {
     let run = context.run_files(definition);
     for folder in [&run.folder, &context.log_folder(definition.id)] {
         hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
@@ -43,8 +50,9 @@ pub async fn launch(
     }
     let accelerator = context.accelerator.get().await.chosen;
     let machine = definition.machine(&context.store.folder(definition.id), accelerator, run);
-    match context.engine.start(&machine, events).await {
-        Ok(machine) => Ok((machine, accelerator)),
-        Err(error) => Err(engine_error(&definition.name, Operation::Start, error)),
-    }
+    let (sender, events) = mpsc::channel(ENGINE_EVENTS);
+    let started = context.engine.start(&machine, sender).await;
+    let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
+    let Definition { cpus, memory, .. } = *definition;
+    Ok(Launched { machine, record: RunRecord { cpus, memory, accelerator, since: now() }, events })
 }

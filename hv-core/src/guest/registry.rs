@@ -455,8 +455,14 @@ impl Drop for Unstarted {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::engine::{Adopted, EngineError, EventSender, Machine, MachineConfig, RunFiles};
+    use crate::engine::{
+        Adopted, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineConfig,
+        RunFiles,
+    };
     use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, KvmState, NameFault};
+    use std::os::fd::OwnedFd;
+    use std::path::PathBuf;
+    use std::time::Duration;
 
     /// An engine that is not installed.
     struct Missing;
@@ -489,8 +495,101 @@ pub(crate) mod tests {
         }
     }
 
+    /// An engine whose machines have ended at the moment at which they are ready.
+    struct Brief;
+
+    #[async_trait::async_trait]
+    impl Engine for Brief {
+        async fn info(&self) -> EngineInfo {
+            Missing.info().await
+        }
+
+        async fn newest_machine(&self) -> Result<String, EngineError> {
+            Ok("m".into())
+        }
+
+        fn command_line(&self, _: &MachineConfig) -> Vec<String> {
+            Vec::new()
+        }
+
+        async fn start(
+            &self,
+            _: &MachineConfig,
+            events: EventSender,
+        ) -> Result<Arc<dyn Machine>, EngineError> {
+            let _heard = events.send(EngineEvent::Exited { detail: "killed".into() }).await;
+            Ok(Arc::new(Ended))
+        }
+
+        async fn adopt(
+            &self,
+            _: GuestId,
+            _: &RunFiles,
+            _: EventSender,
+        ) -> Result<Option<Adopted>, EngineError> {
+            Ok(None)
+        }
+    }
+
+    /// A machine that has ended.
+    struct Ended;
+
+    #[async_trait::async_trait]
+    impl Machine for Ended {
+        fn pid(&self) -> u32 {
+            1 << 30
+        }
+
+        async fn resume(&self) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn pause(&self) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn power_button(&self) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn reset(&self) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn quit(&self) -> Result<(), EngineError> {
+            Ok(())
+        }
+
+        fn kill(&self) {}
+
+        async fn change_medium(&self, _: u32, _: Option<PathBuf>, _: bool) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn screenshot(&self, _: OwnedFd) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn press_keys(&self, _: &[u16]) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn write_serial(&self, _: u32, _: Vec<u8>) -> Result<(), EngineError> {
+            Err(EngineError::Gone)
+        }
+
+        async fn open_display(&self, _: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError> {
+            Err(EngineError::Gone)
+        }
+    }
+
     /// A registry without guests, in a folder that goes with the test's process.
     pub(crate) async fn empty() -> Rc<Registry> {
+        with_guests(Arc::new(Missing), &[]).await
+    }
+
+    /// A registry with guests of these names.
+    async fn with_guests(engine: Arc<dyn Engine>, names: &[&str]) -> Rc<Registry> {
         let base = tempfile::tempdir().unwrap().keep();
         let folders = Folders {
             data: base.join("data"),
@@ -499,6 +598,13 @@ pub(crate) mod tests {
             runtime: base.join("run"),
         };
         folders.create().unwrap();
+        let limits = Limits { cpus: 1, memory: ByteSize::gib(1) };
+        for name in names {
+            let id = GuestId::random();
+            let new = NewGuest { name: (*name).into(), no_disk: Some(true), ..NewGuest::default() };
+            let resolved = creation::resolve(id, &new, limits, "m".into()).unwrap();
+            Store::new(folders.guests.clone()).begin(id).unwrap().keep(&resolved.definition).unwrap();
+        }
         let info = AcceleratorInfo {
             chosen: Accelerator::Emulation,
             kvm: KvmState::NoDevice,
@@ -548,6 +654,19 @@ pub(crate) mod tests {
             assert!(registry.names().is_empty());
             let folder = &registry.context().folders.guests;
             assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+        });
+    }
+
+    #[test]
+    fn an_engine_that_ends_when_it_is_ready_is_a_start_that_failed() {
+        local(async {
+            let registry = with_guests(Arc::new(Brief), &["one"]).await;
+            for paused in [false, true] {
+                drop(registry.wish("one", Wish::Start { paused }).await);
+                let mut info = registry.find("one").unwrap().info;
+                let crashed = info.wait_for(|guest| guest.state == hv_api::GuestState::Crashed);
+                tokio::time::timeout(Duration::from_secs(1), crashed).await.expect("it has crashed").unwrap();
+            }
         });
     }
 }
