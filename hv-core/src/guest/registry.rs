@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::broadcast;
+use tokio::task::spawn_local;
 use tracing::{info, warn};
 
 /// Changes that a slow reader may be behind before it is told everything anew.
@@ -124,7 +125,8 @@ impl Registry {
     pub fn find(&self, guest: &str) -> Result<Handle, Error> {
         let guests = self.guests.borrow();
         let by_id = guest.parse().ok().and_then(|id: GuestId| guests.get(&id));
-        let by_name = || guests.values().find(|entry| entry.name() == guest);
+        let is_there = |entry: &&Entry| !matches!(entry, Entry::Reserved { .. });
+        let by_name = || guests.values().filter(is_there).find(|entry| entry.name() == guest);
         match by_id.or_else(by_name) {
             Some(Entry::Guest(handle)) => Ok(handle.clone()),
             Some(Entry::Unavailable(info)) => Err(Error::DefinitionUnusable {
@@ -204,7 +206,7 @@ impl Registry {
     }
 
     /// Changes a guest's settings: all of them, or none.
-    pub async fn set(&self, guest: &str, settings: Settings) -> Result<Vec<SettingResult>, Error> {
+    pub async fn set(self: &Rc<Self>, guest: &str, settings: Settings) -> Result<Vec<SettingResult>, Error> {
         let handle = self.find(guest)?;
         if let Some(cpus) = settings.cpus {
             Self::check_cpus(cpus)?;
@@ -212,18 +214,29 @@ impl Registry {
         if let Some(memory) = settings.memory {
             Self::check_memory(memory)?;
         }
+        let mut reservation = None;
         if let Some(name) = &settings.name {
             self.check_name(name, Some(handle.info().id))?;
+            // Until the guest has the name, nobody else may take it.
+            reservation = Some(self.reserve(GuestId::random(), name));
         }
-        handle.ask(|answer| Request::Set(settings, answer)).await
+        let result = handle.ask(|answer| Request::Set(settings, answer)).await;
+        drop(reservation);
+        result
     }
 
-    /// Deletes a guest.
-    pub async fn delete(&self, guest: &str, disks: bool) -> Result<(), Error> {
+    /// Deletes a guest, also where nobody waits for the answer any more.
+    pub async fn delete(self: &Rc<Self>, guest: &str, disks: bool) -> Result<(), Error> {
         let id = match self.find(guest) {
             Ok(handle) => {
-                handle.ask(|answer| Request::Delete { disks, answer }).await?;
-                handle.info().id
+                let registry = Rc::clone(self);
+                let deletion = spawn_local(async move {
+                    handle.ask(|answer| Request::Delete { disks, answer }).await?;
+                    registry.forget(handle.info().id);
+                    Ok(())
+                });
+                let gone = |_ended| Err(Error::GuestNotFound { guest: guest.to_owned() });
+                return deletion.await.unwrap_or_else(gone);
             }
             Err(unusable @ Error::DefinitionUnusable { .. }) => {
                 // Which of the files in its folder are disks can't be known, so they all stay.
@@ -654,6 +667,36 @@ pub(crate) mod tests {
             assert!(registry.names().is_empty());
             let folder = &registry.context().folders.guests;
             assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
+        });
+    }
+
+    #[test]
+    fn a_client_that_does_not_wait_for_a_deletion_leaves_no_ghost() {
+        local(async {
+            let registry = with_guests(Arc::new(Missing), &["one"]).await;
+            {
+                let mut deletion = std::pin::pin!(registry.delete("one", false));
+                assert!(futures_util::poll!(&mut deletion).is_pending());
+            }
+            let gone = async {
+                while !registry.list().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the guest is gone");
+        });
+    }
+
+    #[test]
+    fn of_two_who_want_a_name_at_once_one_gets_it() {
+        local(async {
+            let registry = with_guests(Arc::new(Missing), &["one", "two"]).await;
+            let name = || Settings { name: Some("three".into()), ..Settings::default() };
+            let (one, two) = tokio::join!(registry.set("one", name()), registry.set("two", name()));
+            assert!(one.is_ok());
+            assert_eq!(two, Err(Error::NameTaken { name: "three".into() }));
+            // Who keeps its name has it.
+            registry.set("three", name()).await.unwrap();
         });
     }
 
