@@ -16,6 +16,7 @@ use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
 use crate::job::Jobs;
 use crate::store::Store;
+use futures_util::future::join_all;
 use hv_api::{
     ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, JobKind, JobStage,
     MediumInfo, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
@@ -70,8 +71,8 @@ impl Registry {
         let volumes = Volumes::default();
         let jobs = Jobs::new(changes.clone());
         let context = Rc::new(Context { engine, store, folders, accelerator, volumes, changes });
-        let mut guests = BTreeMap::new();
-        for found in loaded {
+        // All at once: an engine that does not answer delays no other guest.
+        let entries = loaded.into_iter().map(async |found| {
             let entry = match found.definition {
                 Ok(definition) => Entry::Guest(take_over(&context, definition).await),
                 Err(fault) => {
@@ -79,8 +80,9 @@ impl Registry {
                     Entry::Unavailable(Box::new(view::unavailable(&context, found.id, &fault)))
                 }
             };
-            guests.insert(found.id, entry);
-        }
+            (found.id, entry)
+        });
+        let guests: BTreeMap<_, _> = join_all(entries).await.into_iter().collect();
         info!(guests = guests.len(), "ready");
         Ok(Rc::new(Self { context, guests: RefCell::new(guests), jobs }))
     }
