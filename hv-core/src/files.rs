@@ -10,6 +10,20 @@ use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
+/// Does something with files on a thread of its own: a file system that does not answer then holds up who
+/// asked, and nobody else.
+///
+/// # Errors
+/// Those of the work.
+pub async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| {
+        let detail = format!("looking at files failed: {error}");
+        Err(Error::StoreFailed { path: String::new(), detail })
+    })
+}
+
 /// Opens a regular file or a block device for reading. Also gives its length in bytes, which is not
 /// zero. The path's links are followed.
 ///

@@ -9,7 +9,7 @@ use crate::guest::handle::{Request, engine_error};
 use crate::guest::registry::Registry;
 use crate::guest::state::Wish;
 use crate::job::Status;
-use crate::{keys, serial, store};
+use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, Applied, BootMode, Change, Changed, Confidence, Created, DefinitionFault,
@@ -91,7 +91,7 @@ impl Service {
     }
 
     async fn create(&self, guest: NewGuest) -> Result<Created, Error> {
-        self.registry.create(guest)
+        self.registry.create(guest).await
     }
 
     #[zlink(more)]
@@ -153,8 +153,9 @@ impl Service {
         drive: Option<String>,
         path: String,
     ) -> Result<GuestReply, Error> {
-        crate::files::open_readable(path.as_ref())?;
-        let medium = Some(PathBuf::from(path));
+        let path = PathBuf::from(path);
+        let medium =
+            files::off_thread(move || files::open_readable(&path).map(|_readable| Some(path))).await?;
         let handle = self.registry.find(&guest)?;
         let request = |answer| Request::ChangeMedium { drive, medium, force: false, answer };
         handle.ask(request).await.map(|guest| GuestReply { guest })

@@ -12,9 +12,11 @@ use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
 use crate::engine::Engine;
+use crate::files;
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
 use crate::job::Jobs;
+use crate::storage::volume_id;
 use crate::store::Store;
 use futures_util::future::join_all;
 use hv_api::{
@@ -198,13 +200,7 @@ impl Registry {
             let taken = |name: &str| names.iter().any(|other| same_name(other, name));
             paths.iter().map(|path| inspect(path.as_ref(), &taken, limits)).collect()
         };
-        let looked = tokio::task::spawn_blocking(look).await;
-        looked.unwrap_or_else(|error| {
-            Err(Error::StoreFailed {
-                path: String::new(),
-                detail: format!("looking at files failed: {error}"),
-            })
-        })
+        files::off_thread(look).await
     }
 
     /// Changes a guest's settings: all of them, or none.
@@ -262,7 +258,7 @@ impl Registry {
     pub async fn plan(&self, new: &NewGuest) -> Result<Plan, Error> {
         self.check_new(new)?;
         let machine = self.newest_machine(&new.name).await?;
-        let Resolved { definition, .. } = creation::resolve(GuestId::random(), new, limits(), machine)?;
+        let Resolved { definition, .. } = self.resolve(GuestId::random(), new, machine).await?;
         let folder = self.context.store.folder(definition.id);
         let accelerator = self.context.accelerator.get().await.chosen;
         let machine = definition.machine(&folder, accelerator, self.context.run_files(&definition));
@@ -270,17 +266,17 @@ impl Registry {
     }
 
     /// Begins to make a guest. What can be refused at once is refused here.
-    pub fn create(self: &Rc<Self>, new: NewGuest) -> Result<Created, Error> {
+    pub async fn create(self: &Rc<Self>, new: NewGuest) -> Result<Created, Error> {
         self.check_new(&new)?;
-        // Everything that can be known without an engine is checked before there is a job.
-        creation::resolve(GuestId::random(), &new, limits(), String::new())?;
         let guest = GuestId::random();
         let reservation = self.reserve(guest, &new.name);
+        // Everything that can be known without an engine is checked before there is a job.
+        self.resolve(guest, &new, String::new()).await?;
         let registry = Rc::clone(self);
         let name = new.name.clone();
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
             let machine = registry.newest_machine(&new.name).await?;
-            let Resolved { definition, disk } = creation::resolve(guest, &new, limits(), machine)?;
+            let Resolved { definition, disk } = registry.resolve(guest, &new, machine).await?;
             let draft = registry.context.store.begin(guest)?;
             progress.stage(JobStage::Disk, 0.2);
             if let Some(size) = disk {
@@ -323,18 +319,17 @@ impl Registry {
         if let Some(memory) = new.memory {
             Self::check_memory(memory)?;
         }
-        self.check_disk_is_free(new)
+        Ok(())
     }
 
-    /// A disk image that another guest has can't be a second guest's disk, whether or not that one runs.
-    fn check_disk_is_free(&self, new: &NewGuest) -> Result<(), Error> {
-        let Some(path) = &new.disk_path else { return Ok(()) };
-        let wanted = crate::storage::volume_id(path.as_ref());
-        let holder = self.list().into_iter().find(|guest| {
-            let mut volumes = guest.disks.iter().map(|disk| crate::storage::volume_id(disk.path.as_ref()));
-            wanted.is_some() && volumes.any(|volume| volume == wanted)
-        });
-        holder.map_or(Ok(()), |guest| Err(Error::DiskInUse { path: path.clone(), holder: guest.name }))
+    /// Decides what a new guest will be, and looks at its files.
+    async fn resolve(&self, id: GuestId, new: &NewGuest, machine: String) -> Result<Resolved, Error> {
+        let (new, guests) = (new.clone(), self.list());
+        let look = move || {
+            check_disk_is_free(&new, guests)?;
+            creation::resolve(id, &new, limits(), machine)
+        };
+        files::off_thread(look).await
     }
 
     fn check_name(&self, name: &str, own: Option<GuestId>) -> Result<(), Error> {
@@ -383,6 +378,17 @@ impl Entry {
             Self::Unavailable(info) => info.name.clone(),
         }
     }
+}
+
+/// A disk image that another guest has can't be a second guest's disk, whether or not that one runs.
+fn check_disk_is_free(new: &NewGuest, guests: Vec<GuestInfo>) -> Result<(), Error> {
+    let Some(path) = &new.disk_path else { return Ok(()) };
+    let wanted = volume_id(path.as_ref());
+    let holder = guests.into_iter().find(|guest| {
+        let mut volumes = guest.disks.iter().map(|disk| volume_id(disk.path.as_ref()));
+        wanted.is_some() && volumes.any(|volume| volume == wanted)
+    });
+    holder.map_or(Ok(()), |guest| Err(Error::DiskInUse { path: path.clone(), holder: guest.name }))
 }
 
 /// What this host has for guests.
@@ -625,7 +631,7 @@ pub(crate) mod tests {
             kvm: KvmState::NoDevice,
             detail: String::new(),
         };
-        Registry::open(Arc::new(Missing), folders, Accelerators::fixed(info)).await.unwrap()
+        Registry::open(engine, folders, Accelerators::fixed(info)).await.unwrap()
     }
 
     fn local<T>(work: impl Future<Output = T>) -> T {
@@ -638,14 +644,15 @@ pub(crate) mod tests {
         local(async {
             let registry = empty().await;
             let new = |name: &str| NewGuest { name: name.into(), ..NewGuest::default() };
-            let refused = registry.create(new("../x")).unwrap_err();
+            let refused = registry.create(new("../x")).await.unwrap_err();
             assert_eq!(refused, Error::NameInvalid { name: "../x".into(), fault: NameFault::BadCharacter });
             for cpus in [0, 10_000] {
-                let refused = registry.create(NewGuest { cpus: Some(cpus), ..new("a") }).unwrap_err();
+                let refused = registry.create(NewGuest { cpus: Some(cpus), ..new("a") }).await.unwrap_err();
                 assert!(matches!(refused, Error::CpusOutOfRange { requested, .. } if requested == cpus));
             }
             for memory in [ByteSize::bytes(0), ByteSize::gib(1 << 20)] {
-                let refused = registry.create(NewGuest { memory: Some(memory), ..new("a") }).unwrap_err();
+                let refused =
+                    registry.create(NewGuest { memory: Some(memory), ..new("a") }).await.unwrap_err();
                 assert!(matches!(refused, Error::MemoryOutOfRange { requested, .. } if requested == memory));
             }
             assert!(registry.jobs().running().is_empty());
@@ -658,9 +665,9 @@ pub(crate) mod tests {
         local(async {
             let registry = empty().await;
             let new = NewGuest { name: "one".into(), ..NewGuest::default() };
-            let created = registry.create(new.clone()).unwrap();
+            let created = registry.create(new.clone()).await.unwrap();
             // While it is under way the name is taken, in any case of its letters.
-            let taken = registry.create(NewGuest { name: "ONE".into(), ..NewGuest::default() });
+            let taken = registry.create(NewGuest { name: "ONE".into(), ..NewGuest::default() }).await;
             assert_eq!(taken.unwrap_err(), Error::NameTaken { name: "ONE".into() });
             let mut job = registry.jobs().follow(created.job).unwrap();
             let ended = job.wait_for(|status| status.info.state != hv_api::JobState::Running).await.unwrap();
