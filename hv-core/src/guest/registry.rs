@@ -28,7 +28,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::broadcast;
-use tokio::task::spawn_local;
+use tokio::task::{JoinHandle, spawn_local};
 use tracing::{info, warn};
 
 /// Changes that a slow reader may be behind before it is told everything anew.
@@ -289,7 +289,11 @@ impl Registry {
                 progress.stage(JobStage::Starting, 0.7);
                 let started =
                     unstarted.handle.ask(|answer| Request::Wish(Wish::Start { paused: false }, answer));
-                started.await?;
+                if let Err(error) = started.await {
+                    // Who hears that it failed finds everything as it was.
+                    let _undone = unstarted.undo().await;
+                    return Err(error);
+                }
             }
             unstarted.done();
             Ok(())
@@ -453,15 +457,12 @@ impl Unstarted {
     fn done(&mut self) {
         self.done = true;
     }
-}
 
-impl Drop for Unstarted {
-    fn drop(&mut self) {
-        if self.done {
-            return;
-        }
+    /// Removes the guest again, whoever waits for that.
+    fn undo(&mut self) -> JoinHandle<()> {
+        self.done = true;
         let (registry, handle) = (Rc::clone(&self.registry), self.handle.clone());
-        tokio::task::spawn_local(async move {
+        spawn_local(async move {
             let id = handle.info().id;
             // Refused where it is down already.
             let _ = handle.ask(|answer| Request::Wish(Wish::ForceOff, answer)).await;
@@ -469,7 +470,15 @@ impl Drop for Unstarted {
                 Ok(()) => registry.forget(id),
                 Err(error) => warn!(guest = %id, ?error, "a guest that could not be started stays"),
             }
-        });
+        })
+    }
+}
+
+impl Drop for Unstarted {
+    fn drop(&mut self) {
+        if !self.done {
+            drop(self.undo());
+        }
     }
 }
 
@@ -719,6 +728,28 @@ pub(crate) mod tests {
                 let crashed = info.wait_for(|guest| guest.state == hv_api::GuestState::Crashed);
                 tokio::time::timeout(Duration::from_secs(1), crashed).await.expect("it has crashed").unwrap();
             }
+        });
+    }
+
+    #[test]
+    fn a_creation_that_fails_at_its_start_is_undone_before_that_is_told() {
+        local(async {
+            let registry = with_guests(Arc::new(Brief), &[]).await;
+            let new = NewGuest {
+                name: "one".into(),
+                no_disk: Some(true),
+                start: Some(true),
+                ..NewGuest::default()
+            };
+            let created = registry.create(new).await.unwrap();
+            let mut job = registry.jobs().follow(created.job).unwrap();
+            let ended = job.wait_for(|status| status.info.state != hv_api::JobState::Running);
+            let ended = tokio::time::timeout(Duration::from_secs(10), ended).await.expect("an end").unwrap();
+            assert!(matches!(ended.error, Some(Error::StartFailed { .. })), "{:?}", ended.error);
+            drop(ended);
+            assert!(registry.names().is_empty());
+            let folder = &registry.context().folders.guests;
+            assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0);
         });
     }
 }
