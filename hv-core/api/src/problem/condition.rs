@@ -101,35 +101,36 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
 }
 
 /// Why an engine did not start, and what to do: read from the engine's words, as far as they are of
-/// the kinds that people meet.
+/// the kinds that people meet. What to do fits a guest that is there and one that was to be made, which
+/// is gone again: neither can be told to be started.
 pub(super) fn start_failure(detail: &str, t: Translate<'_>) -> (String, String) {
     let says = |words: &str| detail.contains(words);
     if says("Cannot allocate memory") || says("cannot set up guest memory") {
         (
             t("This computer has not enough free memory for it."),
-            t("Give it less memory, or end other guests and programs, then start it again."),
+            t("Give it less memory, or end other guests and programs, then try again."),
         )
     } else if says("Failed to get \"write\" lock") || says("Failed to get shared \"write\" lock") {
         (
             t("Another program uses one of its disks."),
             t(
-                "End the program or the guest that uses the disk, then start it again; the details name the file.",
+                "End the program or the guest that uses the disk, then try again; the details name the file.",
             ),
         )
     } else if says("Permission denied") {
         (
             t("Your user may not open a file that it uses."),
-            t("Give yourself the right to open the file that the details name, then start it again."),
+            t("Give yourself the right to open the file that the details name, then try again."),
         )
     } else if says("No such file or directory") {
         (
             t("A file that it uses is missing."),
-            t("Put the file that the details name back, or eject it if it is a medium, then start it again."),
+            t("Put the file that the details name back, or do without it, then try again."),
         )
     } else {
         (
             t("QEMU, which should run it, ended before it was ready."),
-            t("Look at the details, which have QEMU's words, mend what they name and start it again."),
+            t("Look at the details, which have QEMU's words, mend what they name and try again."),
         )
     }
 }
