@@ -9,6 +9,7 @@ mod calls;
 pub mod console;
 pub mod model;
 mod pages;
+mod renderer;
 #[cfg(test)]
 mod testing;
 pub mod widgets;
@@ -28,6 +29,7 @@ static OUTSIDE: MessageBroker<AppInput> = MessageBroker::new();
 /// Runs the application until its last window is closed. A second launch hands its files to the first;
 /// without a session bus each launch is the first.
 pub fn run() -> std::io::Result<()> {
+    renderer::choose();
     virt_kit::i18n::init();
     let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
