@@ -176,7 +176,12 @@ impl GuestPage {
 
     /// Shows a guest, or that none is selected.
     pub fn show(&self, guest: Option<&GuestInfo>, host: Option<&HostInfo>) {
-        let another = self.shown.replace(guest.map(|guest| guest.id)) != guest.map(|guest| guest.id);
+        let another = self.shown.get() != guest.map(|guest| guest.id);
+        if another {
+            // While the wish is still the former guest's.
+            self.hardware.settle();
+            self.shown.set(guest.map(|guest| guest.id));
+        }
         let now = guest.map(|guest| (guest.clone(), host.cloned()));
         if !another && now.is_some() && *self.last.borrow() == now {
             return;

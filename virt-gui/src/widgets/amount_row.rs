@@ -22,7 +22,6 @@ pub struct Format {
 }
 
 /// The row.
-#[derive(Debug)]
 pub struct AmountRow {
     row: adw::PreferencesRow,
     adjustment: gtk::Adjustment,
@@ -32,7 +31,14 @@ pub struct AmountRow {
     hint: gtk::Label,
     showing: Rc<Cell<bool>>,
     settling: Rc<RefCell<Option<glib::SourceId>>>,
+    changed: Rc<dyn Fn(u64)>,
     marked: Cell<Option<(u64, u64)>>,
+}
+
+impl std::fmt::Debug for AmountRow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AmountRow").field("value", &self.adjustment.value()).finish_non_exhaustive()
+    }
 }
 
 impl AmountRow {
@@ -90,15 +96,16 @@ impl AmountRow {
             hint,
             showing: Rc::default(),
             settling: Rc::default(),
+            changed: Rc::new(changed),
             marked: Cell::default(),
         };
-        this.tell_when_settled(changed);
+        this.tell_when_settled();
         this
     }
 
-    fn tell_when_settled(&self, changed: impl Fn(u64) + 'static) {
+    fn tell_when_settled(&self) {
         let (showing, settling) = (Rc::clone(&self.showing), Rc::clone(&self.settling));
-        let changed = Rc::new(changed);
+        let changed = Rc::clone(&self.changed);
         self.adjustment.connect_value_changed(move |adjustment| {
             if showing.get() {
                 return;
@@ -121,7 +128,16 @@ impl AmountRow {
         &self.row
     }
 
-    /// Forgets a value that has not settled: another guest is shown.
+    /// Tells at once a value that has not settled: the guest that it is meant for is about to go out of
+    /// sight.
+    pub fn settle(&self) {
+        if let Some(source) = self.settling.take() {
+            source.remove();
+            (self.changed)(self.adjustment.value().round() as u64);
+        }
+    }
+
+    /// Forgets a value that has not settled: the core's is to be shown.
     pub fn forget(&self) {
         if let Some(source) = self.settling.take() {
             source.remove();

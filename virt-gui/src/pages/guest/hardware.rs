@@ -75,6 +75,12 @@ impl HardwarePage {
         &self.root
     }
 
+    /// Tells what somebody has just changed, before another guest is shown.
+    pub fn settle(&self) {
+        self.cpus.settle();
+        self.memory.settle();
+    }
+
     /// Shows a guest; `anew` drops what somebody has begun to change.
     pub fn show(&self, guest: &GuestInfo, host: Option<&HostInfo>, anew: bool) {
         let when = hardware::when(guest.state);

@@ -49,13 +49,28 @@ fn what_is_typed_with_a_unit_is_understood_and_kept_within_the_limits() {
 }
 
 #[test]
-fn another_guest_is_not_given_what_was_meant_for_the_last() {
+fn what_was_meant_for_a_guest_is_told_before_another_is_shown_and_not_again() {
+    with_display(|| {
+        let (row, told) = row();
+        row.adjustment.set_value(4096.0);
+        row.settle();
+        assert_eq!(*told.borrow(), [4096]);
+        row.show(&amount(512), "At next start", "");
+        assert_eq!((row.spin.text().as_str(), row.badge.label().as_str()), ("512 MiB", "At next start"));
+        row.settle();
+        assert!(row.settling.borrow().is_none() && told.borrow().len() == 1);
+    });
+}
+
+#[test]
+fn what_the_core_refused_is_forgotten() {
     with_display(|| {
         let (row, told) = row();
         row.adjustment.set_value(4096.0);
         row.forget();
-        row.show(&amount(512), "At next start", "");
-        assert_eq!((row.spin.text().as_str(), row.badge.label().as_str()), ("512 MiB", "At next start"));
-        assert!(row.settling.borrow().is_none() && told.borrow().is_empty());
+        row.show(&amount(2048), "Now", "");
+        row.settle();
+        assert_eq!(row.spin.text(), "2 GiB");
+        assert!(told.borrow().is_empty());
     });
 }
