@@ -197,6 +197,8 @@ impl View {
             self.pages.set_visible_child_name("status");
         } else {
             self.pages.set_visible_child_name("picture");
+            // A spinner that nobody sees would go on to wake the window with every frame.
+            self.status.set_child(None::<&gtk::Widget>);
             let had_picture = matches!(before, Some(Page::Picture | Page::PausedPicture));
             if !had_picture && self.stack.visible_child_name().as_deref() == Some("display") {
                 self.framebuffer.grab_focus();
