@@ -39,8 +39,9 @@ const SLOW: Duration = Duration::from_millis(300);
 pub struct Init {
     /// The handle on the core.
     pub daemon: Daemon,
-    /// The installer, where one was dropped or opened: the first page is skipped then.
-    pub source: Option<PathBuf>,
+    /// What was dropped or opened. With one installer the first page is skipped; of several it says that
+    /// one at a time is used.
+    pub sources: Vec<PathBuf>,
     /// The host's facts, where they are known already. They are asked for anew in any case.
     pub host: Option<HostInfo>,
     /// The names of all guests.
@@ -56,8 +57,8 @@ pub enum Input {
     TakenNames(Vec<String>),
     /// The host's facts have become these.
     Host(Box<HostInfo>),
-    /// Make the guest from this file. Has no effect while one is being made.
-    Open(PathBuf),
+    /// Make the guest from this file; of several none is used. Has no effect while one is being made.
+    Open(Vec<PathBuf>),
     /// Let a file be chosen.
     ChooseFile,
     /// One page back; closes the window where there is none.
@@ -147,19 +148,19 @@ impl Component for NewGuestWindow {
 
     fn init(init: Init, root: Self::Root, sender: ComponentSender<Self>) -> ComponentParts<Self> {
         load_style();
-        let Init { daemon, source, host, taken_names, parent } = init;
+        let Init { daemon, sources, host, taken_names, parent } = init;
         root.set_transient_for(parent.as_ref());
         root.set_modal(parent.is_some());
         let widgets = build(&root, &sender);
         let flow = Flow::new(host.as_ref(), taken_names, gettext("New guest"));
-        let given = source.is_some();
+        let given = !sources.is_empty();
         let mut model = Self { flow, daemon, recent: Vec::new(), given, chooser: None };
         calls::host(&model.daemon, &sender);
         if let Some(folder) = glib::user_special_dir(glib::UserDirectory::Downloads) {
             sender.spawn_oneshot_command(move || News::Recent(recent::scan(&folder)));
         }
-        if let Some(path) = source {
-            model.step(flow::Input::Choose(path), &sender, &root);
+        if given {
+            model.step(opened(sources), &sender, &root);
         }
         let mut parts = ComponentParts { model, widgets };
         parts.model.update_view(&mut parts.widgets, sender);
@@ -171,7 +172,7 @@ impl Component for NewGuestWindow {
         match input {
             Input::TakenNames(names) => self.step(flow::Input::Taken(names), &sender, root),
             Input::Host(host) => self.step(flow::Input::Host(host), &sender, root),
-            Input::Open(path) => self.step(flow::Input::Choose(path), &sender, root),
+            Input::Open(paths) => self.step(opened(paths), &sender, root),
             Input::ChooseFile => self.choose_file(&sender, root),
             Input::Leave if self.flow.offers_way_back() => self.step(flow::Input::Back, &sender, root),
             Input::Leave => match self.flow.page() {
@@ -311,6 +312,14 @@ fn tell(sender: &ComponentSender<NewGuestWindow>, output: Output) {
 fn chosen(files: &[gio::File]) -> flow::Input {
     match files {
         [file] => file.path().map_or(flow::Input::Unfit(flow::SourceFault::NotLocal), flow::Input::Choose),
+        _ => flow::Input::Unfit(flow::SourceFault::Several),
+    }
+}
+
+/// What opening these files from outside means.
+fn opened(mut paths: Vec<PathBuf>) -> flow::Input {
+    match (paths.pop(), paths.is_empty()) {
+        (Some(only), true) => flow::Input::Choose(only),
         _ => flow::Input::Unfit(flow::SourceFault::Several),
     }
 }

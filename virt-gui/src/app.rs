@@ -163,7 +163,8 @@ impl Component for App {
                 self.show_made(view, &sender, root);
             }
             AppInput::Present => root.present(),
-            AppInput::Files(files) => self.take_files(files, &sender, root),
+            AppInput::Files(files) if files.is_empty() => {}
+            AppInput::Files(files) => self.new_guest(files, &sender, root),
             AppInput::Act(action) => self.act(view, action, &sender, root),
             AppInput::List(news) => self.list_news(view, news, &sender, root),
             AppInput::Search(text) => view.library.search(&text),
@@ -368,7 +369,7 @@ impl App {
             power::confirmed(Some(root.upcast_ref()), &guest.name, action, ask);
         };
         match action {
-            Action::New => self.new_guest(None, sender, root),
+            Action::New => self.new_guest(Vec::new(), sender, root),
             Action::ChooseInstaller => {
                 let sender = sender.input_sender().clone();
                 dialogs::choose_medium(root, &gettext("Choose an Installer"), move |path| {
@@ -493,34 +494,23 @@ impl App {
         }
     }
 
-    /// Makes a guest from the first of these files: an installer is one file.
-    fn take_files(
-        &mut self,
-        files: Vec<PathBuf>,
-        sender: &ComponentSender<Self>,
-        root: &adw::ApplicationWindow,
-    ) {
-        if let Some(file) = files.into_iter().next() {
-            self.new_guest(Some(file), sender, root);
-        }
-    }
-
+    /// Opens the New Guest window, with these files where some were dropped or opened.
     fn new_guest(
         &mut self,
-        source: Option<PathBuf>,
+        sources: Vec<PathBuf>,
         sender: &ComponentSender<Self>,
         root: &adw::ApplicationWindow,
     ) {
         let Some(daemon) = self.daemon.clone() else { return };
         if let Some(wizard) = &self.wizard {
-            if let Some(file) = source {
-                wizard.emit(installer_wizard::Input::Open(file));
+            if !sources.is_empty() {
+                wizard.emit(installer_wizard::Input::Open(sources));
             }
             return wizard.widget().present();
         }
         let wizard = NewGuestWindow::builder().launch(installer_wizard::Init {
             daemon,
-            source,
+            sources,
             host: self.library.host().cloned(),
             taken_names: self.taken_names(),
             parent: Some(root.clone().upcast()),
