@@ -294,7 +294,7 @@ fn pending_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
     let text =
         gtk::Label::builder().xalign(0.0).wrap(true).natural_wrap_mode(gtk::NaturalWrapMode::None).build();
     bar.add_child(&text);
-    bar.add_action_widget(&text_button(&gettext("Restart…"), &[]), gtk::ResponseType::Apply);
+    bar.add_action_widget(&text_button(&gettext("Restart to Apply…"), &[]), gtk::ResponseType::Apply);
     bar.connect_response({
         let wish = Rc::clone(wish);
         move |_, _| wish(GuestWish::Apply)

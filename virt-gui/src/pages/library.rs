@@ -32,7 +32,9 @@ impl LibraryPage {
             .title_widget(&adw::WindowTitle::new(&gettext("Guesthouse"), ""))
             .build();
         let new = gtk::Button::builder()
-            .icon_name("list-add-symbolic")
+            .child(
+                &adw::ButtonContent::builder().icon_name("list-add-symbolic").label(gettext("New")).build(),
+            )
             .action_name(Action::New.full_name())
             .build();
         rename(&new, &gettext("New Guest"));
