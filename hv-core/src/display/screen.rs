@@ -92,17 +92,20 @@ impl Changes {
         }
     }
 
+    /// Adds parts that have changed, which another picture covers.
+    fn add_damage(&mut self, parts: impl IntoIterator<Item = Rect>) {
+        if !self.picture {
+            parts.into_iter().for_each(|part| self.damage.add(part));
+        }
+    }
+
     /// Adds what happened later.
     pub fn add(&mut self, later: &Self) {
         if later.picture {
             self.picture = true;
             self.damage.clear();
         }
-        if !self.picture {
-            for part in later.damage.parts() {
-                self.damage.add(*part);
-            }
-        }
+        self.add_damage(later.damage.parts().iter().copied());
         self.cursor |= later.cursor;
         self.cursor_visible |= later.cursor_visible;
         self.pointer |= later.pointer;
@@ -124,21 +127,22 @@ impl Frame {
         Ok(Self { width, height, memory })
     }
 
-    /// Takes over a part that is known to lie within the picture.
-    fn draw(&mut self, part: Rect, stride: usize, pixels: &[u8]) {
+    /// Takes over a part that is known to lie within the picture. Answers its lines from the first to the
+    /// last that are different now; nothing where none is: a VGA adapter draws the text cursor 30 times a
+    /// second, whether it has just blinked or not, and nobody is to be woken for that.
+    fn draw(&mut self, part: Rect, stride: usize, pixels: &[u8]) -> Option<Rect> {
         let own = self.width as usize * PIXEL;
         let start = part.y as usize * own + part.x as usize * PIXEL;
         let line = part.width as usize * PIXEL;
-        let whole = part.height as usize * own;
         let memory = &mut self.memory.bytes_mut()[start..];
-        if line == own && stride == own {
-            memory[..whole].copy_from_slice(&pixels[..whole]);
-            return;
+        let mut different: Option<(u32, u32)> = None;
+        for ((to, from), index) in memory.chunks_mut(own).zip(pixels.chunks(stride)).zip(0..part.height) {
+            if to[..line] != from[..line] {
+                to[..line].copy_from_slice(&from[..line]);
+                different = Some((different.map_or(index, |(first, _)| first), index));
+            }
         }
-        let lines = memory.chunks_mut(own).zip(pixels.chunks(stride)).take(part.height as usize);
-        for (to, from) in lines {
-            to[..line].copy_from_slice(&from[..line]);
-        }
+        different.map(|(first, last)| Rect { y: part.y + first, height: last - first + 1, ..part })
     }
 }
 
@@ -268,12 +272,9 @@ impl Canvas for Brush {
                 screen.changes.picture = true;
                 screen.changes.damage.clear();
             }
-            if let Some(frame) = &mut screen.frame {
-                frame.draw(whole, stride as usize, pixels);
-            }
-            if !screen.changes.picture {
-                screen.changes.damage.add(whole);
-            }
+            let different =
+                screen.frame.as_mut().and_then(|frame| frame.draw(whole, stride as usize, pixels));
+            screen.changes.add_damage(different);
         });
     }
 
@@ -286,10 +287,8 @@ impl Canvas for Brush {
                 tracing::debug!(?part, stride, length = pixels.len(), "an update does not fit");
                 return;
             }
-            frame.draw(part, stride as usize, pixels);
-            if !screen.changes.picture {
-                screen.changes.damage.add(part);
-            }
+            let different = frame.draw(part, stride as usize, pixels);
+            screen.changes.add_damage(different);
         });
     }
 
@@ -442,6 +441,23 @@ mod tests {
         let cursor =
             DisplayEvent::Cursor { width: 1, height: 1, hot_x: 0, hot_y: 0, pixels: vec![20, 10, 0, 20] };
         assert_eq!(screen.lock().cursor(), Some(&cursor));
+    }
+
+    #[test]
+    fn what_is_drawn_again_as_it_was_changes_nothing() {
+        let screen = Arc::new(SharedScreen::default());
+        let mut brush = Brush::new(screen.clone());
+        brush.picture(2, 4, 8, &[1; 32]);
+        screen.lock().take_changes();
+        brush.picture(2, 4, 8, &[1; 32]);
+        brush.update(rect(1, 1, 1, 2), 4, &[1; 8]);
+        assert_eq!(screen.lock().take_changes(), Changes::default());
+        // Only the lines between are told, and all of them are taken over.
+        let mut pixels = [1; 32];
+        pixels[8..24].fill(2);
+        brush.picture(2, 4, 8, &pixels);
+        assert_eq!(screen.lock().take_changes().damage.parts(), [rect(0, 1, 2, 2)]);
+        assert_eq!(view(&screen).bytes(), pixels);
     }
 
     #[test]

@@ -300,7 +300,7 @@ fn a_window_that_has_stopped_holds_up_nobody() {
     for round in 0..60_u8 {
         fake.draw(|canvas| canvas.cursor(128, 128, (0, 0), &vec![255 - round; 128 * 128 * 4]));
         assert!(matches!(quick.event(), DisplayEvent::Cursor { .. }));
-        fake.draw(|canvas| canvas.update(rect(u32::from(round % 8), 0, 1, 1), 4, &[round; 4]));
+        fake.draw(|canvas| canvas.update(rect(u32::from(round % 8), 0, 1, 1), 4, &[round + 2; 4]));
         assert_eq!(quick.damage().len(), 1);
         quick.say(DisplayRequest::Shown);
     }
