@@ -168,7 +168,7 @@ impl AmountRow {
             return;
         }
         self.scale.clear_marks();
-        if amount.sensible < amount.maximum {
+        if amount.minimum < amount.sensible && amount.sensible < amount.maximum {
             // Translators: marks half of the host's CPUs or memory on a slider.
             let half =
                 format!("<small>{}</small>", glib::markup_escape_text(&gettext("Half of this computer")));

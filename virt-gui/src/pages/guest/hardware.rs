@@ -51,7 +51,7 @@ impl HardwarePage {
         let network = adw::PreferencesGroup::builder().title(gettext("Network")).build();
         let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
         let firmware = adw::ActionRow::builder().title(gettext("Firmware")).build();
-        let serial = adw::ActionRow::builder().title(gettext("Serial ports")).build();
+        let serial = adw::ActionRow::builder().title(gettext("Serial Ports")).build();
         machine.add(&firmware);
         machine.add(&serial);
         let root = adw::PreferencesPage::new();

@@ -93,6 +93,7 @@ impl OverviewPage {
         let head = gtk::FlowBox::builder()
             .selection_mode(gtk::SelectionMode::None)
             .max_children_per_line(2)
+            .css_classes(["guest-head"])
             .column_spacing(12)
             .row_spacing(12)
             .build();
@@ -229,9 +230,9 @@ impl OverviewPage {
 
     fn drive_row(&self, drive: &DriveInfo, several: bool) -> adw::ActionRow {
         let title = if several {
-            gettext_f("CD drive {name}", &[("name", &drive.name)])
+            gettext_f("CD Drive {name}", &[("name", &drive.name)])
         } else {
-            gettext("CD drive")
+            gettext("CD Drive")
         };
         let row = adw::ActionRow::builder().title(&title).use_markup(false).subtitle_lines(2).build();
         row.add_prefix(&decoration("media-optical-symbolic"));
