@@ -99,9 +99,10 @@ impl Desktop {
         self.xdotool(&words).await.expect("keys");
     }
 
-    /// Types a text.
+    /// Types a text, no faster than a person: a guest without acceleration on a busy host takes no more, and
+    /// what its keyboard can't hold is lost.
     pub async fn type_text(&self, text: &str) {
-        self.xdotool(&["type", "--delay", "30", text]).await.expect("typing");
+        self.xdotool(&["type", "--delay", "100", text]).await.expect("typing");
     }
 
     /// Presses and lets go the pointer's first button.
