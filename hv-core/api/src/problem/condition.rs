@@ -113,9 +113,7 @@ pub(super) fn start_failure(detail: &str, t: Translate<'_>) -> (String, String) 
     } else if says("Failed to get \"write\" lock") || says("Failed to get shared \"write\" lock") {
         (
             t("Another program uses one of its disks."),
-            t(
-                "End the program or the guest that uses the disk, then try again; the details name the file.",
-            ),
+            t("End the program or the guest that uses the disk, then try again; the details name the file."),
         )
     } else if says("Permission denied") {
         (
