@@ -77,9 +77,10 @@ fn run(options: Options) -> Result<(), StartError> {
 fn close_inherited() {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers: Vec<i32> = open.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
-    for number in numbers.into_iter().filter(|number| *number > 2) {
-        // SAFETY: nothing in this program has opened anything yet, so nobody owns these. That of the
-        // folder itself is closed already, and to close it again does nothing.
+    // That of the folder itself is closed by now.
+    let is_open = |number: &i32| Path::new("/proc/self/fd").join(number.to_string()).is_symlink();
+    for number in numbers.into_iter().filter(|number| *number > 2 && is_open(number)) {
+        // SAFETY: it is open, and nothing in this program has opened anything yet, so nobody owns it.
         #[expect(unsafe_code, reason = "descriptors that came from another program have no owner here")]
         unsafe {
             rustix::io::close(number);
