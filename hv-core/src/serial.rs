@@ -3,12 +3,12 @@
 //! slowly delays nobody, and what was written while no core ran is there as well.
 
 use crate::engine::Machine;
-use inotify::{Inotify, WatchMask};
+use inotify::{EventStream, Inotify, WatchMask};
 use rustix::fs::FallocateFlags;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,12 +34,17 @@ pub type MachineWatch = watch::Receiver<Option<Arc<dyn Machine>>>;
 pub fn attach(log: PathBuf, port: u32, machine: MachineWatch) -> io::Result<OwnedFd> {
     // The file may not be there yet; a viewer waits for it to fill.
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&log)?;
+    // Before it is read, so that nothing is missed; and here, so that who asks is told where the user has
+    // no watches left.
+    let changes = Inotify::init()?;
+    changes.watches().add(&log, changed())?;
+    let changes = changes.into_event_stream(vec![0; 1024])?;
     let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let (input, mut output) = UnixStream::from_std(ours)?.into_split();
     tokio::spawn(async move {
         let result = tokio::select! {
-            result = show(&log, &file, &mut output) => result,
+            result = show(&log, file, changes, &mut output) => result,
             result = take_input(input, port, &machine) => result,
         };
         debug!(port, ?result, "a viewer of a serial port has gone");
@@ -47,17 +52,24 @@ pub fn attach(log: PathBuf, port: u32, machine: MachineWatch) -> io::Result<Owne
     Ok(theirs.into())
 }
 
-/// Sends the log and what is added to it, for ever.
-async fn show(log: &Path, file: &File, output: &mut (impl AsyncWriteExt + Unpin)) -> io::Result<()> {
-    let changes = Inotify::init()?;
-    changes.watches().add(log, WatchMask::MODIFY)?;
-    let mut changes = changes.into_event_stream(vec![0; 1024])?;
+/// What tells that there is more in a log, or that another file has taken its place.
+fn changed() -> WatchMask {
+    WatchMask::MODIFY | WatchMask::ATTRIB
+}
+
+/// Sends the log and what is added to it, then that of the guest's next start, until there is no log.
+async fn show(
+    log: &Path,
+    mut file: File,
+    mut changes: EventStream<Vec<u8>>,
+    output: &mut (impl AsyncWriteExt + Unpin),
+) -> io::Result<()> {
     let mut position = file.metadata()?.len().saturating_sub(REPLAY);
     let mut bytes = vec![0; STEP];
     loop {
         let length = file.metadata()?.len();
         if length < position {
-            // A new start of the guest began a new log.
+            // Somebody has emptied it.
             position = 0;
         }
         if length - position > KEPT {
@@ -70,10 +82,21 @@ async fn show(log: &Path, file: &File, output: &mut (impl AsyncWriteExt + Unpin)
         if count > 0 {
             output.write_all(&bytes[..count]).await?;
             position += count as u64;
+        } else if let Some(next) = successor(log, &file)? {
+            // Watched before it is looked at again.
+            changes.watches().add(log, changed())?;
+            (file, position) = (next, 0);
         } else if futures_util::StreamExt::next(&mut changes).await.is_none() {
             return Ok(());
         }
     }
+}
+
+/// The log of the guest's next start, where there has been one since this file was opened.
+fn successor(log: &Path, file: &File) -> io::Result<Option<File>> {
+    let next = File::open(log)?;
+    let (old, new) = (file.metadata()?, next.metadata()?);
+    Ok(((old.dev(), old.ino()) != (new.dev(), new.ino())).then_some(next))
 }
 
 /// Passes what is typed to whichever machine there is; without one it is lost, as on a real port.
@@ -93,10 +116,12 @@ async fn take_input(mut input: OwnedReadHalf, port: u32, machine: &MachineWatch)
     }
 }
 
-/// Begins a port's log anew for a new start of the guest.
+/// Begins a port's log anew for a new start of the guest: in a new file, so that a viewer who still reads
+/// the former one misses nothing of either.
 pub fn begin_log(log: &Path) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(log)?;
-    file.set_len(0)
+    let new = log.with_extension("new");
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    std::fs::rename(new, log)
 }
 
 /// Gives back the room of what is no longer kept of a log. Positions in it stay what they are.
@@ -152,9 +177,25 @@ mod tests {
         let mut guest = OpenOptions::new().append(true).open(&log).unwrap();
         guest.write_all(b"after").unwrap();
         read(&mut viewer, b"after").await;
+        // At once: the new log is longer than the former one when the viewer looks.
+        guest.write_all(b" the end").unwrap();
         begin_log(&log).unwrap();
-        guest.write_all(b"again").unwrap();
-        read(&mut viewer, b"again").await;
+        let mut guest = OpenOptions::new().append(true).open(&log).unwrap();
+        guest.write_all(b"again, and longer than before").unwrap();
+        read(&mut viewer, b" the endagain, and longer than before").await;
+        guest.write_all(b" and on").unwrap();
+        read(&mut viewer, b" and on").await;
+    }
+
+    #[tokio::test]
+    async fn a_viewer_of_a_guest_that_is_deleted_is_let_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("serial0.log");
+        std::fs::write(&log, "before").unwrap();
+        let mut viewer = viewer(&log);
+        read(&mut viewer, b"before").await;
+        std::fs::remove_file(&log).unwrap();
+        assert_eq!(viewer.read(&mut [0]).await.unwrap(), 0);
     }
 
     #[tokio::test]
@@ -179,7 +220,7 @@ mod tests {
         let length = KEPT as usize * 2;
         OpenOptions::new().append(true).open(&log).unwrap().write_all(&vec![b'z'; length]).unwrap();
         shorten_log(&log).unwrap();
-        let found = std::os::unix::fs::MetadataExt::blocks(&log.metadata().unwrap()) * 512;
+        let found = log.metadata().unwrap().blocks() * 512;
         assert!(found <= KEPT + (1 << 16), "{found}");
         assert_eq!(log.metadata().unwrap().len(), 5 + length as u64);
         let told = format!("\r\n[{} bytes are not shown]\r\nzzzz", length as u64 - REPLAY);
