@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tour.sh PROGRAM FOLDER: runs PROGRAM FOLDER on a virtual screen, in a session of its own: own bus, own XDG
+# tour.sh PROGRAM FOLDER [OPTION…]: runs PROGRAM FOLDER OPTION… on a virtual screen, in a session of its own: own bus, own XDG
 # folders, so that nothing of the user's guests is seen or touched. Prints the pictures it left in FOLDER.
 set -euo pipefail
 . "$(dirname "$0")/common.sh"
@@ -29,7 +29,7 @@ rm -f "$pictures"/*.png
   unset WAYLAND_DISPLAY DISPLAY DBUS_SESSION_BUS_ADDRESS GUESTHOUSE_SOCKET
   export GUESTHOUSE_TOUR=$home XDG_RUNTIME_DIR=$home/run XDG_DATA_HOME=$home/data XDG_STATE_HOME=$home/state
   export XDG_CONFIG_HOME=$home/config XDG_CACHE_HOME=$home/cache GDK_BACKEND=x11 LC_ALL=C.UTF-8
-  exec dbus-run-session -- xvfb-run -a -s "-screen 0 1280x900x24" "$program" "$pictures"
+  exec dbus-run-session -- xvfb-run -a -s "-screen 0 1280x900x24" "$program" "$pictures" "${@:3}"
 ) && status=0 || status=$?
 
 if compgen -G "$pictures/*.png" >/dev/null; then

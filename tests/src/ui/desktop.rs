@@ -101,18 +101,21 @@ impl Desktop {
     ///
     /// # Panics
     /// Where there is none, or it knows nothing of assistive technology.
-    pub async fn present(size: (i32, i32)) -> Self {
+    pub async fn present() -> Self {
         let address = std::env::var("DBUS_SESSION_BUS_ADDRESS").expect("a session bus");
         let bus = bus::connect(&address).await;
         let environment = vec![("ADW_DISABLE_PORTAL", "1".into()), ("GSETTINGS_BACKEND", "memory".into())];
-        Self {
-            home: None,
-            environment,
-            bus,
-            size,
-            _services: Vec::new(),
-            opened: std::sync::Mutex::default(),
-        }
+        let opened = std::sync::Mutex::default();
+        let mut this = Self { home: None, environment, bus, size: (0, 0), _services: Vec::new(), opened };
+        let said = this.xdotool(&["getdisplaygeometry"]).await.expect("a screen");
+        let (width, height) = said.split_once(' ').expect("its size");
+        this.size = (width.parse().expect("a number"), height.parse().expect("a number"));
+        this
+    }
+
+    /// Gives every program that is opened from here on this variable.
+    pub fn set(&mut self, variable: &'static str, value: &str) {
+        self.environment.push((variable, value.to_owned()));
     }
 
     /// The home of a desktop of one's own.
@@ -156,9 +159,12 @@ impl Desktop {
 
     /// Runs `hv`, which succeeds, and returns the JSON objects that it prints.
     pub async fn hv(&self, words: &[&str]) -> Vec<serde_json::Value> {
-        let ran = self.home().hv(["--json"].iter().chain(words)).await;
-        assert_eq!(ran.code, 0, "hv {words:?}: {} {}", ran.out, ran.err);
-        ran.out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+        let mut command = self.command(program("hv"));
+        let run = command.arg("--json").args(words).stdin(Stdio::null()).output();
+        let output = self.patience("hv to end", run).await.expect("hv runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "hv {words:?}: {out} {err}");
+        out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
     /// The state of a guest as `hv` says it.

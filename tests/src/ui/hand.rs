@@ -110,6 +110,16 @@ impl Desktop {
         self.xdotool(&["mousemove", &x.to_string(), &y.to_string(), "click", "1"]).await.expect("a click");
     }
 
+    /// Takes a picture of one window, which nothing may lie above.
+    pub async fn photograph(&self, title: &str, file: &Path) {
+        let Rect { x, y, width, height } = self.window_area(title).await;
+        let part = format!("{width}x{height}+{x}+{y}");
+        let mut command = self.command("import");
+        command.args(["-silent", "-window", "root", "-crop", &part, "+repage"]).arg(file);
+        let status = command.status().await;
+        assert!(status.is_ok_and(|status| status.success()), "no picture of the screen could be taken");
+    }
+
     /// What is on this part of the screen now.
     pub async fn picture(&self, area: Rect) -> Picture {
         let folder = tempfile::tempdir().expect("a folder");
