@@ -116,9 +116,11 @@ impl Daemon {
 fn lock(path: &Path) -> Result<File, StartError> {
     let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     let file = file.map_err(StartError::Folders)?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+    // A lock of this process alone: one of the open file would pass on to a program that is just being
+    // started, and outlive a core that is killed in that moment.
+    match rustix::fs::fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(StartError::AlreadyRunning),
+        Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::ACCESS) => Err(StartError::AlreadyRunning),
         Err(error) => Err(StartError::Folders(error.into())),
     }
 }
