@@ -43,6 +43,7 @@ impl Picture {
     }
 
     /// A part of it; where it reaches beyond the edge, only what is there.
+    #[must_use]
     pub fn part(&self, x: u32, y: u32, width: u32, height: u32) -> Self {
         let (width, height) =
             (width.min(self.width.saturating_sub(x)), height.min(self.height.saturating_sub(y)));

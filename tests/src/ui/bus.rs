@@ -140,7 +140,7 @@ impl Id {
         let interface = format!("org.a11y.atspi.{interface}");
         let interface = Some(interface.as_str());
         let reply = bus.call_method(Some(&self.program), &self.path, interface, method, arguments).await?;
-        Ok(reply.body().deserialize()?)
+        reply.body().deserialize()
     }
 
     /// Reads a property of one of its interfaces.

@@ -25,6 +25,7 @@ impl Rect {
     }
 
     /// What it has in common with another area; without width or height where that is nothing.
+    #[must_use]
     pub fn common(self, other: Self) -> Self {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
         let right = (self.x + self.width).min(other.x + other.width);
