@@ -172,17 +172,16 @@ fn details(text: &str) -> gtk::Expander {
 
 /// Shows all keys, from the table of actions.
 pub fn show_shortcuts(parent: &impl IsA<gtk::Window>) {
-    let group = |section: Section, title: &str| {
-        let shortcuts: Vec<String> = Action::ALL
-            .into_iter()
-            .filter(|action| action.section() == section && !action.keys().is_empty())
-            .map(|action| {
+    let group = |title: &str, shortcuts: &[(String, &str)]| {
+        let shortcuts: Vec<String> = shortcuts
+            .iter()
+            .map(|(title, keys)| {
                 format!(
                     "<child><object class=\"GtkShortcutsShortcut\">\
                      <property name=\"title\">{}</property>\
                      <property name=\"accelerator\">{}</property></object></child>",
-                    glib::markup_escape_text(action.title().trim_end_matches('…')),
-                    glib::markup_escape_text(action.keys().first().copied().unwrap_or_default()),
+                    glib::markup_escape_text(title),
+                    glib::markup_escape_text(keys),
                 )
             })
             .collect();
@@ -193,17 +192,43 @@ pub fn show_shortcuts(parent: &impl IsA<gtk::Window>) {
             glib::markup_escape_text(title)
         )
     };
+    let of_section = |section: Section, title: &str| {
+        let shortcuts: Vec<_> = Action::ALL
+            .into_iter()
+            .filter(|action| action.section() == section)
+            .filter_map(|action| {
+                let title = action.title().trim_end_matches('…').to_owned();
+                Some((title, action.keys().first().copied()?))
+            })
+            .collect();
+        group(title, &shortcuts)
+    };
     let description = format!(
         "<interface><object class=\"GtkShortcutsWindow\" id=\"window\"><property name=\"modal\">1</property>\
-         <child><object class=\"GtkShortcutsSection\"><property name=\"section-name\">all</property>{}{}\
+         <child><object class=\"GtkShortcutsSection\"><property name=\"section-name\">all</property>{}{}{}\
          </object></child></object></interface>",
-        group(Section::General, &gettext("General")),
-        group(Section::Guest, &gettext("Selected Guest")),
+        of_section(Section::General, &gettext("General")),
+        of_section(Section::Guest, &gettext("Selected Guest")),
+        // Translators: the group of keys that work while the key Right Ctrl is held down.
+        group(&gettext("In a Console, with Right Ctrl Held"), &console_shortcuts()),
     );
     if let Some(window) = gtk::Builder::from_string(&description).object::<gtk::ShortcutsWindow>("window") {
         window.set_transient_for(Some(parent));
         window.present();
     }
+}
+
+/// What the host key does in a console together with another key. Alone it takes the keyboard or gives
+/// it back, which the console says.
+fn console_shortcuts() -> [(String, &'static str); 6] {
+    [
+        (gettext("Enter or Leave Fullscreen"), "f"),
+        (gettext("Show the Display"), "1"),
+        (gettext("Show the Serial Port"), "2"),
+        (gettext("Move to the Toolbar"), "Tab"),
+        (gettext("Send Ctrl+Alt+Del to the Guest"), "Delete"),
+        (gettext("Close the Console"), "w"),
+    ]
 }
 
 /// Shows the version and the licence.

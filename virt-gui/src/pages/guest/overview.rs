@@ -24,6 +24,7 @@ pub struct OverviewPage {
     name: adw::EntryRow,
     name_error: gtk::Label,
     shown_name: Rc<RefCell<String>>,
+    about: adw::PreferencesGroup,
     resources: adw::ActionRow,
     media: Rows<DriveInfo>,
     disks: Rows<DiskInfo>,
@@ -89,23 +90,9 @@ impl OverviewPage {
         words.append(&state_line);
         let console = text_button(&gettext("Open Console"), &["pill"]);
         console.set_action_name(Some(&Action::OpenConsole.full_name()));
-        console.set_halign(gtk::Align::End);
-        let head = gtk::FlowBox::builder()
-            .selection_mode(gtk::SelectionMode::None)
-            .max_children_per_line(2)
-            .css_classes(["guest-head"])
-            .column_spacing(12)
-            .row_spacing(12)
-            .build();
-        for child in [words.upcast_ref::<gtk::Widget>(), console.upcast_ref()] {
-            head.insert(child, -1);
-        }
-        // The box only places the two: what can be reached by key is the button.
-        let mut child = head.first_child();
-        while let Some(cell) = child {
-            cell.set_focusable(false);
-            child = cell.next_sibling();
-        }
+        let head = gtk::Box::builder().spacing(12).build();
+        head.append(&words);
+        head.append(&console);
 
         let name = adw::EntryRow::builder().title(gettext("Name")).show_apply_button(true).build();
         let name_error = gtk::Label::builder()
@@ -151,6 +138,7 @@ impl OverviewPage {
             name,
             name_error,
             shown_name,
+            about,
             resources,
             media,
             disks,
@@ -203,8 +191,7 @@ impl OverviewPage {
             self.name.remove_css_class("error");
         }
         let known = guest.state != GuestState::Unavailable;
-        self.name.set_visible(known);
-        self.resources.set_visible(known);
+        self.about.set_visible(known);
         self.resources.set_subtitle(&match state::accelerator(guest) {
             Some(accelerator) => format!("{}\n{accelerator}", state::resources(guest)),
             None => state::resources(guest),
