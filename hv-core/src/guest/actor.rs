@@ -69,17 +69,20 @@ struct Actor {
     internal: mpsc::UnboundedSender<Box<Internal>>,
     launch: Option<AbortHandle>,
     launch_error: Option<Error>,
+    /// Why an engine that may still run could not be taken over. Its disks must stay until that is known.
+    unreachable: Option<Error>,
     ending_deadline: Option<Instant>,
     waiting: Vec<(Wish, Answer<GuestInfo>)>,
     display: Option<Relay>,
     display_waiting: Vec<Answer<OwnedFd>>,
 }
 
-/// Starts the task of a guest. With `adopted`, an engine of an earlier core goes on running it.
+/// Starts the task of a guest. `found` is the engine of an earlier core that goes on running it, or why none
+/// could be looked for.
 pub fn spawn(
     context: Rc<Context>,
     definition: Definition,
-    adopted: Option<(Adopted, mpsc::Receiver<EngineEvent>)>,
+    found: Result<Option<(Adopted, mpsc::Receiver<EngineEvent>)>, Error>,
 ) -> Handle {
     let (requests, request_queue) = mpsc::channel(REQUESTS);
     let (internal, internal_queue) = mpsc::unbounded_channel();
@@ -99,13 +102,19 @@ pub fn spawn(
         internal,
         launch: None,
         launch_error: None,
+        unreachable: None,
         ending_deadline: None,
         waiting: Vec::new(),
         display: None,
         display_waiting: Vec::new(),
     };
-    if let Some((adopted, events)) = adopted {
-        actor.adopt(adopted, events);
+    match found {
+        Ok(Some((adopted, events))) => actor.adopt(adopted, events),
+        Ok(None) => {}
+        Err(error) => {
+            warn!(guest = %actor.definition.id, ?error, "its engine may still run, but can't be taken over");
+            actor.unreachable = Some(error);
+        }
     }
     let span = info_span!("guest", id = %actor.definition.id);
     spawn_local(actor.run(request_queue, internal_queue).instrument(span));
@@ -296,6 +305,7 @@ impl Actor {
     }
 
     fn adopt(&mut self, adopted: Adopted, events: mpsc::Receiver<EngineEvent>) {
+        self.unreachable = None;
         info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
         self.events = Some(events);
         let record = std::fs::read_to_string(self.record_file());
@@ -348,6 +358,10 @@ impl Actor {
 
     fn launched(&mut self, result: Result<Launched, Error>) {
         self.launch = None;
+        if !matches!(result, Err(Error::EngineSilent { .. })) {
+            // Something answered, or nothing is there.
+            self.unreachable = None;
+        }
         let starting = matches!(self.state, State::Starting { ready: false, .. });
         match result {
             Ok(Launched { machine, .. }) if !starting => {
@@ -613,6 +627,9 @@ impl Actor {
     fn delete(&mut self, disks: bool) -> Result<(), Error> {
         if !self.state.is_down() {
             return Err(self.wrong_state(Operation::Delete));
+        }
+        if let Some(error) = &self.unreachable {
+            return Err(error.clone());
         }
         let id = self.definition.id;
         self.context.store.delete(id, !disks)?;

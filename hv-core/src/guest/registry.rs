@@ -407,14 +407,8 @@ fn same_name(one: &str, other: &str) -> bool {
 
 /// Starts a guest's task, with the engine that an earlier core left running, where there is one.
 async fn take_over(context: &Rc<Context>, definition: Definition) -> Handle {
-    let adopted = match launch::find(context, &definition).await {
-        Ok(found) => found,
-        Err(error) => {
-            warn!(guest = %definition.id, ?error, "its engine may still run, but can't be taken over");
-            None
-        }
-    };
-    actor::spawn(Rc::clone(context), definition, adopted)
+    let found = launch::find(context, &definition).await;
+    actor::spawn(Rc::clone(context), definition, found)
 }
 
 /// A name that is taken for a guest in the making. Dropped before it is kept, it is free again.
@@ -428,7 +422,7 @@ impl Reservation {
     /// The guest has its definition; now it gets its task, and everybody sees it.
     fn keep(mut self, definition: Definition) -> Unstarted {
         self.kept = true;
-        let handle = actor::spawn(Rc::clone(&self.registry.context), definition, None);
+        let handle = actor::spawn(Rc::clone(&self.registry.context), definition, Ok(None));
         let info = (*handle.info()).clone();
         self.registry.guests.borrow_mut().insert(self.guest, Entry::Guest(handle.clone()));
         // Nobody may be watching.
