@@ -69,9 +69,12 @@ impl<T: Clone + PartialEq> Rows<T> {
 impl OverviewPage {
     /// The page; `wish` hears what is wished.
     pub fn new(wish: &Rc<dyn Fn(GuestWish)>) -> Self {
+        // The whole name is in the row beneath.
         let title = gtk::Label::builder()
             .wrap(true)
             .wrap_mode(gtk::pango::WrapMode::WordChar)
+            .lines(3)
+            .ellipsize(gtk::pango::EllipsizeMode::End)
             .xalign(0.0)
             .css_classes(["title-1"])
             .build();
