@@ -32,6 +32,11 @@ pub fn run() -> std::io::Result<()> {
     renderer::choose();
     virt_kit::i18n::init();
     let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("warn"));
+    // Its spans write every message of the window, with all guests in it, before each line.
+    let filter = match "relm4=warn".parse() {
+        Ok(quiet) => filter.add_directive(quiet),
+        Err(_not_a_directive) => filter,
+    };
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let arguments: Vec<String> = std::env::args().collect();
     if let Some(running) = running_instance() {
