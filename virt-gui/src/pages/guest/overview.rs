@@ -80,7 +80,8 @@ impl OverviewPage {
             .build();
         let icon = gtk::Image::builder().accessible_role(gtk::AccessibleRole::Presentation).build();
         let state = gtk::Label::builder().xalign(0.0).wrap(true).build();
-        let state_line = gtk::Box::builder().spacing(6).build();
+        // A label that wraps has two least heights, a pixel apart, of which GTK 4.8 complains.
+        let state_line = gtk::Box::builder().spacing(6).height_request(24).build();
         state_line.append(&icon);
         state_line.append(&state);
         let words = gtk::Box::builder()
