@@ -12,8 +12,8 @@ use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
 use super::view::{RunRecord, drive_name, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
+use crate::files;
 use crate::storage;
-use crate::{files, store};
 use hv_api::{Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
 use std::future::Future;
 use std::os::fd::OwnedFd;
@@ -371,7 +371,8 @@ impl Actor {
             Ok(Launched { machine, record, events }) => {
                 self.events = Some(events);
                 let text = toml::to_string(&record).unwrap_or_default();
-                if let Err(error) = store::replace(&self.record_file(), text.as_bytes()) {
+                // It lives no longer than the engine: nobody need wait until it is on a disk.
+                if let Err(error) = std::fs::write(self.record_file(), text) {
                     warn!(%error, "what the machine has could not be noted, and a later core will not know it");
                 }
                 self.record = Some(record);
