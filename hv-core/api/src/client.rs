@@ -4,7 +4,9 @@ mod stream;
 
 pub use stream::Stream;
 
-use crate::Error;
+use crate::{Error, Guests, INTERFACE};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -77,6 +79,34 @@ pub fn settle<T>(result: zlink::Result<Result<T, Error>>) -> Result<T, CallError
         Ok(Err(error)) => Err(CallError::Refused(error)),
         Err(error) => Err(CallError::Broken(error)),
     }
+}
+
+/// All guests, as [`crate::Core::list`] gives them, read in one go.
+///
+/// zlink first keeps a whole answer in a form of its own, as it could be an error too. Of the time that a list
+/// of a thousand guests takes, that is the greater part. Here an answer is told from an error by its envelope.
+pub async fn list(connection: &mut Connection) -> Result<Guests, CallError> {
+    #[derive(Debug, Serialize)]
+    struct List {
+        method: String,
+    }
+    #[derive(Debug, Deserialize)]
+    struct Envelope<'a> {
+        #[serde(borrow)]
+        error: Option<&'a RawValue>,
+        #[serde(borrow)]
+        parameters: Option<&'a RawValue>,
+    }
+    let unreadable = |error: serde_json::Error| CallError::Broken(zlink::Error::Json(error));
+    let call = zlink::Call::new(List { method: format!("{INTERFACE}.List") });
+    connection.send_call(&call, Vec::new()).await.map_err(CallError::Broken)?;
+    // To zlink, a message that it shall not take for an answer is a call; the envelope is the same.
+    let message = connection.receive_call::<Envelope<'_>>().await.map_err(CallError::Broken)?.0;
+    let Envelope { error, parameters } = message.method();
+    let parameters = parameters.map_or("{}", RawValue::get);
+    let Some(error) = error else { return serde_json::from_str(parameters).map_err(unreadable) };
+    let refusal = format!("{{\"error\":{error},\"parameters\":{parameters}}}");
+    Err(CallError::Refused(serde_json::from_str(&refusal).map_err(unreadable)?))
 }
 
 /// Connects to the core that answers on `socket`.
@@ -175,6 +205,7 @@ fn start_core(program: &Path, socket: &Path) -> Result<(), ConnectError> {
 mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
+    use tokio::io::AsyncWriteExt;
 
     /// Where the core that answers "already running" is just ending, nothing listens after it.
     #[tokio::test]
@@ -188,5 +219,25 @@ mod tests {
         std::fs::write(&program, script).expect("a script");
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).expect("a mode");
         connect_to_new(program, &socket).await.expect("it is there");
+    }
+
+    async fn listed(answer: &str) -> Result<Guests, CallError> {
+        let (client, mut core) = UnixStream::pair().unwrap();
+        core.write_all(answer.as_bytes()).await.unwrap();
+        core.write_all(b"\0").await.unwrap();
+        list(&mut Connection::new(Stream::try_from(client).unwrap())).await
+    }
+
+    #[tokio::test]
+    async fn a_list_an_error_and_nonsense_are_told_apart() {
+        let empty = listed(r#"{"parameters":{"guests":[]},"continues":false}"#).await.unwrap();
+        assert_eq!(empty, Guests { guests: Vec::new() });
+        let refused =
+            listed(r#"{"error":"dev.guesthouse.Core.GuestNotFound","parameters":{"guest":"x"}}"#).await;
+        let expected = Error::GuestNotFound { guest: "x".into() };
+        assert!(matches!(refused, Err(CallError::Refused(error)) if error == expected));
+        for nonsense in [r#"{"error":"org.example.Unknown"}"#, r#"{"parameters":{"guests":3}}"#, "[]", "{"] {
+            assert!(matches!(listed(nonsense).await, Err(CallError::Broken(_))), "{nonsense}");
+        }
     }
 }

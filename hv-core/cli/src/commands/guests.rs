@@ -3,7 +3,7 @@
 use crate::args::{Setting, settings};
 use crate::failure::Failure;
 use crate::output::{GuestView, Output, SettingsView, escaped, guest_block, table, wire_word};
-use hv_api::client::{Connection, settle};
+use hv_api::client::{self, Connection, settle};
 use hv_api::{Applied, Core, GuestInfo};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ struct Done {
 
 /// Lists all guests.
 pub async fn list(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
-    let guests = settle(core.list().await)?.guests;
+    let guests = client::list(core).await?.guests;
     if output.is_json() {
         return guests.iter().try_for_each(|guest| output.object(&GuestView::from(guest)));
     }
