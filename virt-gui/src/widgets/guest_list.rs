@@ -35,6 +35,9 @@ struct RowWidgets {
     power: gtk::Button,
 }
 
+/// More rows than a large screen has room for.
+const FIRST_ROWS: u32 = 50;
+
 type InSight = Rc<RefCell<HashMap<GuestId, RowWidgets>>>;
 
 /// The list.
@@ -45,6 +48,8 @@ pub struct GuestList {
     filter: gtk::CustomFilter,
     sorter: gtk::CustomSorter,
     found: gtk::FilterListModel,
+    /// What of it the view knows: all but for the first frame of a long list.
+    shown: gtk::SliceListModel,
     selection: gtk::SingleSelection,
     items: HashMap<GuestId, BoxedAnyObject>,
     in_sight: InSight,
@@ -69,8 +74,9 @@ impl GuestList {
         });
         let found = gtk::FilterListModel::new(Some(store.clone()), Some(filter.clone()));
         let sorted = gtk::SortListModel::new(Some(found.clone()), Some(sorter.clone()));
+        let shown = gtk::SliceListModel::new(Some(sorted), 0, u32::MAX);
         let selection =
-            gtk::SingleSelection::builder().model(&sorted).autoselect(false).can_unselect(true).build();
+            gtk::SingleSelection::builder().model(&shown).autoselect(false).can_unselect(true).build();
         selection.set_selected(gtk::INVALID_LIST_POSITION);
 
         let in_sight = InSight::default();
@@ -102,6 +108,7 @@ impl GuestList {
             filter,
             sorter,
             found,
+            shown,
             selection,
             items: HashMap::new(),
             in_sight,
@@ -122,6 +129,7 @@ impl GuestList {
             let items: Vec<_> = rows.into_iter().map(|row| (row.id, BoxedAnyObject::new(row))).collect();
             let objects: Vec<_> = items.iter().map(|(_, item)| item.clone()).collect();
             self.items = items.into_iter().collect();
+            self.show_first_rows_first();
             self.store.extend_from_slice(&objects);
             return;
         }
@@ -133,6 +141,23 @@ impl GuestList {
         for row in rows {
             self.put(row);
         }
+    }
+
+    /// Lets the view know the first rows only until they are on the screen. It makes some 200 rows, whether or
+    /// not they can be seen, and who opens the window would wait for them.
+    fn show_first_rows_first(&self) {
+        self.shown.set_size(FIRST_ROWS);
+        let frames = Cell::new(0);
+        let shown = self.shown.clone();
+        self.view.add_tick_callback(move |_, _| {
+            // A frame is told before it is drawn, so the third one comes after the first is seen.
+            frames.set(frames.get() + 1);
+            if frames.get() < 3 {
+                return glib::ControlFlow::Continue;
+            }
+            shown.set_size(u32::MAX);
+            glib::ControlFlow::Break
+        });
     }
 
     /// Shows this row, in place of the one of the same guest.
@@ -176,6 +201,9 @@ impl GuestList {
     /// Selects a guest's row and brings it into sight; `None` selects none.
     pub fn select(&self, id: Option<GuestId>) {
         self.chosen.set(id);
+        if id.is_some() {
+            self.shown.set_size(u32::MAX);
+        }
         let position = id.and_then(|id| {
             (0..self.selection.n_items())
                 .find(|position| self.selection.item(*position).as_ref().and_then(item_id) == Some(id))
