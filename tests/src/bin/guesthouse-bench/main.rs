@@ -148,10 +148,12 @@ async fn window(table: &mut Table, guests: usize, compare: bool) {
     }
     let what = format!("window with {guests} guests");
     for (name, value) in Shown::FIGURES {
+        // Of many guests, only those in sight should cost anything; of memory, the toolkit's own is the most.
+        let goal = if guests > 0 && name.ends_with(", s") { 0.1 } else { 1.0 };
         let own = median(ours.iter().map(value).collect());
         if compare {
             let other = median(others.iter().map(value).collect());
-            table.compare_figures(&format!("{what}: {name}"), own, "virt-manager", other, Some(1.0));
+            table.compare_figures(&format!("{what}: {name}"), own, "virt-manager", other, Some(goal));
         } else {
             table.note(&format!("{what}: {name}"), &format!("{own:.1}"));
         }
