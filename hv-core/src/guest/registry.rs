@@ -116,24 +116,19 @@ impl Registry {
 
     /// One guest, also one that can't be used.
     pub fn show(&self, guest: &str) -> Result<GuestInfo, Error> {
-        match self.find(guest) {
-            Err(Error::DefinitionUnusable { guest: id, .. }) => {
-                let found = self.list().into_iter().find(|info| info.name == id);
-                found.ok_or_else(|| Error::GuestNotFound { guest: guest.to_owned() })
-            }
-            found => found.map(|handle| (*handle.info()).clone()),
-        }
+        self.at(guest, |entry| match entry {
+            Entry::Guest(handle) => Some((*handle.info()).clone()),
+            Entry::Unavailable(info) => Some((**info).clone()),
+            Entry::Reserved { .. } => None,
+        })
+        .ok_or_else(|| Error::GuestNotFound { guest: guest.to_owned() })
     }
 
     /// A guest's task, by the guest's id or name.
     pub fn find(&self, guest: &str) -> Result<Handle, Error> {
-        let guests = self.guests.borrow();
-        let by_id = guest.parse().ok().and_then(|id: GuestId| guests.get(&id));
-        let is_there = |entry: &&Entry| !matches!(entry, Entry::Reserved { .. });
-        let by_name = || guests.values().filter(is_there).find(|entry| entry.name() == guest);
-        match by_id.or_else(by_name) {
-            Some(Entry::Guest(handle)) => Ok(handle.clone()),
-            Some(Entry::Unavailable(info)) => Err(Error::DefinitionUnusable {
+        self.at(guest, |entry| match entry {
+            Entry::Guest(handle) => Some(Ok(handle.clone())),
+            Entry::Unavailable(info) => Some(Err(Error::DefinitionUnusable {
                 guest: info.name.clone(),
                 path: info.paths.definition.clone(),
                 fault: match info.reason {
@@ -141,9 +136,19 @@ impl Registry {
                     _ => DefinitionFault::Malformed,
                 },
                 detail: info.detail.clone().unwrap_or_default(),
-            }),
-            Some(Entry::Reserved { .. }) | None => Err(Error::GuestNotFound { guest: guest.to_owned() }),
-        }
+            })),
+            Entry::Reserved { .. } => None,
+        })
+        .unwrap_or_else(|| Err(Error::GuestNotFound { guest: guest.to_owned() }))
+    }
+
+    /// What `look` makes of the entry of the guest with this id or name; nothing where there is none.
+    fn at<T>(&self, guest: &str, look: impl FnOnce(&Entry) -> Option<T>) -> Option<T> {
+        let guests = self.guests.borrow();
+        let by_id = guest.parse().ok().and_then(|id: GuestId| guests.get(&id));
+        let is_there = |entry: &&Entry| !matches!(entry, Entry::Reserved { .. });
+        let by_name = || guests.values().filter(is_there).find(|entry| entry.name() == guest);
+        by_id.or_else(by_name).and_then(look)
     }
 
     /// Asks a guest for something, and waits until it has come true.
@@ -225,7 +230,7 @@ impl Registry {
 
     /// Deletes a guest, also where nobody waits for the answer any more.
     pub async fn delete(self: &Rc<Self>, guest: &str, disks: bool) -> Result<(), Error> {
-        let id = match self.find(guest) {
+        match self.find(guest) {
             Ok(handle) => {
                 let registry = Rc::clone(self);
                 let deletion = spawn_local(async move {
@@ -234,18 +239,17 @@ impl Registry {
                     Ok(())
                 });
                 let gone = |_ended| Err(Error::GuestNotFound { guest: guest.to_owned() });
-                return deletion.await.unwrap_or_else(gone);
+                deletion.await.unwrap_or_else(gone)
             }
-            Err(unusable @ Error::DefinitionUnusable { .. }) => {
+            Err(Error::DefinitionUnusable { .. }) => {
                 // Which of the files in its folder are disks can't be known, so they all stay.
-                let id = self.show(guest).map_err(|_gone| unusable)?.id;
+                let id = self.show(guest)?.id;
                 self.context.store.delete(id, true)?;
-                id
+                self.forget(id);
+                Ok(())
             }
-            Err(error) => return Err(error),
-        };
-        self.forget(id);
-        Ok(())
+            Err(error) => Err(error),
+        }
     }
 
     fn forget(&self, id: GuestId) {
