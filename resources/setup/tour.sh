@@ -9,7 +9,7 @@ pictures=$2
 # Short, because the paths of sockets below it may have no more than 107 bytes.
 home=$(mktemp -d /tmp/guesthouse-tour.XXXXXX)
 
-# Guests outlive the window and the core, so what is left of this session is found by its environment.
+# Guests outlive the window and the core, so what is left of this tour is found by its environment.
 end_session() {
   local file
   for file in /proc/[0-9]*/environ; do

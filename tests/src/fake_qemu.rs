@@ -30,8 +30,6 @@ pub enum Reaction {
     Delay(u64),
     /// No answer: these words on the standard error, and the end with this exit code.
     Die(String, i32),
-    /// QEMU's answer, and then the same.
-    ObeyAndDie(String, i32),
 }
 
 impl Script {

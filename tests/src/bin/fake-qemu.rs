@@ -120,7 +120,6 @@ impl Machine {
             let call: Value = serde_json::from_str(&line).expect("a command in JSON");
             line.clear();
             let command = call["execute"].as_str().expect("a command");
-            let mut farewell = None;
             match self.script.reactions.get(command).cloned() {
                 Some(Reaction::Ignore) => continue,
                 Some(Reaction::Garbage) => {
@@ -132,7 +131,6 @@ impl Machine {
                     continue;
                 }
                 Some(Reaction::Die(words, code)) => die(&words, code),
-                Some(Reaction::ObeyAndDie(words, code)) => farewell = Some((words, code)),
                 Some(Reaction::Delay(milliseconds)) => thread::sleep(Duration::from_millis(milliseconds)),
                 None => {}
             }
@@ -142,9 +140,6 @@ impl Machine {
                 continue;
             };
             send(json!({"return": answer, "id": call["id"]}));
-            if let Some((words, code)) = farewell {
-                die(&words, code);
-            }
             if command == "quit" {
                 exit(0);
             }

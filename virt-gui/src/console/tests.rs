@@ -1,39 +1,15 @@
 //! The window without a core: what it shows in each state, as a screen reader would find it.
 
 use super::*;
-use crate::testing::{until, with_display};
-use hv_api::{ByteSize, Firmware, GuestPaths, GuestState, StateReason};
+use crate::testing::{self, until, with_display};
+use hv_api::{GuestState, StateReason};
 use std::cell::RefCell;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 
+/// A guest whose name is markup, unless it is taken for what it is.
 fn guest(state: GuestState, serial_ports: u32) -> GuestInfo {
-    GuestInfo {
-        id: GuestId::random(),
-        name: "<b>test</b>".into(),
-        state,
-        reason: None,
-        detail: None,
-        since: 0,
-        pid: None,
-        accelerator: None,
-        os: None,
-        cpus: 1,
-        memory: ByteSize::mib(256),
-        firmware: Firmware::Bios,
-        disks: vec![],
-        drives: vec![],
-        nics: vec![],
-        serial_ports,
-        kernel: None,
-        pending: vec![],
-        paths: GuestPaths {
-            folder: String::new(),
-            definition: String::new(),
-            engine_log: String::new(),
-            serial_logs: vec![],
-        },
-    }
+    GuestInfo { serial_ports, ..testing::guest("<b>test</b>", state) }
 }
 
 /// A window, and a core that takes connections and never answers.
