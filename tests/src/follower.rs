@@ -1,10 +1,8 @@
 //! The event stream, followed: the present as it has been told, and a way to wait for what it shall be.
 
 use crate::within;
-use futures_util::StreamExt;
-use hv_api::client::Connection;
-use hv_api::{Core, GuestInfo, GuestState, Library};
-use std::pin::pin;
+use hv_api::client::{Connection, Events};
+use hv_api::{GuestInfo, GuestState, Library};
 use tokio::sync::watch;
 
 /// Follows the event stream of a core until it is dropped.
@@ -55,9 +53,8 @@ impl Follower {
 }
 
 async fn follow(connection: &mut Connection, present: &watch::Sender<Library>) {
-    let Ok(stream) = connection.watch().await else { return };
-    let mut stream = pin!(stream);
-    while let Some(Ok(Ok(event))) = stream.next().await {
+    let Ok(mut events) = Events::watch(connection).await else { return };
+    while let Ok(event) = events.next().await {
         if let Some(change) = event.into_change() {
             present.send_modify(|library| library.apply(change));
         }

@@ -4,7 +4,8 @@ mod stream;
 
 pub use stream::Stream;
 
-use crate::{Error, Guests, INTERFACE};
+use crate::{Error, Event, Guests, INTERFACE};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::io::{self, BufRead, BufReader};
@@ -86,10 +87,39 @@ pub fn settle<T>(result: zlink::Result<Result<T, Error>>) -> Result<T, CallError
 /// zlink first keeps a whole answer in a form of its own, as it could be an error too. Of the time that a list
 /// of a thousand guests takes, that is the greater part. Here an answer is told from an error by its envelope.
 pub async fn list(connection: &mut Connection) -> Result<Guests, CallError> {
+    request(connection, "List", false).await?;
+    answer(connection).await
+}
+
+/// What happens from now on, as [`crate::Core::watch`] gives it, each event read in one go like [`list`].
+#[derive(Debug)]
+pub struct Events<'c>(&'c mut Connection);
+
+impl<'c> Events<'c> {
+    /// Asks for the events.
+    pub async fn watch(connection: &'c mut Connection) -> Result<Self, CallError> {
+        request(connection, "Watch", true).await?;
+        Ok(Self(connection))
+    }
+
+    /// The next one; it never ends but by an error.
+    pub async fn next(&mut self) -> Result<Event, CallError> {
+        answer(self.0).await
+    }
+}
+
+/// Makes a call without parameters, whose answers are read by [`answer`].
+async fn request(connection: &mut Connection, method: &str, more: bool) -> Result<(), CallError> {
     #[derive(Debug, Serialize)]
-    struct List {
+    struct Request {
         method: String,
     }
+    let call = zlink::Call::new(Request { method: format!("{INTERFACE}.{method}") }).set_more(more);
+    connection.send_call(&call, Vec::new()).await.map_err(CallError::Broken)
+}
+
+/// Reads the next answer.
+async fn answer<T: DeserializeOwned>(connection: &mut Connection) -> Result<T, CallError> {
     #[derive(Debug, Deserialize)]
     struct Envelope<'a> {
         #[serde(borrow)]
@@ -98,8 +128,6 @@ pub async fn list(connection: &mut Connection) -> Result<Guests, CallError> {
         parameters: Option<&'a RawValue>,
     }
     let unreadable = |error: serde_json::Error| CallError::Broken(zlink::Error::Json(error));
-    let call = zlink::Call::new(List { method: format!("{INTERFACE}.List") });
-    connection.send_call(&call, Vec::new()).await.map_err(CallError::Broken)?;
     // To zlink, a message that it shall not take for an answer is a call; the envelope is the same.
     let message = connection.receive_call::<Envelope<'_>>().await.map_err(CallError::Broken)?.0;
     let Envelope { error, parameters } = message.method();

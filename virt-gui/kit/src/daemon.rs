@@ -5,8 +5,8 @@
 
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use hv_api::client::{self, CallError, ConnectError, Connection, settle};
-use hv_api::{Change, Core};
+use hv_api::Change;
+use hv_api::client::{self, CallError, ConnectError, Connection, Events};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -156,14 +156,13 @@ async fn keep_watching(socket: &Path, start: &Notify, tell: &impl Fn(News)) {
 
 /// Passes the event stream on until it ends.
 async fn watch(mut connection: Connection, tell: &impl Fn(News)) {
-    let events = match connection.watch().await {
+    let mut events = match Events::watch(&mut connection).await {
         Ok(events) => events,
         Err(error) => return warn!(%error, "the core gives no events"),
     };
-    let mut events = std::pin::pin!(events);
     let mut told = false;
-    while let Some(event) = events.next().await {
-        match settle(event) {
+    loop {
+        match events.next().await {
             Ok(event) => {
                 if !told {
                     tell(News::Link(Link::Up));

@@ -2,12 +2,10 @@
 
 use crate::failure::Failure;
 use crate::output::{GuestView, HostView, JobView, Output, escaped, moment, wire_word};
-use futures_util::StreamExt;
-use hv_api::client::{CallError, Connection, settle};
-use hv_api::{Change, Core, GuestId, GuestInfo, HostInfo, JobInfo, Snapshot};
+use hv_api::client::{Connection, Events};
+use hv_api::{Change, GuestId, GuestInfo, HostInfo, JobInfo, Snapshot};
 use serde::Serialize;
 use std::collections::HashMap;
-use std::pin::pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// One line of the stream, for programs.
@@ -22,15 +20,14 @@ enum EventView<'a> {
 
 /// Writes the stream until it ends.
 pub async fn follow(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
-    let mut stream = pin!(core.watch().await.map_err(CallError::Broken)?);
+    let mut events = Events::watch(core).await?;
     let mut writer = Writer { output, names: HashMap::new() };
-    while let Some(message) = stream.next().await {
-        if let Some(change) = settle(message)?.into_change() {
+    loop {
+        if let Some(change) = events.next().await?.into_change() {
             writer.change(change)?;
             writer.output.flush()?;
         }
     }
-    Err(CallError::Broken(zlink::Error::UnexpectedEof).into())
 }
 
 struct Writer<'a> {
