@@ -124,7 +124,7 @@ impl Component for App {
     }
 
     fn init(socket: PathBuf, root: Self::Root, sender: ComponentSender<Self>) -> ComponentParts<Self> {
-        let view = View::new(&root, &sender);
+        // The core answers while the widgets are made, so that the first frame can have the guests in it.
         let news = sender.input_sender().clone();
         let daemon = Daemon::connect(socket, move |what| {
             // The window may have closed.
@@ -145,7 +145,7 @@ impl Component for App {
             wizard: None,
             made: None,
         };
-        let mut parts = ComponentParts { model, widgets: view };
+        let mut parts = ComponentParts { model, widgets: View::new(&root, &sender) };
         parts.widgets.show(&parts.model);
         parts
     }

@@ -92,7 +92,7 @@ impl GuestPage {
             .add_titled(hardware.widget(), Some("hardware"), &gettext("Hardware"))
             .set_icon_name(Some("applications-engineering-symbolic"));
 
-        let switcher = adw::ViewSwitcherTitle::builder().stack(&pages).build();
+        let switcher = adw::ViewSwitcherTitle::builder().stack(&pages).visible(false).build();
         let bottom = adw::ViewSwitcherBar::builder().stack(&pages).build();
         switcher.bind_property("title-visible", &bottom, "reveal").sync_create().build();
 
@@ -187,7 +187,7 @@ impl GuestPage {
             return;
         }
         self.content.set_visible_child_name(if guest.is_some() { "guest" } else { "none" });
-        self.switcher.set_view_switcher_enabled(guest.is_some());
+        self.switcher.set_visible(guest.is_some());
         self.menu.set_visible(guest.is_some());
         self.power.widget().set_visible(guest.is_some());
         if let Some(guest) = guest {
