@@ -32,11 +32,14 @@ struct RowWidgets {
     icon: gtk::Image,
     name: gtk::Label,
     subtitle: gtk::Label,
-    power: gtk::Button,
+    layout: gtk::Box,
 }
 
-/// More rows than a large screen has room for.
-const FIRST_ROWS: u32 = 50;
+/// How many rows come first, and with each frame after: what a window as high as most screens has room for.
+const FIRST_ROWS: u32 = 25;
+
+/// Of how many rows, at the most, the toolkit makes widgets; all others cost it nothing.
+const ROWS_WITH_WIDGETS: u32 = 200;
 
 type InSight = Rc<RefCell<HashMap<GuestId, RowWidgets>>>;
 
@@ -143,8 +146,8 @@ impl GuestList {
         }
     }
 
-    /// Lets the view know the first rows only until they are on the screen. It makes some 200 rows, whether or
-    /// not they can be seen, and who opens the window would wait for them.
+    /// Lets the view know the first rows only until they are on the screen, and then more with each frame. It
+    /// makes some 200 rows, whether or not they can be seen, and who opens the window would wait for them.
     fn show_first_rows_first(&self) {
         self.shown.set_size(FIRST_ROWS);
         let frames = Cell::new(0);
@@ -155,8 +158,13 @@ impl GuestList {
             if frames.get() < 3 {
                 return glib::ControlFlow::Continue;
             }
-            shown.set_size(u32::MAX);
-            glib::ControlFlow::Break
+            let size = shown.size();
+            if size >= ROWS_WITH_WIDGETS {
+                shown.set_size(u32::MAX);
+                return glib::ControlFlow::Break;
+            }
+            shown.set_size(size + FIRST_ROWS);
+            glib::ControlFlow::Continue
         });
     }
 
@@ -250,9 +258,8 @@ fn factory(in_sight: &InSight, tell: &Rc<dyn Fn(ListNews)>) -> gtk::SignalListIt
     let tell = Rc::clone(tell);
     factory.connect_setup(move |_, item| {
         if let Some(item) = item.downcast_ref::<gtk::ListItem>() {
-            let widgets = RowWidgets::new(item, &tell);
             // The list item owns its widgets; what is bound later finds them by this.
-            item.set_child(Some(&widgets.layout()));
+            item.set_child(Some(&RowWidgets::new(item, &tell).layout));
         }
     });
     factory.connect_bind({
@@ -292,56 +299,46 @@ impl RowWidgets {
             .ellipsize(gtk::pango::EllipsizeMode::End)
             .css_classes(["caption", "dim-label"])
             .build();
-        let power = gtk::Button::builder()
-            .valign(gtk::Align::Center)
-            .css_classes(["flat", "circular", "row-power"])
-            .build();
-        power.connect_clicked({
-            let item = item.downgrade();
-            let tell = Rc::clone(tell);
-            move |_| {
-                let Some(object) = item.upgrade().and_then(|item| item.item()) else { return };
-                let wish = item_row(&object).and_then(|row| {
-                    let row = row.borrow::<Row>();
-                    Some((row.id, row.power?))
-                });
-                if let Some((id, power)) = wish {
-                    tell(ListNews::Power(id, power));
-                }
-            }
-        });
-        Self { item: item.downgrade(), icon, name, subtitle, power }
-    }
-
-    fn layout(&self) -> gtk::Box {
         let words = gtk::Box::builder()
             .orientation(gtk::Orientation::Vertical)
             .hexpand(true)
             .valign(gtk::Align::Center)
             .spacing(2)
             .build();
-        words.append(&self.name);
-        words.append(&self.subtitle);
+        words.append(&name);
+        words.append(&subtitle);
         let layout = gtk::Box::builder().spacing(12).css_classes(["guest-row"]).build();
-        layout.append(&self.icon);
+        layout.append(&icon);
         layout.append(&words);
-        layout.append(&self.power);
-        layout
+        layout.connect_parent_notify({
+            let item = item.downgrade();
+            let tell = Rc::clone(tell);
+            move |layout| {
+                let Some(parent) = layout.parent() else { return };
+                let (item, tell) = (item.clone(), Rc::clone(&tell));
+                parent.connect_state_flags_changed(move |parent, _| give_button(parent, &item, &tell));
+            }
+        });
+        Self { item: item.downgrade(), icon, name, subtitle, layout }
     }
 
-    /// The widgets that [`Self::layout`] put into a list item.
+    /// The widgets that [`Self::new`] made for a list item.
     fn of(item: &gtk::ListItem) -> Option<Self> {
         let layout = item.child()?;
         let icon = layout.first_child()?;
-        let words = icon.next_sibling()?;
-        let name = words.first_child()?;
+        let name = icon.next_sibling()?.first_child()?;
         Some(Self {
             item: item.downgrade(),
-            power: words.next_sibling()?.downcast().ok()?,
             subtitle: name.next_sibling()?.downcast().ok()?,
             name: name.downcast().ok()?,
             icon: icon.downcast().ok()?,
+            layout: layout.downcast().ok()?,
         })
+    }
+
+    /// The button, where the row has been pointed at before.
+    fn power(&self) -> Option<gtk::Button> {
+        self.layout.last_child()?.downcast().ok()
     }
 
     fn show(&self, row: &Row) {
@@ -352,17 +349,71 @@ impl RowWidgets {
         });
         self.name.set_label(&row.name);
         self.subtitle.set_label(&row.subtitle());
-        self.power.set_visible(row.power.is_some());
-        if let Some(power) = row.power {
-            self.power.set_icon_name(super::power::icon(power));
-            let label = super::power::label(power);
-            super::rename(&self.power, &format!("{label} {}", row.name));
-            self.power.set_tooltip_text(Some(&label));
+        if let Some(power) = self.power() {
+            show_power(&power, row);
         }
         // GTK 4.8 has no way to name a list item but through the widget it made for it.
         if let Some(spoken) = self.icon.parent().and_then(|layout| layout.parent()) {
             spoken.update_property(&[gtk::accessible::Property::Label(&row.spoken())]);
         }
+    }
+}
+
+/// A row has its button while somebody is at it, with the pointer or the keyboard; in a long list it is half of
+/// what a row costs, and a column of equal buttons beside all rows says nothing.
+const AT_IT: gtk::StateFlags = gtk::StateFlags::PRELIGHT
+    .union(gtk::StateFlags::FOCUSED)
+    .union(gtk::StateFlags::FOCUS_WITHIN)
+    .union(gtk::StateFlags::SELECTED);
+
+/// Shows the button of the row that somebody comes to, and hides that of the one they leave.
+fn give_button(widget: &gtk::Widget, item: &glib::WeakRef<gtk::ListItem>, tell: &Rc<dyn Fn(ListNews)>) {
+    let Some(widgets) = item.upgrade().as_ref().and_then(RowWidgets::of) else { return };
+    let wanted = widget.state_flags().intersects(AT_IT);
+    let power = match widgets.power() {
+        Some(power) => power,
+        None if wanted => {
+            let power = power_button(item, tell);
+            widgets.layout.append(&power);
+            if let Some(object) = item.upgrade().and_then(|item| item.item())
+                && let Some(row) = item_row(&object)
+            {
+                show_power(&power, &row.borrow());
+            }
+            power
+        }
+        None => return,
+    };
+    // Where it is not seen it keeps its place, so that the words beside it stand still.
+    power.set_opacity(if wanted { 1.0 } else { 0.0 });
+}
+
+fn power_button(item: &glib::WeakRef<gtk::ListItem>, tell: &Rc<dyn Fn(ListNews)>) -> gtk::Button {
+    let power = gtk::Button::builder()
+        .valign(gtk::Align::Center)
+        .css_classes(["flat", "circular", "row-power"])
+        .build();
+    let (item, tell) = (item.clone(), Rc::clone(tell));
+    power.connect_clicked(move |_| {
+        let Some(object) = item.upgrade().and_then(|item| item.item()) else { return };
+        let wish = item_row(&object).and_then(|row| {
+            let row = row.borrow::<Row>();
+            Some((row.id, row.power?))
+        });
+        if let Some((id, power)) = wish {
+            tell(ListNews::Power(id, power));
+        }
+    });
+    power
+}
+
+fn show_power(button: &gtk::Button, row: &Row) {
+    button.set_visible(row.power.is_some());
+    if let Some(power) = row.power {
+        button.set_icon_name(super::power::icon(power));
+        let label = super::power::label(power);
+        super::rename(button, &format!("{label} {}", row.name));
+        button.set_tooltip_text(Some(&label));
     }
 }
 

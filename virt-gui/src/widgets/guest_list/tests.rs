@@ -145,3 +145,43 @@ fn a_search_hides_the_selected_guest_but_does_not_leave_it() {
         window.destroy();
     });
 }
+
+#[test]
+fn a_row_has_its_button_while_somebody_is_at_it() {
+    with_display(|| {
+        let pressed = Rc::new(RefCell::new(Vec::new()));
+        let mut list = GuestList::new({
+            let pressed = Rc::clone(&pressed);
+            move |news| {
+                if let ListNews::Power(id, action) = news {
+                    pressed.borrow_mut().push((id, action));
+                }
+            }
+        });
+        let guests = [guest("a", GuestState::Unavailable), guest("b", GuestState::Off)];
+        list.fill(rows(&guests));
+        let window = gtk::Window::builder().default_width(300).child(list.widget()).build();
+        window.present();
+        let in_sight = Rc::clone(&list.in_sight);
+        until("rows are in sight", || in_sight.borrow().len() == 2);
+        // The first row has the keyboard, as in every new window.
+        let [first, second] = guests.map(|guest| in_sight.borrow()[&guest.id].clone());
+        assert!(second.power().is_none(), "nobody is at it");
+
+        let place = second.layout.parent().unwrap();
+        place.set_state_flags(gtk::StateFlags::PRELIGHT, false);
+        let button = second.power().unwrap();
+        assert_eq!(button.tooltip_text().as_deref(), Some("Start"));
+        button.emit_clicked();
+        assert_eq!(
+            pressed.take(),
+            [(list.selection.item(1).as_ref().and_then(item_id).unwrap(), PowerAction::Start)]
+        );
+        place.unset_state_flags(gtk::StateFlags::PRELIGHT);
+        assert!(button.opacity() < 0.01);
+
+        first.layout.parent().unwrap().set_state_flags(gtk::StateFlags::PRELIGHT, false);
+        assert!(!first.power().unwrap().is_visible(), "nothing can be done with it");
+        window.destroy();
+    });
+}
