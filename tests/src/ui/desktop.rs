@@ -69,8 +69,11 @@ impl Desktop {
             .expect("a file");
 
         let size = format!("{}x{}x24", SIZE.0, SIZE.1);
+        let pixels = home.path("screen");
+        std::fs::create_dir(&pixels).expect("a folder");
         let mut screen = home.command("Xvfb");
-        screen.args(["-displayfd", "1", "-noreset", "-nolisten", "tcp", "-screen", "0", &size]);
+        screen.args(["-displayfd", "1", "-noreset", "-nolisten", "tcp", "-screen", "0", &size, "-fbdir"]);
+        screen.arg(&pixels);
         let (screen, number) = first_line(screen).await;
         let display = ("DISPLAY", format!(":{number}"));
         let mut environment = vec![
@@ -78,6 +81,8 @@ impl Desktop {
             ("GDK_BACKEND", "x11".into()),
             // There is no graphics card to draw for.
             ("GSK_RENDERER", "cairo".into()),
+            ("GDK_DEBUG", "gl-disable".into()),
+            ("GDK_DISABLE", "gl,vulkan".into()),
             ("GSETTINGS_BACKEND", "memory".into()),
             ("ADW_DISABLE_PORTAL", "1".into()),
         ];
@@ -124,6 +129,15 @@ impl Desktop {
     /// Where the desktop is another's.
     pub fn home(&self) -> &Home {
         self.home.as_ref().expect("a desktop of one's own")
+    }
+
+    /// What is on the screen at this moment, as its memory has it: to see whether anything changes, without
+    /// taking a processor from what changes it.
+    ///
+    /// # Panics
+    /// Where the desktop is another's.
+    pub fn pixels(&self) -> Vec<u8> {
+        std::fs::read(self.home().path("screen").join("Xvfb_screen0")).expect("the screen's memory")
     }
 
     /// The screen's size in pixels.

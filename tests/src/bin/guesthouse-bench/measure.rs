@@ -1,12 +1,18 @@
 //! What is measured, and with what.
 
-use hv_tests::ui::{Desktop, Rect};
+use hv_tests::ui::Desktop;
 use std::fs;
 use std::time::{Duration, Instant};
 use tokio::process::Command;
 
 /// How long a window has to stand still to count as filled.
 const STILL: Duration = Duration::from_millis(1500);
+
+/// How often it is looked at until then.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long something takes.
 pub async fn stopwatch<T>(work: impl Future<Output = T>) -> Duration {
@@ -108,25 +114,21 @@ impl Shown {
 
     /// Starts a program that opens a window on an empty screen, and ends it.
     pub async fn after_start(desktop: &Desktop, mut command: Command) -> Self {
-        let (width, height) = desktop.size();
-        let screen = Rect { x: 0, y: 0, width, height };
-        let mut last = desktop.picture(screen).await;
+        let mut last = desktop.pixels();
         let mut drawn = false;
         let begun = Instant::now();
         let mut child = command.spawn().expect("the program runs");
         let pid = child.id().expect("it runs");
         let (mut after, mut cpu) = (begun.elapsed(), Duration::ZERO);
-        desktop
-            .until("a window that stands still", async || {
-                let taken = begun.elapsed();
-                let now = desktop.picture(screen).await;
-                if now != last {
-                    drawn = true;
-                    (last, after, cpu) = (now, taken, work(pid).1);
-                }
-                (drawn && begun.elapsed() > after + STILL).then_some(())
-            })
-            .await;
+        while !drawn || begun.elapsed() < after + STILL {
+            assert!(begun.elapsed() < PATIENCE, "no window that stands still");
+            tokio::time::sleep(LOOK).await;
+            let now = desktop.pixels();
+            if now != last {
+                (last, drawn) = (now, true);
+                (after, cpu) = (begun.elapsed(), work(pid).1);
+            }
+        }
         let resident = resident(pid);
         let idle = Load::over(pid, super::WATCHED).await.wake_ups_a_second();
         child.kill().await.expect("it can be ended");
