@@ -2,19 +2,24 @@
 //! [`super::state`] decide, carries the effects out, and tells everybody what has become of the guest.
 //!
 //! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
-//! client's answer is held until its wish has come true or can't any more.
+//! client's answer is held until its wish has come true or can't any more. What has to do with the engine
+//! itself is in `engine`, with windows that look at the display in `display`, with changed settings and media
+//! in `changes`.
+
+mod changes;
+mod display;
+mod engine;
 
 use super::config::Definition;
 use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
-use super::launch::{Launched, find, launch};
+use super::launch::Launched;
 use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
-use super::view::{RunRecord, drive_name, now, view};
+use super::view::{RunRecord, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
-use crate::files;
-use crate::storage;
-use hv_api::{Applied, Change, Error, GuestInfo, Operation, SettingResult, Settings};
+use display::attach;
+use hv_api::{Change, Error, GuestInfo, Operation};
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -24,7 +29,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, debug, info, info_span, warn};
 
 /// How long an engine that was told to end may take before it is killed.
 const ENDING_DEADLINE: Duration = Duration::from_secs(3);
@@ -186,26 +191,6 @@ impl Actor {
         }
     }
 
-    /// Makes sure that what the guest needs is there and nobody else's, before anything is started.
-    fn prepare_start(&mut self) -> Result<(), Error> {
-        let folder = self.context.store.folder(self.definition.id);
-        let media = self.definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
-        let kernel = self.definition.kernel.as_ref();
-        let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
-        for path in media.chain(kernels) {
-            files::open_readable(&folder.join(path))?;
-        }
-        let mut volumes = Vec::new();
-        for disk in &self.definition.disks {
-            let path = folder.join(&disk.path);
-            files::open_readable(&path)?;
-            volumes.extend(storage::volume_id(&path).map(|id| (id, path)));
-        }
-        self.context.volumes.claim(self.definition.id, &self.definition.name, volumes)?;
-        self.launch_error = None;
-        Ok(())
-    }
-
     fn happen(&mut self, happening: Happening) {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
         let (state, effects) = state.happen(happening);
@@ -289,41 +274,6 @@ impl Actor {
         });
     }
 
-    fn launch(&mut self) {
-        let context = Rc::clone(&self.context);
-        let definition = self.definition.clone();
-        let internal = self.internal.clone();
-        let launch = beside(async move {
-            let news = match find(&context, &definition).await {
-                Ok(Some((adopted, events))) => Internal::Found(adopted, events),
-                Ok(None) => Internal::Launched(launch(&context, &definition).await),
-                Err(error) => Internal::Launched(Err(error)),
-            };
-            drop(internal.send(Box::new(news)));
-        });
-        self.launch = Some(launch);
-    }
-
-    fn adopt(&mut self, adopted: Adopted, events: mpsc::Receiver<EngineEvent>) {
-        self.unreachable = None;
-        info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
-        self.events = Some(events);
-        let record = std::fs::read_to_string(self.record_file());
-        self.record = record.ok().and_then(|text| toml::from_str(&text).ok());
-        let folder = self.context.store.folder(self.definition.id);
-        let disks = self.definition.disks.iter().map(|disk| folder.join(&disk.path));
-        let volumes = disks.filter_map(|path| storage::volume_id(&path).map(|id| (id, path))).collect();
-        if let Err(error) = self.context.volumes.claim(self.definition.id, &self.definition.name, volumes) {
-            error!(?error, "two running guests have the same disk");
-        }
-        drop(self.machine.send_replace(Some(adopted.machine)));
-        self.happen(Happening::Adopted(adopted.status));
-        if let Some(record) = &self.record {
-            self.since = record.since;
-            self.publish();
-        }
-    }
-
     fn internal_news(&mut self, news: Internal) {
         match news {
             Internal::Launched(result) => self.launched(result),
@@ -352,40 +302,6 @@ impl Actor {
                 for answer in self.display_waiting.drain(..) {
                     drop(answer.send(Err(error.clone())));
                 }
-            }
-        }
-    }
-
-    fn launched(&mut self, result: Result<Launched, Error>) {
-        self.launch = None;
-        if !matches!(result, Err(Error::EngineSilent { .. })) {
-            // Something answered, or nothing is there.
-            self.unreachable = None;
-        }
-        let starting = matches!(self.state, State::Starting { ready: false, .. });
-        match result {
-            Ok(Launched { machine, .. }) if !starting => {
-                // Given up in the moment in which it was ready.
-                machine.kill();
-            }
-            Ok(Launched { machine, record, events }) => {
-                self.events = Some(events);
-                let text = toml::to_string(&record).unwrap_or_default();
-                // It lives no longer than the engine: nobody need wait until it is on a disk.
-                if let Err(error) = std::fs::write(self.record_file(), text) {
-                    warn!(%error, "what the machine has could not be noted, and a later core will not know it");
-                }
-                self.record = Some(record);
-                drop(self.machine.send_replace(Some(machine)));
-                self.happen(Happening::EngineReady);
-            }
-            Err(error) => {
-                let detail = match &error {
-                    Error::StartFailed { detail, .. } => detail.clone(),
-                    other => format!("{other:?}"),
-                };
-                self.launch_error = Some(error);
-                self.happen(Happening::LaunchFailed { detail });
             }
         }
     }
@@ -460,29 +376,6 @@ impl Actor {
         }
     }
 
-    /// Nothing runs any more: gives back what only a running guest holds.
-    fn clean_up(&mut self) {
-        drop(self.machine.send_replace(None));
-        self.record = None;
-        self.display = None;
-        for answer in self.display_waiting.drain(..) {
-            let name = self.definition.name.clone();
-            drop(answer.send(Err(Error::WrongState {
-                guest: name,
-                state: self.state.told().0,
-                operation: Operation::OpenDisplay,
-            })));
-        }
-        self.context.volumes.release(self.definition.id);
-        match std::fs::remove_file(self.record_file()) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                debug!(%error, "the note of what the machine had stays");
-            }
-            // An empty folder goes as well; one in which an engine still has a socket stays.
-            _ => drop(std::fs::remove_dir(self.context.run_folder(self.definition.id))),
-        }
-    }
-
     /// Answers those whose wish has come true or can't any more.
     fn settle(&mut self) {
         for (wish, answer) in std::mem::take(&mut self.waiting) {
@@ -510,121 +403,6 @@ impl Actor {
         Error::WrongState { guest: self.definition.name.clone(), state: self.state.told().0, operation }
     }
 
-    fn set(&mut self, settings: Settings) -> Result<Vec<SettingResult>, Error> {
-        let Settings { name, cpus, memory } = settings;
-        let mut wanted = self.definition.clone();
-        let mut results = Vec::new();
-        let hardware = if self.state.is_down() { Applied::Now } else { Applied::AtNextStart };
-        let mut result = |key: &str, applied| results.push(SettingResult { key: key.into(), applied });
-        if let Some(name) = name {
-            wanted.name = name;
-            result("name", Applied::Now);
-        }
-        if let Some(cpus) = cpus {
-            wanted.cpus = cpus;
-            result("cpus", hardware);
-        }
-        if let Some(memory) = memory {
-            wanted.memory = memory;
-            result("memory", hardware);
-        }
-        self.keep(wanted)?;
-        Ok(results)
-    }
-
-    fn change_medium(
-        &mut self,
-        drive: Option<String>,
-        medium: Option<PathBuf>,
-        force: bool,
-        answer: Answer<GuestInfo>,
-    ) {
-        let Some(index) = self.drive_index(drive.as_deref()) else {
-            let error = Error::DriveNotFound {
-                guest: self.definition.name.clone(),
-                drive: drive.unwrap_or_default(),
-            };
-            drop(answer.send(Err(error)));
-            return;
-        };
-        let machine = self.machine.borrow().clone().filter(|_| !matches!(self.state, State::Stopping(_)));
-        let operation = if medium.is_some() { Operation::InsertMedium } else { Operation::EjectMedium };
-        match machine {
-            Some(machine) => {
-                let internal = self.internal.clone();
-                let name = self.definition.name.clone();
-                beside(async move {
-                    let changed = machine.change_medium(index as u32, medium.clone(), force).await;
-                    let result = changed.map_err(|error| match error {
-                        EngineError::MediumLocked => {
-                            Error::MediumLocked { guest: name.clone(), drive: drive_name(index) }
-                        }
-                        other => engine_error(&name, operation, other),
-                    });
-                    drop(internal.send(Box::new(Internal::MediumChanged {
-                        drive: index,
-                        medium,
-                        result,
-                        answer,
-                    })));
-                });
-            }
-            None if self.state.is_down() => {
-                let result = self.keep_medium(index, medium);
-                drop(answer.send(result.map(|()| self.told())));
-            }
-            None => drop(answer.send(Err(self.wrong_state(operation)))),
-        }
-    }
-
-    fn drive_index(&self, name: Option<&str>) -> Option<usize> {
-        match name {
-            None => (!self.definition.drives.is_empty()).then_some(0),
-            Some(name) => (0..self.definition.drives.len()).find(|index| drive_name(*index) == name),
-        }
-    }
-
-    fn keep_medium(&mut self, drive: usize, medium: Option<PathBuf>) -> Result<(), Error> {
-        let mut wanted = self.definition.clone();
-        if let Some(drive) = wanted.drives.get_mut(drive) {
-            drive.medium = medium;
-        }
-        self.keep(wanted)
-    }
-
-    /// Writes the definition down, and only then goes by it.
-    fn keep(&mut self, wanted: Definition) -> Result<(), Error> {
-        if wanted != self.definition {
-            self.context.store.write(&wanted)?;
-            self.definition = wanted;
-            self.publish();
-        }
-        Ok(())
-    }
-
-    fn open_display(&mut self, answer: Answer<OwnedFd>) {
-        if let Some(relay) = self.display.as_ref().filter(|relay| relay.is_open()) {
-            drop(answer.send(attach(relay, &self.definition.name)));
-            return;
-        }
-        self.display = None;
-        let shown = matches!(self.state, State::Running | State::Paused(_) | State::ShuttingDown);
-        let Some(machine) = self.machine.borrow().clone().filter(|_| shown) else {
-            drop(answer.send(Err(self.wrong_state(Operation::OpenDisplay))));
-            return;
-        };
-        self.display_waiting.push(answer);
-        if self.display_waiting.len() == 1 {
-            let internal = self.internal.clone();
-            let name = self.definition.name.clone();
-            beside(async move {
-                let opened = Relay::open(machine).await;
-                let result = opened.map_err(|error| engine_error(&name, Operation::OpenDisplay, error));
-                drop(internal.send(Box::new(Internal::DisplayOpened(result))));
-            });
-        }
-    }
-
     fn delete(&mut self, disks: bool) -> Result<(), Error> {
         if !self.state.is_down() {
             return Err(self.wrong_state(Operation::Delete));
@@ -644,10 +422,6 @@ impl Actor {
         }
         info!("deleted");
         Ok(())
-    }
-
-    fn record_file(&self) -> PathBuf {
-        self.context.run_folder(self.definition.id).join("running.toml")
     }
 
     fn told(&self) -> GuestInfo {
@@ -670,19 +444,6 @@ impl Actor {
 /// Runs work beside the task, within the guest's span of the log.
 fn beside(work: impl Future<Output = ()> + 'static) -> AbortHandle {
     spawn_local(work.in_current_span()).abort_handle()
-}
-
-fn attach(relay: &Relay, guest: &str) -> Result<OwnedFd, Error> {
-    let refused = |detail: String| Error::EngineRefused {
-        guest: guest.to_owned(),
-        operation: Operation::OpenDisplay,
-        detail,
-    };
-    match relay.attach() {
-        Ok(Some(window)) => Ok(window),
-        Ok(None) => Err(refused("the display has just been closed".into())),
-        Err(error) => Err(refused(error.to_string())),
-    }
 }
 
 async fn next(events: &mut Option<mpsc::Receiver<EngineEvent>>) -> Option<EngineEvent> {

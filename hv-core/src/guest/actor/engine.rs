@@ -1,0 +1,131 @@
+//! A guest's engine: what must be there before it starts, how it is found or launched, and what is given back
+//! when it has ended.
+
+use super::{Actor, Internal, State, beside};
+use crate::engine::{Adopted, EngineEvent};
+use crate::guest::launch::{Launched, find, launch};
+use crate::guest::state::Happening;
+use crate::{files, storage};
+use hv_api::{Error, Operation};
+use std::path::PathBuf;
+use std::rc::Rc;
+use tokio::sync::mpsc;
+use tracing::{debug, error, info, warn};
+
+impl Actor {
+    /// Makes sure that what the guest needs is there and nobody else's, before anything is started.
+    pub(super) fn prepare_start(&mut self) -> Result<(), Error> {
+        let folder = self.context.store.folder(self.definition.id);
+        let media = self.definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
+        let kernel = self.definition.kernel.as_ref();
+        let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
+        for path in media.chain(kernels) {
+            files::open_readable(&folder.join(path))?;
+        }
+        let mut volumes = Vec::new();
+        for disk in &self.definition.disks {
+            let path = folder.join(&disk.path);
+            files::open_readable(&path)?;
+            volumes.extend(storage::volume_id(&path).map(|id| (id, path)));
+        }
+        self.context.volumes.claim(self.definition.id, &self.definition.name, volumes)?;
+        self.launch_error = None;
+        Ok(())
+    }
+
+    pub(super) fn launch(&mut self) {
+        let context = Rc::clone(&self.context);
+        let definition = self.definition.clone();
+        let internal = self.internal.clone();
+        let launch = beside(async move {
+            let news = match find(&context, &definition).await {
+                Ok(Some((adopted, events))) => Internal::Found(adopted, events),
+                Ok(None) => Internal::Launched(launch(&context, &definition).await),
+                Err(error) => Internal::Launched(Err(error)),
+            };
+            drop(internal.send(Box::new(news)));
+        });
+        self.launch = Some(launch);
+    }
+
+    pub(super) fn adopt(&mut self, adopted: Adopted, events: mpsc::Receiver<EngineEvent>) {
+        self.unreachable = None;
+        info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
+        self.events = Some(events);
+        let record = std::fs::read_to_string(self.record_file());
+        self.record = record.ok().and_then(|text| toml::from_str(&text).ok());
+        let folder = self.context.store.folder(self.definition.id);
+        let disks = self.definition.disks.iter().map(|disk| folder.join(&disk.path));
+        let volumes = disks.filter_map(|path| storage::volume_id(&path).map(|id| (id, path))).collect();
+        if let Err(error) = self.context.volumes.claim(self.definition.id, &self.definition.name, volumes) {
+            error!(?error, "two running guests have the same disk");
+        }
+        drop(self.machine.send_replace(Some(adopted.machine)));
+        self.happen(Happening::Adopted(adopted.status));
+        if let Some(record) = &self.record {
+            self.since = record.since;
+            self.publish();
+        }
+    }
+
+    pub(super) fn launched(&mut self, result: Result<Launched, Error>) {
+        self.launch = None;
+        if !matches!(result, Err(Error::EngineSilent { .. })) {
+            // Something answered, or nothing is there.
+            self.unreachable = None;
+        }
+        let starting = matches!(self.state, State::Starting { ready: false, .. });
+        match result {
+            Ok(Launched { machine, .. }) if !starting => {
+                // Given up in the moment in which it was ready.
+                machine.kill();
+            }
+            Ok(Launched { machine, record, events }) => {
+                self.events = Some(events);
+                let text = toml::to_string(&record).unwrap_or_default();
+                // It lives no longer than the engine: nobody need wait until it is on a disk.
+                if let Err(error) = std::fs::write(self.record_file(), text) {
+                    warn!(%error, "what the machine has could not be noted, and a later core will not know it");
+                }
+                self.record = Some(record);
+                drop(self.machine.send_replace(Some(machine)));
+                self.happen(Happening::EngineReady);
+            }
+            Err(error) => {
+                let detail = match &error {
+                    Error::StartFailed { detail, .. } => detail.clone(),
+                    other => format!("{other:?}"),
+                };
+                self.launch_error = Some(error);
+                self.happen(Happening::LaunchFailed { detail });
+            }
+        }
+    }
+
+    /// Nothing runs any more: gives back what only a running guest holds.
+    pub(super) fn clean_up(&mut self) {
+        drop(self.machine.send_replace(None));
+        self.record = None;
+        self.display = None;
+        for answer in self.display_waiting.drain(..) {
+            let name = self.definition.name.clone();
+            drop(answer.send(Err(Error::WrongState {
+                guest: name,
+                state: self.state.told().0,
+                operation: Operation::OpenDisplay,
+            })));
+        }
+        self.context.volumes.release(self.definition.id);
+        match std::fs::remove_file(self.record_file()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                debug!(%error, "the note of what the machine had stays");
+            }
+            // An empty folder goes as well; one in which an engine still has a socket stays.
+            _ => drop(std::fs::remove_dir(self.context.run_folder(self.definition.id))),
+        }
+    }
+
+    pub(super) fn record_file(&self) -> PathBuf {
+        self.context.run_folder(self.definition.id).join("running.toml")
+    }
+}
