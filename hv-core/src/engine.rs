@@ -90,6 +90,12 @@ pub trait Machine: Send + Sync {
     /// Presses the power button.
     async fn power_button(&self) -> Result<(), EngineError>;
 
+    /// Whether a system in the guest listens to the power button; without one, a press does nothing. Where
+    /// an engine can't know, the guest gets its chance.
+    async fn hears_power_button(&self) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
     /// Presses the reset button. [`EngineEvent::Reset`] follows.
     async fn reset(&self) -> Result<(), EngineError>;
 

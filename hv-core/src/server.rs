@@ -16,8 +16,8 @@ use hv_api::{
     DiskInfo, DriveInfo, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestPaths,
     GuestReply, GuestState, Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState,
     KvmState, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, NameFault, NetworkMode, NewGuest,
-    NicInfo, Operation, PendingChange, Plan, Port, Recommended, SettingResult, Settings, Snapshot,
-    StateReason,
+    NicInfo, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended, SettingResult,
+    Settings, ShutdownWait, Snapshot, StateReason,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,8 @@ impl Service {
         DriveInfo, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestPaths, GuestReply,
         GuestState, Guests, HostInfo, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LogKind, LogReply,
         Media, MediumInfo, MediumKind, MediumNote, NameFault, NetworkMode, NewGuest, NicInfo, Operation,
-        PendingChange, Plan, Port, Recommended, SettingResult, Settings, Snapshot, StateReason,
+        PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended, SettingResult, Settings, ShutdownWait,
+        Snapshot, StateReason,
     ]
 )]
 impl Service {
@@ -139,8 +140,16 @@ impl Service {
         self.wish(&guest, Wish::Resume).await
     }
 
+    async fn cancel_shutdown(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::CancelShutdown).await
+    }
+
     async fn restart(&self, guest: String) -> Result<GuestReply, Error> {
         self.wish(&guest, Wish::Restart).await
+    }
+
+    async fn reset(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Reset).await
     }
 
     async fn set(&self, guest: String, settings: Settings) -> Result<Changed, Error> {

@@ -220,6 +220,7 @@ pub fn no_space(path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guest::power::PowerPolicy;
     use hv_api::{ByteSize, Firmware};
 
     fn definition(id: GuestId) -> Definition {
@@ -233,6 +234,7 @@ mod tests {
             memory: ByteSize::gib(1),
             firmware: Firmware::Bios,
             serial_ports: 1,
+            power: PowerPolicy::default(),
             kernel: None,
             disks: Vec::new(),
             drives: Vec::new(),

@@ -550,6 +550,9 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::StartFailed { .. }
         | Error::EngineRefused { .. }
         | Error::EngineSilent { .. }
+        | Error::ShutdownOverdue { .. }
+        | Error::ShutdownCancelled { .. }
+        | Error::ShutdownWaitOutOfRange { .. }
         | Error::MediumLocked { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }

@@ -29,6 +29,8 @@ pub enum Asked {
     Pause,
     /// To press the power button.
     PowerButton,
+    /// To say whether the guest listens to it: it does not where this fails.
+    HearPowerButton,
     /// To press the reset button.
     Reset,
     /// To end.
@@ -46,6 +48,8 @@ pub enum Answer {
     Fail(EngineError),
     /// Never.
     Stall,
+    /// As if it were done, which it is not: a power button that its guest does not hear.
+    Ignore,
 }
 
 type Answers = Arc<Mutex<HashMap<Asked, Answer>>>;
@@ -144,7 +148,7 @@ impl FakeMachine {
 async fn answered(answers: &Answers, asked: Asked) -> Result<(), EngineError> {
     let answer = lock(answers).get(&asked).cloned();
     match answer {
-        None => Ok(()),
+        None | Some(Answer::Ignore) => Ok(()),
         Some(Answer::Fail(error)) => Err(error),
         Some(Answer::Stall) => std::future::pending().await,
     }
@@ -225,8 +229,14 @@ impl Machine for FakeMachine {
 
     async fn power_button(&self) -> Result<(), EngineError> {
         self.asked(Asked::PowerButton).await?;
-        self.say(EngineEvent::PoweredOff);
+        if lock(&self.answers).get(&Asked::PowerButton) != Some(&Answer::Ignore) {
+            self.say(EngineEvent::PoweredOff);
+        }
         Ok(())
+    }
+
+    async fn hears_power_button(&self) -> Result<bool, EngineError> {
+        Ok(self.asked(Asked::HearPowerButton).await.is_ok())
     }
 
     async fn reset(&self) -> Result<(), EngineError> {

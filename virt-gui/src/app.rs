@@ -19,7 +19,6 @@ use gtk::gio;
 use hv_api::{Accelerator, Change, GuestId, GuestState, Library};
 use installer_wizard::NewGuestWindow;
 use relm4::prelude::*;
-use std::collections::HashSet;
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, Link, News};
 use virt_kit::i18n::gettext;
@@ -35,8 +34,6 @@ pub struct App {
     library: Library,
     selected: Option<GuestId>,
     host_bar_dismissed: bool,
-    /// Guests that were asked to shut down so that they start again with their new settings.
-    restarting: HashSet<GuestId>,
     consoles: Consoles,
     wizard: Option<Controller<NewGuestWindow>>,
     /// A guest that was just made, until the stream has it; and whether its console is to be opened.
@@ -140,7 +137,6 @@ impl Component for App {
             library: Library::default(),
             selected: None,
             host_bar_dismissed: false,
-            restarting: HashSet::new(),
             consoles: Consoles::default(),
             wizard: None,
             made: None,
@@ -159,7 +155,7 @@ impl Component for App {
     ) {
         match input {
             AppInput::News(news) => {
-                self.take_news(view, news, &sender);
+                self.take_news(view, news);
                 self.show_made(view, &sender, root);
             }
             AppInput::Present => root.present(),
@@ -217,7 +213,7 @@ impl Component for App {
     ) {
         match command {
             AppCommand::Done => {}
-            AppCommand::Failed(id, wish, problem) => self.failed(view, id, wish, problem, &sender, root),
+            AppCommand::Failed(id, wish, problem) => Self::failed(view, id, wish, problem, &sender, root),
             AppCommand::Log(id, Ok(log)) => {
                 let name = self.library.guest(id).map(|guest| guest.name.clone()).unwrap_or_default();
                 log_window::present(root, &name, &log);
@@ -232,7 +228,7 @@ impl Component for App {
 }
 
 impl App {
-    fn take_news(&mut self, view: &mut View, news: News, sender: &ComponentSender<Self>) {
+    fn take_news(&mut self, view: &mut View, news: News) {
         match news {
             News::Link(Link::Connecting) => self.link = LinkState::Connecting,
             // What there is comes next; until then there is nothing to show.
@@ -245,11 +241,11 @@ impl App {
                 self.link = LinkState::Away(None);
                 self.consoles.link_lost();
             }
-            News::Change(change) => self.take_change(view, change, sender),
+            News::Change(change) => self.take_change(view, change),
         }
     }
 
-    fn take_change(&mut self, view: &mut View, change: Change, sender: &ComponentSender<Self>) {
+    fn take_change(&mut self, view: &mut View, change: Change) {
         let touched = match &change {
             Change::Guest(guest) => Some(guest.id),
             Change::Removed(id) => Some(*id),
@@ -265,27 +261,12 @@ impl App {
             tracing::debug!(guests = self.library.guests().len(), "the library is filled");
         } else if let Some(id) = touched {
             view.library.put(id, Row::find(&self.library, id));
-            self.start_again(id, sender);
         }
         if let Some(wizard) = &self.wizard {
             wizard.emit(installer_wizard::Input::TakenNames(self.taken_names()));
         }
         if self.selected.is_some_and(|id| self.library.guest(id).is_none()) {
             self.selected = None;
-        }
-    }
-
-    /// Starts a guest that was shut down for its new settings, once it is off.
-    fn start_again(&mut self, id: GuestId, sender: &ComponentSender<Self>) {
-        let state = self.library.guest(id).map(|guest| guest.state);
-        match state {
-            Some(GuestState::Off) if self.restarting.remove(&id) => {
-                self.ask(id, Wish::Power(PowerAction::Start), sender);
-            }
-            None | Some(GuestState::Crashed | GuestState::Unavailable) => {
-                self.restarting.remove(&id);
-            }
-            Some(_) => {}
         }
     }
 
@@ -306,7 +287,6 @@ impl App {
 
     /// Says that a wish came to nothing: a name beneath its field, everything else in a toast.
     fn failed(
-        &mut self,
         view: &View,
         id: GuestId,
         wish: Wish,
@@ -320,9 +300,6 @@ impl App {
                 return;
             }
             Wish::Set(_) => view.guest.revert(id),
-            Wish::Power(PowerAction::Shutdown) => {
-                self.restarting.remove(&id);
-            }
             _ => {}
         }
         let (parent, sender) = (root.clone(), sender.input_sender().clone());
@@ -439,10 +416,7 @@ impl App {
                     });
                 }
             }
-            GuestWish::ApplyNow => {
-                self.restarting.insert(id);
-                self.ask(id, Wish::Power(PowerAction::Shutdown), sender);
-            }
+            GuestWish::ApplyNow => self.ask(id, Wish::Power(PowerAction::Restart), sender),
             GuestWish::Details => {
                 if let Some(problem) = self.library.guest(id).and_then(Problem::of_guest) {
                     let sender = sender.input_sender().clone();

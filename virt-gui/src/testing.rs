@@ -1,7 +1,7 @@
 //! What tests of widgets need: the toolkit's thread, and a way to wait.
 
 use gtk::glib;
-use hv_api::{ByteSize, Firmware, GuestId, GuestInfo, GuestPaths, GuestState};
+use hv_api::{ByteSize, Firmware, GuestId, GuestInfo, GuestPaths, GuestState, PowerInfo};
 use std::panic::UnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,7 @@ pub fn guest(name: &str, state: GuestState) -> GuestInfo {
         reason: None,
         detail: None,
         since: 0,
+        waiting: None,
         pid: None,
         accelerator: None,
         os: None,
@@ -51,6 +52,7 @@ pub fn guest(name: &str, state: GuestState) -> GuestInfo {
         nics: Vec::new(),
         serial_ports: 1,
         kernel: None,
+        power: PowerInfo { shutdown_wait: 90 },
         pending: Vec::new(),
         paths: GuestPaths {
             folder: String::new(),

@@ -72,8 +72,12 @@ pub enum Operation {
     Pause,
     /// Let its CPUs go on.
     Resume,
-    /// Restart it.
+    /// Ask it to shut down, and start it anew.
     Restart,
+    /// Press its reset button.
+    Reset,
+    /// Wait no longer until it has shut down.
+    CancelShutdown,
     /// Change its settings.
     Set,
     /// Put a medium into a drive.
@@ -235,6 +239,27 @@ pub enum Error {
         operation: Operation,
         /// How long was waited, in seconds.
         seconds: u32,
+    },
+    /// The guest was asked to shut down and has not done so in time. It runs on, and may do it yet.
+    ShutdownOverdue {
+        /// The guest's name.
+        guest: String,
+        /// How long was waited, in seconds.
+        seconds: u32,
+    },
+    /// Somebody said not to wait any longer until the guest has shut down. It runs on.
+    ShutdownCancelled {
+        /// The guest's name.
+        guest: String,
+    },
+    /// A guest can't be given that long to shut down.
+    ShutdownWaitOutOfRange {
+        /// What was asked for, in seconds.
+        requested: u32,
+        /// The least possible, in seconds.
+        minimum: u32,
+        /// The most possible, in seconds.
+        maximum: u32,
     },
     /// The guest holds the medium in its drive.
     MediumLocked {

@@ -1,6 +1,6 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
-use crate::{ByteSize, GuestId};
+use crate::{ByteSize, GuestId, PowerInfo, PowerSettings, ShutdownWait};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -94,6 +94,8 @@ pub struct GuestInfo {
     pub detail: Option<String>,
     /// Since when it is in that state, in seconds since 1970.
     pub since: u64,
+    /// What is waited for while it shuts down because it was asked to.
+    pub waiting: Option<ShutdownWait>,
     /// The engine's process, while there is one.
     pub pid: Option<u32>,
     /// What runs its instructions, while an engine runs.
@@ -116,6 +118,8 @@ pub struct GuestInfo {
     pub serial_ports: u32,
     /// The kernel it is started with directly, instead of by its firmware.
     pub kernel: Option<String>,
+    /// How its power is looked after.
+    pub power: PowerInfo,
     /// Changes that the running machine has not yet: they apply at the next start.
     pub pending: Vec<PendingChange>,
     /// Where its files are.
@@ -218,6 +222,8 @@ pub struct Settings {
     pub cpus: Option<u32>,
     /// Memory.
     pub memory: Option<ByteSize>,
+    /// How its power is looked after.
+    pub power: Option<PowerSettings>,
 }
 
 /// When a changed setting takes effect.

@@ -17,6 +17,7 @@ mod ids;
 mod job;
 mod medium;
 pub mod paths;
+mod power;
 pub mod problem;
 mod service;
 mod size;
@@ -31,6 +32,7 @@ pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
+pub use power::{PowerInfo, PowerSettings, ShutdownWait};
 pub use service::{
     Changed, Core, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media, Plan, Port,
 };

@@ -128,7 +128,8 @@ pub trait Core {
     /// Starts a guest that is off or crashed; answers when it runs.
     async fn start(&mut self, guest: &str, paused: Option<bool>) -> zlink::Result<Result<GuestReply, Error>>;
 
-    /// Asks the guest to shut down, as its power button would. Answers when it has been asked.
+    /// Asks the guest to shut down, as its power button would. Answers when it has been asked; how long it
+    /// has for it, and whether it listens, is in [`GuestInfo::waiting`].
     async fn shutdown(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Takes the guest's power away; what it has not written is lost. Answers when it is off.
@@ -140,8 +141,18 @@ pub trait Core {
     /// Lets the guest's CPUs go on; answers when they do.
     async fn resume(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
-    /// Restarts the guest as its reset button would; answers when its firmware runs again.
+    /// Waits no longer until a guest has shut down: it counts as running again. It may shut down yet.
+    async fn cancel_shutdown(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Restarts the guest: asks it to shut down and starts it anew when it has, so that pending changes
+    /// apply. A guest that does not listen to its power button is reset at once, or where changes are
+    /// pending, stopped and started anew. Answers when its firmware runs again, or with
+    /// [`Error::ShutdownOverdue`] when it was waited for long enough.
     async fn restart(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Presses the guest's reset button; what it has not written is lost. Answers when its firmware runs
+    /// again.
+    async fn reset(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Changes settings: all that were asked for, or none.
     async fn set(&mut self, guest: &str, settings: &Settings) -> zlink::Result<Result<Changed, Error>>;

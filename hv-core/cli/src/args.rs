@@ -1,5 +1,7 @@
 //! The command line: what may be written, and what it means.
 
+mod power;
+
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use hv_api::{ByteSize, NewGuest, Settings, SizeError};
 use std::path::PathBuf;
@@ -68,6 +70,9 @@ pub enum Call {
     Shutdown {
         /// Its name or identity.
         guest: String,
+        /// Wait no longer until it has shut down: it counts as running again.
+        #[arg(long)]
+        cancel: bool,
     },
     /// Take a guest's power away; what it has not written is lost.
     ForceOff {
@@ -84,8 +89,14 @@ pub enum Call {
         /// Its name or identity.
         guest: String,
     },
-    /// Restart a guest, as its reset button would.
+    /// Ask a guest to shut down, and start it anew when it has, with its pending changes. One that does
+    /// not listen to its power button is reset.
     Restart {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Press a guest's reset button; what it has not written is lost.
+    Reset {
         /// Its name or identity.
         guest: String,
     },
@@ -93,7 +104,7 @@ pub enum Call {
     Set {
         /// Its name or identity.
         guest: String,
-        /// name=NAME, cpus=NUMBER, memory=SIZE.
+        /// name=NAME, cpus=NUMBER, memory=SIZE, shutdown-wait=SECONDS.
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },
@@ -263,6 +274,7 @@ pub enum Setting {
     Name(String),
     Cpus(u32),
     Memory(ByteSize),
+    Power(power::Setting),
 }
 
 /// Keys that are pressed together.
@@ -277,6 +289,7 @@ pub fn settings(list: Vec<Setting>) -> Result<Settings, String> {
             Setting::Name(name) => ("name", settings.name.replace(name).is_some()),
             Setting::Cpus(cpus) => ("cpus", settings.cpus.replace(cpus).is_some()),
             Setting::Memory(memory) => ("memory", settings.memory.replace(memory).is_some()),
+            Setting::Power(setting) => setting.put(settings.power.get_or_insert_default()),
         };
         if before {
             return Err(format!("“{key}” is set twice: which of the two values is meant?"));
@@ -294,7 +307,10 @@ fn setting(text: &str) -> Result<Setting, String> {
             .map(Setting::Cpus)
             .map_err(|_unreadable| format!("“{value}” is not a number of CPUs")),
         "memory" => size(value).map(Setting::Memory),
-        other => Err(format!("there is no setting “{other}”; there are name, cpus and memory")),
+        other => power::setting(other, value).map_or_else(
+            || Err(format!("there is no setting “{other}”; there are name, cpus, memory, {}", power::KEYS)),
+            |setting| setting.map(Setting::Power),
+        ),
     }
 }
 
@@ -420,7 +436,7 @@ mod tests {
             assert!(setting(wrong).is_err(), "{wrong}");
         }
         let both = settings(vec![Setting::Cpus(2), Setting::Name("x".into())]).expect("two settings");
-        assert_eq!(both, Settings { name: Some("x".into()), cpus: Some(2), memory: None });
+        assert_eq!(both, Settings { name: Some("x".into()), cpus: Some(2), ..Settings::default() });
         assert!(settings(vec![Setting::Cpus(2), Setting::Cpus(2)]).is_err());
     }
 
@@ -454,7 +470,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_is_not_there() {
-        for command in ["snapshot A list", "import f", "save A", "reset A", "create A --image /x"] {
+        for command in ["snapshot A list", "import f", "save A", "create A --image /x"] {
             assert!(parse(&format!("hv {command}")).is_err(), "{command}");
         }
     }

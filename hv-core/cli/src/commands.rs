@@ -37,11 +37,17 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
             let reply = settle(core.start(&guest, paused.then_some(true)).await)?;
             guests::changed(&reply.guest, output)
         }
-        Call::Shutdown { guest } => guests::changed(&settle(core.shutdown(&guest).await)?.guest, output),
+        Call::Shutdown { guest, cancel: false } => {
+            guests::changed(&settle(core.shutdown(&guest).await)?.guest, output)
+        }
+        Call::Shutdown { guest, cancel: true } => {
+            guests::changed(&settle(core.cancel_shutdown(&guest).await)?.guest, output)
+        }
         Call::ForceOff { guest } => guests::changed(&settle(core.force_off(&guest).await)?.guest, output),
         Call::Pause { guest } => guests::changed(&settle(core.pause(&guest).await)?.guest, output),
         Call::Resume { guest } => guests::changed(&settle(core.resume(&guest).await)?.guest, output),
         Call::Restart { guest } => guests::changed(&settle(core.restart(&guest).await)?.guest, output),
+        Call::Reset { guest } => guests::changed(&settle(core.reset(&guest).await)?.guest, output),
         Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
         Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
         Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,

@@ -10,6 +10,7 @@ mod display;
 mod events;
 pub mod keys;
 mod machine;
+mod power;
 mod process;
 pub mod qmp;
 #[cfg(test)]

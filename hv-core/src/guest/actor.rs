@@ -3,12 +3,13 @@
 //!
 //! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
 //! client's answer is held until its wish has come true or can't any more. What has to do with the engine
-//! itself is in `engine`, with windows that look at the display in `display`, with changed settings and media
+//! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`, with changed settings and media
 //! in `changes`.
 
 mod changes;
 mod display;
 mod engine;
+mod power;
 
 use super::config::Definition;
 use super::context::Context;
@@ -20,6 +21,7 @@ use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use display::attach;
 use hv_api::{Change, Error, GuestInfo, Operation};
+use power::press_power;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -47,8 +49,8 @@ enum Internal {
     Launched(Result<Launched, Error>),
     /// Instead of a launch, an engine was found that could not be taken over before.
     Found(Adopted, mpsc::Receiver<EngineEvent>),
-    /// The power button was pressed.
-    PowerPressed,
+    /// The power button was pressed, or was not, as that was to be done only where it is heard.
+    PowerPressed { heard: bool, if_heard: bool },
     /// An effect on the machine failed.
     EffectFailed(Effect, EngineError, Arc<dyn Machine>),
     /// A medium was changed in the machine, or not.
@@ -77,6 +79,8 @@ struct Actor {
     /// Why an engine that may still run could not be taken over. Its disks must stay until that is known.
     unreachable: Option<Error>,
     ending_deadline: Option<Instant>,
+    /// Until when the guest should have shut down.
+    shutdown_deadline: Option<Instant>,
     waiting: Vec<(Wish, Answer<GuestInfo>)>,
     display: Option<Relay>,
     display_waiting: Vec<Answer<OwnedFd>>,
@@ -109,6 +113,7 @@ pub fn spawn(
         launch_error: None,
         unreachable: None,
         ending_deadline: None,
+        shutdown_deadline: None,
         waiting: Vec::new(),
         display: None,
         display_waiting: Vec::new(),
@@ -133,13 +138,13 @@ impl Actor {
         mut internal: mpsc::UnboundedReceiver<Box<Internal>>,
     ) {
         loop {
-            let deadline = self.ending_deadline;
+            let deadline = self.next_deadline();
             tokio::select! {
                 // What an engine said is heard before what it is asked next.
                 biased;
                 event = next(&mut self.events) => self.engine_event(event),
                 Some(news) = internal.recv() => self.internal_news(*news),
-                () = sleep_until(deadline) => self.happen(Happening::EndingOverdue),
+                () = sleep_until(deadline) => self.deadline_passed(),
                 request = requests.recv() => match request.map(|request| *request) {
                     None => return,
                     Some(Request::Delete { disks, answer }) => {
@@ -170,10 +175,13 @@ impl Actor {
     }
 
     fn wish(&mut self, wish: Wish, answer: Answer<GuestInfo>) {
-        if let Wish::Start { .. } = wish
-            && self.state.is_down()
-            && let Err(error) = self.prepare_start()
-        {
+        // Who is asked to restart must be able to start again.
+        let starts = match wish {
+            Wish::Start { .. } => self.state.is_down(),
+            Wish::Restart => self.machine.borrow().is_some(),
+            _ => false,
+        };
+        if starts && let Err(error) = self.prepare_start() {
             drop(answer.send(Err(error)));
             return;
         }
@@ -181,6 +189,7 @@ impl Actor {
         match state.wish(wish) {
             Ok((state, effects)) => {
                 info!(?wish, "accepted");
+                self.power_wish(wish, &state);
                 self.waiting.push((wish, answer));
                 self.become_state(state, &effects);
             }
@@ -193,7 +202,14 @@ impl Actor {
 
     fn happen(&mut self, happening: Happening) {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
-        let (state, effects) = state.happen(happening);
+        let (mut state, mut effects) = state.happen(happening);
+        if effects.contains(&Effect::Launch)
+            && let Err(error) = self.prepare_start()
+        {
+            // It starts anew, and what it needs is no longer there.
+            (state, effects) = state.happen(Happening::LaunchFailed { detail: format!("{error:?}") });
+            self.launch_error = Some(error);
+        }
         self.become_state(state, &effects);
     }
 
@@ -211,6 +227,7 @@ impl Actor {
         if !matches!(self.state, State::Stopping(_)) {
             self.ending_deadline = None;
         }
+        self.forget_shutdown();
         self.publish();
         self.settle();
     }
@@ -236,7 +253,7 @@ impl Actor {
                     self.ending_deadline = Some(Instant::now() + ENDING_DEADLINE);
                     on_machine.push(Effect::End);
                 }
-                Effect::Run | Effect::Halt | Effect::PressPower | Effect::PressReset => {
+                Effect::Run | Effect::Halt | Effect::PressPower { .. } | Effect::PressReset => {
                     on_machine.push(*effect);
                 }
             }
@@ -251,15 +268,12 @@ impl Actor {
                 let result = match effect {
                     Effect::Run => machine.resume().await,
                     Effect::Halt => machine.pause().await,
-                    Effect::PressPower => machine.power_button().await,
+                    Effect::PressPower { if_heard } => press_power(&*machine, if_heard, &internal).await,
                     Effect::PressReset => machine.reset().await,
                     Effect::End => machine.quit().await,
                     Effect::Launch | Effect::AbandonLaunch | Effect::Kill => Ok(()),
                 };
                 match result {
-                    Ok(()) if effect == Effect::PressPower => {
-                        drop(internal.send(Box::new(Internal::PowerPressed)));
-                    }
                     Ok(()) => {}
                     Err(error) => {
                         if error == EngineError::Gone {
@@ -281,11 +295,11 @@ impl Actor {
                 self.launch = None;
                 self.adopt(adopted, events);
             }
-            Internal::PowerPressed => self.came_true(Wish::Shutdown),
+            Internal::PowerPressed { heard, if_heard } => self.power_pressed(heard, if_heard),
             Internal::EffectFailed(effect, error, machine) => {
                 // That of a machine that has ended meanwhile is no news.
                 if self.machine.borrow().as_ref().is_some_and(|present| Arc::ptr_eq(present, &machine)) {
-                    self.effect_failed(effect, error);
+                    self.effect_failed(effect, &error);
                 }
             }
             Internal::MediumChanged { drive, medium, result, answer } => {
@@ -306,32 +320,32 @@ impl Actor {
         }
     }
 
-    fn effect_failed(&mut self, effect: Effect, error: EngineError) {
-        let operation = match effect {
+    fn effect_failed(&mut self, effect: Effect, error: &EngineError) {
+        let operations: &[Operation] = match effect {
             Effect::Run if matches!(self.state, State::Starting { .. }) => {
                 return self.happen(Happening::RunFailed { detail: error.to_string() });
             }
-            Effect::Run => Operation::Resume,
-            Effect::Halt => Operation::Pause,
-            Effect::PressPower => {
+            Effect::Run => &[Operation::Resume, Operation::Restart],
+            Effect::Halt => &[Operation::Pause],
+            Effect::PressPower { .. } => {
                 // Of an engine that is silent, it is not known.
                 if !matches!(error, EngineError::Silent { .. }) {
                     self.happen(Happening::PowerButtonFailed);
                 }
-                Operation::Shutdown
+                &[Operation::Shutdown, Operation::Restart]
             }
-            Effect::PressReset => Operation::Restart,
+            Effect::PressReset => &[Operation::Reset, Operation::Restart],
             // Whatever it said: it was told to end, and if it does not, it is made to.
             Effect::End | Effect::Kill | Effect::Launch | Effect::AbandonLaunch => {
                 debug!(?effect, %error, "the engine did not take it");
                 return;
             }
         };
-        warn!(?operation, %error, "the engine did not do it");
-        let answer = engine_error(&self.definition.name, operation, error);
+        warn!(?effect, %error, "the engine did not do it");
         for (wish, waiting) in std::mem::take(&mut self.waiting) {
-            if wish.operation() == operation {
-                drop(waiting.send(Err(answer.clone())));
+            let operation = wish.operation();
+            if operations.contains(&operation) {
+                drop(waiting.send(Err(engine_error(&self.definition.name, operation, error.clone()))));
             } else {
                 self.waiting.push((wish, waiting));
             }
@@ -346,7 +360,10 @@ impl Actor {
         };
         debug!(?event, "the engine says");
         match event {
-            EngineEvent::Reset => self.came_true(Wish::Restart),
+            EngineEvent::Reset => {
+                self.came_true(Wish::Reset);
+                self.came_true(Wish::Restart);
+            }
             EngineEvent::MediumEjected { drive } => {
                 if let Err(error) = self.keep_medium(drive as usize, None) {
                     warn!(?error, "the guest took its medium out, but that could not be written down");
@@ -362,7 +379,11 @@ impl Actor {
             | EngineEvent::Panicked
             | EngineEvent::DiskFailed { .. } => {}
         }
+        let began = event == EngineEvent::Running && matches!(self.state, State::Starting { .. });
         self.happen(Happening::Engine(event));
+        if began {
+            self.came_true(Wish::Restart);
+        }
     }
 
     /// Answers those who had a wish that the engine says has come true.
@@ -389,12 +410,13 @@ impl Actor {
 
     fn failure(&self, wish: Wish) -> Error {
         match (wish, &self.state) {
-            (Wish::Start { .. }, State::Crashed(crash) | State::Stopping(Ending::Crashed(crash))) => {
-                self.launch_error.clone().unwrap_or_else(|| Error::StartFailed {
-                    guest: self.definition.name.clone(),
-                    detail: crash.detail.clone(),
-                })
-            }
+            (
+                Wish::Start { .. } | Wish::Restart,
+                State::Crashed(crash) | State::Stopping(Ending::Crashed(crash)),
+            ) => self.launch_error.clone().unwrap_or_else(|| Error::StartFailed {
+                guest: self.definition.name.clone(),
+                detail: crash.detail.clone(),
+            }),
             _ => self.wrong_state(wish.operation()),
         }
     }

@@ -3,6 +3,7 @@
 //! The file is TOML, version 1. A file of a newer version is refused and left alone; an older one would
 //! be brought up to date here when there is one.
 
+use super::power::PowerPolicy;
 use crate::engine::{DiskConfig, DiskFormat, DriveConfig, KernelConfig, MachineConfig, NicConfig, RunFiles};
 use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, NetworkMode};
 use serde::{Deserialize, Serialize};
@@ -56,6 +57,9 @@ pub struct Definition {
     pub firmware: Firmware,
     /// Serial ports, 0–4.
     pub serial_ports: u32,
+    /// How its power is looked after.
+    #[serde(default, skip_serializing_if = "PowerPolicy::is_usual")]
+    pub power: PowerPolicy,
     /// A kernel to start directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
@@ -154,6 +158,7 @@ impl Definition {
         if definition.serial_ports > MAX_SERIAL_PORTS {
             return Err(malformed(&format!("a guest has at most {MAX_SERIAL_PORTS} serial ports")));
         }
+        definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
     }
 
@@ -249,6 +254,7 @@ mod tests {
             memory: ByteSize::mib(2560),
             firmware: Firmware::Bios,
             serial_ports: 1,
+            power: PowerPolicy { shutdown_wait: 120 },
             kernel: Some(Kernel {
                 image: "/boot/vmlinuz".into(),
                 initrd: None,

@@ -1,6 +1,7 @@
 //! Making a guest: from what a person asked for, and what the host has, to a definition.
 
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, Nic, VERSION};
+use super::power::PowerPolicy;
 use crate::engine::DiskFormat;
 use crate::files;
 use crate::inspect::{Limits, recommended};
@@ -62,6 +63,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         memory: new.memory.unwrap_or(suggested.memory),
         firmware: Firmware::Bios,
         serial_ports,
+        power: PowerPolicy::default(),
         kernel: new.kernel.as_ref().map(|kernel| Kernel {
             image: kernel.into(),
             initrd: new.initrd.as_ref().map(PathBuf::from),

@@ -54,5 +54,9 @@ pub(super) async fn launch(context: &Context, definition: &Definition) -> Result
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
     let Definition { cpus, memory, .. } = *definition;
-    Ok(Launched { machine, record: RunRecord { cpus, memory, accelerator, since: now() }, events })
+    Ok(Launched {
+        machine,
+        record: RunRecord { cpus, memory, accelerator, since: now(), asked: None },
+        events,
+    })
 }

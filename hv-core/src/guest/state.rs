@@ -24,8 +24,11 @@ pub enum State {
     Running,
     /// The CPUs stand.
     Paused(PauseCause),
-    /// The power button was pressed.
-    ShuttingDown,
+    /// The guest was asked to shut down.
+    ShuttingDown {
+        /// It is started anew when it has.
+        restart: bool,
+    },
     /// The engine was told to end; then this comes of it.
     Stopping(Ending),
     /// No engine, and nobody wanted that.
@@ -60,6 +63,8 @@ pub enum PauseCause {
 /// What comes of an engine that was told to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
+    /// Another engine is launched for the guest.
+    Restart,
     /// The guest is off.
     Off(OffCause),
     /// The guest has crashed.
@@ -102,8 +107,12 @@ pub enum Wish {
     Pause,
     /// Let its CPUs go on.
     Resume,
-    /// Press its reset button.
+    /// Ask it to shut down, and start it anew when it has.
     Restart,
+    /// Press its reset button.
+    Reset,
+    /// Wait no longer until it has shut down.
+    CancelShutdown,
 }
 
 impl Wish {
@@ -116,6 +125,8 @@ impl Wish {
             Self::Pause => Operation::Pause,
             Self::Resume => Operation::Resume,
             Self::Restart => Operation::Restart,
+            Self::Reset => Operation::Reset,
+            Self::CancelShutdown => Operation::CancelShutdown,
         }
     }
 }
@@ -137,7 +148,12 @@ pub enum Happening {
     },
     /// The power button was not pressed, as the engine refused.
     PowerButtonFailed,
-    /// An engine of an earlier core was found.
+    /// Nothing in the guest listens to its power button, which was to be pressed to restart it.
+    Deaf {
+        /// Changes wait for the next start.
+        pending: bool,
+    },
+    /// An engine of an earlier core was found. The state before says what that core was waiting for.
     Adopted(MachineStatus),
     /// The engine says something.
     Engine(EngineEvent),
@@ -157,7 +173,10 @@ pub enum Effect {
     /// Stop the CPUs.
     Halt,
     /// Press the power button.
-    PressPower,
+    PressPower {
+        /// Only where something in the guest listens to it; else [`Happening::Deaf`] follows.
+        if_heard: bool,
+    },
     /// Press the reset button.
     PressReset,
     /// Tell the engine to end, and wait for that with a deadline.
@@ -174,7 +193,7 @@ impl State {
     /// Whether there is an engine, ready or told to end.
     pub fn has_engine(&self) -> bool {
         match self {
-            Self::Running | Self::Paused(_) | Self::ShuttingDown | Self::Stopping(_) => true,
+            Self::Running | Self::Paused(_) | Self::ShuttingDown { .. } | Self::Stopping(_) => true,
             Self::Starting { ready, .. } => *ready,
             Self::Off(_) | Self::Crashed(_) => false,
         }
@@ -198,7 +217,7 @@ impl State {
                 let reason = if *full { StateReason::DiskFull } else { StateReason::DiskError };
                 (GuestState::Paused, Some(reason), Some(detail))
             }
-            Self::ShuttingDown | Self::Stopping(_) => (GuestState::ShuttingDown, None, None),
+            Self::ShuttingDown { .. } | Self::Stopping(_) => (GuestState::ShuttingDown, None, None),
             Self::Crashed(crash) => {
                 let reason = match crash.kind {
                     CrashKind::StartFailed => StateReason::StartFailed,
@@ -219,34 +238,52 @@ impl State {
                 Ok((Self::Starting { paused, ready: false }, vec![Effect::Launch]))
             }
 
-            (Self::Running | Self::ShuttingDown, Wish::Shutdown) => {
-                Ok((Self::ShuttingDown, vec![Effect::PressPower]))
+            (Self::Running | Self::ShuttingDown { .. }, Wish::Shutdown) => {
+                Ok((Self::ShuttingDown { restart: false }, vec![Effect::PressPower { if_heard: false }]))
             }
+            (Self::ShuttingDown { .. }, Wish::CancelShutdown) => Ok((Self::Running, Vec::new())),
 
             (Self::Starting { ready: false, .. }, Wish::ForceOff) => {
                 Ok((Self::Off(OffCause::ForcedOff), vec![Effect::AbandonLaunch]))
             }
             (
-                Self::Starting { ready: true, .. } | Self::Running | Self::Paused(_) | Self::ShuttingDown,
+                Self::Starting { ready: true, .. }
+                | Self::Running
+                | Self::Paused(_)
+                | Self::ShuttingDown { .. },
                 Wish::ForceOff,
             ) => Ok((forced, vec![Effect::End])),
+            (Self::Stopping(Ending::Restart), Wish::ForceOff) => Ok((forced, vec![Effect::Kill])),
             // It ends already, but perhaps not quickly enough for the person who asks again.
             (Self::Stopping(ending), Wish::ForceOff) => Ok((Self::Stopping(ending), vec![Effect::Kill])),
 
             (Self::Running, Wish::Pause) => Ok((Self::Running, vec![Effect::Halt])),
-            (Self::ShuttingDown, Wish::Pause) => Ok((Self::ShuttingDown, vec![Effect::Halt])),
+            (state @ Self::ShuttingDown { .. }, Wish::Pause) => Ok((state, vec![Effect::Halt])),
 
             (Self::Paused(cause), Wish::Resume) => Ok((Self::Paused(cause), vec![Effect::Run])),
 
-            (state @ (Self::Running | Self::ShuttingDown), Wish::Restart) => {
+            (Self::Running | Self::ShuttingDown { .. }, Wish::Restart) => {
+                Ok((Self::ShuttingDown { restart: true }, vec![Effect::PressPower { if_heard: true }]))
+            }
+            // It can only shut down while it runs.
+            (Self::Paused(_), Wish::Restart) => {
+                let effects = vec![Effect::Run, Effect::PressPower { if_heard: true }];
+                Ok((Self::ShuttingDown { restart: true }, effects))
+            }
+
+            (state @ (Self::Running | Self::ShuttingDown { .. }), Wish::Reset) => {
                 Ok((state, vec![Effect::PressReset]))
             }
             // A reset leaves the CPUs standing, so they are let run as well.
-            (state @ Self::Paused(_), Wish::Restart) => Ok((state, vec![Effect::PressReset, Effect::Run])),
+            (state @ Self::Paused(_), Wish::Reset) => Ok((state, vec![Effect::PressReset, Effect::Run])),
 
             (state @ (Self::Off(_) | Self::Crashed(_) | Self::Starting { .. }), _)
-            | (state @ (Self::Running | Self::ShuttingDown), Wish::Start { .. } | Wish::Resume)
-            | (state @ Self::Paused(_), Wish::Start { .. } | Wish::Shutdown | Wish::Pause)
+            | (state @ Self::Running, Wish::Start { .. } | Wish::Resume | Wish::CancelShutdown)
+            | (state @ Self::ShuttingDown { .. }, Wish::Start { .. } | Wish::Resume)
+            | (
+                state @ Self::Paused(_),
+                Wish::Start { .. } | Wish::Shutdown | Wish::Pause | Wish::CancelShutdown,
+            )
             | (state @ Self::Stopping(_), _) => Err((state, Refused)),
         }
     }
@@ -267,14 +304,23 @@ impl State {
                 other => (other, Vec::new()),
             },
             Happening::PowerButtonFailed => match self {
-                Self::ShuttingDown => (Self::Running, Vec::new()),
+                Self::ShuttingDown { .. } => (Self::Running, Vec::new()),
                 other => (other, Vec::new()),
             },
-            Happening::Adopted(status) => match status {
-                MachineStatus::Running => (Self::Running, Vec::new()),
-                MachineStatus::Paused => (Self::Paused(PauseCause::Asked), Vec::new()),
-                MachineStatus::PoweredOff => powered_off(),
-                MachineStatus::Panicked => panicked(),
+            // There is nobody to ask, and nothing that could be lost by a reset only.
+            Happening::Deaf { pending } => match self {
+                Self::ShuttingDown { restart: true } if pending => {
+                    (Self::Stopping(Ending::Restart), vec![Effect::End])
+                }
+                Self::ShuttingDown { restart: true } => (Self::Running, vec![Effect::PressReset]),
+                other => (other, Vec::new()),
+            },
+            Happening::Adopted(status) => match (status, self) {
+                (MachineStatus::Running, state @ Self::ShuttingDown { .. }) => (state, Vec::new()),
+                (MachineStatus::Running, _) => (Self::Running, Vec::new()),
+                (MachineStatus::Paused, _) => (Self::Paused(PauseCause::Asked), Vec::new()),
+                (MachineStatus::PoweredOff, state) => state.powered_off(),
+                (MachineStatus::Panicked, _) => panicked(),
             },
             Happening::EndingOverdue => match self {
                 Self::Stopping(ending) => (Self::Stopping(ending), vec![Effect::Kill]),
@@ -294,6 +340,14 @@ impl State {
         }
     }
 
+    fn powered_off(self) -> (Self, Vec<Effect>) {
+        let ending = match self {
+            Self::ShuttingDown { restart: true } => Ending::Restart,
+            _ => Ending::Off(OffCause::PoweredOff),
+        };
+        (Self::Stopping(ending), vec![Effect::End])
+    }
+
     fn engine_says(self, event: EngineEvent) -> (Self, Vec<Effect>) {
         match (self, event) {
             // Without an engine, nothing that one still says is believed.
@@ -304,6 +358,9 @@ impl State {
             (Self::Stopping(Ending::Off(cause)), EngineEvent::Exited { .. }) => {
                 (Self::Off(cause), Vec::new())
             }
+            (Self::Stopping(Ending::Restart), EngineEvent::Exited { .. }) => {
+                (Self::Starting { paused: false, ready: false }, vec![Effect::Launch])
+            }
             (Self::Stopping(Ending::Crashed(crash)), EngineEvent::Exited { .. }) => {
                 (Self::Crashed(crash), Vec::new())
             }
@@ -312,17 +369,16 @@ impl State {
             (Self::Starting { .. }, EngineEvent::Exited { detail }) => {
                 (crashed(CrashKind::StartFailed, detail), Vec::new())
             }
-            (Self::Running | Self::Paused(_) | Self::ShuttingDown, EngineEvent::Exited { detail }) => {
+            (Self::Running | Self::Paused(_) | Self::ShuttingDown { .. }, EngineEvent::Exited { detail }) => {
                 (crashed(CrashKind::EngineDied, detail), Vec::new())
             }
 
-            (_, EngineEvent::PoweredOff) => powered_off(),
+            (state, EngineEvent::PoweredOff) => state.powered_off(),
             (_, EngineEvent::Panicked) => panicked(),
 
             (Self::Starting { .. } | Self::Running | Self::Paused(_), EngineEvent::Running) => {
                 (Self::Running, Vec::new())
             }
-            (Self::ShuttingDown, EngineEvent::Running) => (Self::ShuttingDown, Vec::new()),
 
             (_, EngineEvent::DiskFailed { full, detail }) => {
                 (Self::Paused(PauseCause::DiskFailed { full, detail }), Vec::new())
@@ -331,18 +387,15 @@ impl State {
             (_, EngineEvent::Paused) => (Self::Paused(PauseCause::Asked), Vec::new()),
 
             // Asked to shut down, it restarted instead.
-            (Self::ShuttingDown, EngineEvent::Reset) => (Self::Running, Vec::new()),
-            (state, EngineEvent::Reset | EngineEvent::MediumEjected { .. }) => (state, Vec::new()),
+            (Self::ShuttingDown { .. }, EngineEvent::Reset) => (Self::Running, Vec::new()),
+            (state @ Self::ShuttingDown { .. }, EngineEvent::Running)
+            | (state, EngineEvent::Reset | EngineEvent::MediumEjected { .. }) => (state, Vec::new()),
         }
     }
 }
 
 fn crashed(kind: CrashKind, detail: String) -> State {
     State::Crashed(Crash { kind, detail })
-}
-
-fn powered_off() -> (State, Vec<Effect>) {
-    (State::Stopping(Ending::Off(OffCause::PoweredOff)), vec![Effect::End])
 }
 
 fn panicked() -> (State, Vec<Effect>) {
@@ -362,8 +415,8 @@ pub enum Verdict {
 }
 
 impl Wish {
-    /// Whether the wish, once accepted, has come true in this state. A restart and a press of the power
-    /// button come true with the engine's word, whatever state that finds.
+    /// Whether the wish, once accepted, has come true in this state. A restart, a reset and a press of the
+    /// power button come true with the engine's word, whatever state that finds.
     #[expect(
         clippy::match_same_arms,
         reason = "a table with one row a wish reads better than a row an answer"
@@ -371,7 +424,9 @@ impl Wish {
     pub fn verdict(self, state: &State) -> Verdict {
         match (self, state) {
             (Self::Start { .. }, State::Starting { .. }) => Verdict::Pending,
-            (Self::Start { .. }, State::Running | State::Paused(_) | State::ShuttingDown) => Verdict::Done,
+            (Self::Start { .. }, State::Running | State::Paused(_) | State::ShuttingDown { .. }) => {
+                Verdict::Done
+            }
             (Self::Start { .. }, State::Off(_) | State::Crashed(_) | State::Stopping(_)) => Verdict::Failed,
 
             (Self::Shutdown, State::Off(_) | State::Stopping(_)) => Verdict::Done,
@@ -382,14 +437,21 @@ impl Wish {
             (Self::ForceOff, _) => Verdict::Pending,
 
             (Self::Pause, State::Paused(_)) => Verdict::Done,
-            (Self::Pause, State::Running | State::ShuttingDown) => Verdict::Pending,
-            (Self::Resume, State::Running | State::ShuttingDown) => Verdict::Done,
+            (Self::Pause, State::Running | State::ShuttingDown { .. }) => Verdict::Pending,
+            (Self::Resume, State::Running | State::ShuttingDown { .. }) => Verdict::Done,
             (Self::Resume, State::Paused(_)) => Verdict::Pending,
-            (Self::Restart, State::Running | State::Paused(_) | State::ShuttingDown) => Verdict::Pending,
+
+            (Self::Restart, State::ShuttingDown { restart: false }) => Verdict::Failed,
+            (Self::Restart, State::Stopping(Ending::Restart) | State::Starting { .. }) => Verdict::Pending,
+            (Self::Restart | Self::Reset, State::Running | State::Paused(_) | State::ShuttingDown { .. }) => {
+                Verdict::Pending
+            }
             (
-                Self::Pause | Self::Resume | Self::Restart,
+                Self::Pause | Self::Resume | Self::Restart | Self::Reset,
                 State::Off(_) | State::Starting { .. } | State::Stopping(_) | State::Crashed(_),
             ) => Verdict::Failed,
+            (Self::CancelShutdown, State::Running) => Verdict::Done,
+            (Self::CancelShutdown, _) => Verdict::Failed,
         }
     }
 }
@@ -448,6 +510,39 @@ mod tests {
         assert_eq!(state.clone().happen(Happening::EngineReady).0, state);
     }
 
+    #[test]
+    fn a_restart_asks_and_then_begins_anew() {
+        let exited = || Happening::Engine(EngineEvent::Exited { detail: String::new() });
+        let (asked, effects) = State::Running.wish(Wish::Restart).unwrap();
+        assert_eq!(effects, [Effect::PressPower { if_heard: true }]);
+        assert_eq!(Wish::Restart.verdict(&asked), Verdict::Pending);
+        let (ending, effects) = asked.clone().happen(Happening::Engine(EngineEvent::PoweredOff));
+        assert_eq!(effects, [Effect::End]);
+        let (starting, effects) = ending.clone().happen(exited());
+        assert_eq!(effects, [Effect::Launch]);
+        assert_eq!(Wish::Restart.verdict(&starting), Verdict::Pending);
+        // A person's later word counts.
+        let (ended, _) = ending.wish(Wish::ForceOff).unwrap();
+        assert_eq!(ended.happen(exited()).0, State::Off(OffCause::ForcedOff));
+        let (off, _) = asked.clone().wish(Wish::Shutdown).unwrap();
+        assert_eq!(Wish::Restart.verdict(&off), Verdict::Failed);
+        assert_eq!(asked.clone().wish(Wish::CancelShutdown).unwrap(), (State::Running, Vec::new()));
+        // It did not wait for the power button, but restarted as it was asked to.
+        assert_eq!(asked.happen(Happening::Engine(EngineEvent::Reset)).0, State::Running);
+    }
+
+    #[test]
+    fn a_restart_of_a_guest_that_listens_to_nothing_is_a_reset_or_a_new_machine() {
+        let (asked, _) = State::Running.wish(Wish::Restart).unwrap();
+        let (state, effects) = asked.clone().happen(Happening::Deaf { pending: false });
+        assert_eq!((state, &effects[..]), (State::Running, &[Effect::PressReset][..]));
+        let (state, effects) = asked.happen(Happening::Deaf { pending: true });
+        assert_eq!((state, &effects[..]), (State::Stopping(Ending::Restart), &[Effect::End][..]));
+        // Who was asked to shut down is only waited for.
+        let (asked, _) = State::Running.wish(Wish::Shutdown).unwrap();
+        assert_eq!(asked.clone().happen(Happening::Deaf { pending: true }), (asked, Vec::new()));
+    }
+
     fn wishes() -> impl Strategy<Value = Wish> {
         prop_oneof![
             any::<bool>().prop_map(|paused| Wish::Start { paused }),
@@ -456,6 +551,8 @@ mod tests {
             Just(Wish::Pause),
             Just(Wish::Resume),
             Just(Wish::Restart),
+            Just(Wish::Reset),
+            Just(Wish::CancelShutdown),
         ]
     }
 
@@ -480,6 +577,7 @@ mod tests {
         Overdue,
         RunFails,
         PowerButtonFails,
+        Deaf { pending: bool },
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -490,6 +588,7 @@ mod tests {
             1 => Just(Step::Overdue),
             1 => Just(Step::RunFails),
             1 => Just(Step::PowerButtonFails),
+            1 => any::<bool>().prop_map(|pending| Step::Deaf { pending }),
         ];
         prop::collection::vec(step, 0..60)
     }
@@ -515,7 +614,7 @@ mod tests {
                     }
                     Effect::Run
                     | Effect::Halt
-                    | Effect::PressPower
+                    | Effect::PressPower { .. }
                     | Effect::PressReset
                     | Effect::End
                     | Effect::Kill => assert!(self.engine, "{effect:?} without an engine"),
@@ -550,6 +649,7 @@ mod tests {
                         state.happen(Happening::Engine(event))
                     }
                     Step::Overdue => state.happen(Happening::EndingOverdue),
+                    Step::Deaf { pending } => state.happen(Happening::Deaf { pending }),
                     Step::PowerButtonFails => state.happen(Happening::PowerButtonFailed),
                     Step::RunFails => state.happen(Happening::RunFailed { detail: "no".into() }),
                     Step::LaunchEnds(_) | Step::Engine(_) => continue,
@@ -562,7 +662,7 @@ mod tests {
             if world.engine {
                 let (next, _) = state.wish(Wish::ForceOff).unwrap();
                 let (next, _) = next.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
-                prop_assert!(next.is_down());
+                prop_assert!(next.is_down(), "{:?}", next);
             }
         }
     }

@@ -2,12 +2,13 @@
 
 use super::config::Definition;
 use super::context::Context;
+use super::power::PowerPolicy;
 use super::state::State;
 use crate::engine::DiskFormat;
 use crate::{storage, store};
 use hv_api::{
     Accelerator, ByteSize, DefinitionFault, DiskInfo, DriveInfo, Firmware, GuestId, GuestInfo, GuestPaths,
-    GuestState, NicInfo, PendingChange, StateReason,
+    GuestState, NicInfo, PendingChange, ShutdownWait, StateReason,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -25,6 +26,9 @@ pub struct RunRecord {
     pub accelerator: Accelerator,
     /// When it was started, in seconds since 1970.
     pub since: u64,
+    /// What is waited for since the guest was asked to shut down.
+    #[serde(default)]
+    pub asked: Option<ShutdownWait>,
 }
 
 /// A guest as clients are told. `record` and `pid` are there while an engine is.
@@ -47,6 +51,7 @@ pub fn view(
         reason,
         detail: detail.map(ToOwned::to_owned),
         since,
+        waiting: record.and_then(|record| record.asked.clone()),
         pid,
         accelerator: record.map(|record| record.accelerator),
         os: definition.os.clone(),
@@ -77,6 +82,7 @@ pub fn view(
         nics: definition.nics.iter().map(|nic| NicInfo { mode: nic.mode, mac: nic.mac.clone() }).collect(),
         serial_ports: definition.serial_ports,
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
+        power: definition.power.info(),
         pending: record.map(|record| pending(record, definition)).unwrap_or_default(),
         paths: GuestPaths {
             folder: folder.display().to_string(),
@@ -113,6 +119,7 @@ pub fn unavailable(context: &Context, id: GuestId, fault: &store::Unreadable) ->
         }),
         detail: Some(fault.detail.clone()),
         since: now(),
+        waiting: None,
         pid: None,
         accelerator: None,
         os: None,
@@ -124,6 +131,7 @@ pub fn unavailable(context: &Context, id: GuestId, fault: &store::Unreadable) ->
         nics: Vec::new(),
         serial_ports: 0,
         kernel: None,
+        power: PowerPolicy::default().info(),
         pending: Vec::new(),
         paths: GuestPaths {
             folder: folder.display().to_string(),

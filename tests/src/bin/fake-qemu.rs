@@ -158,6 +158,8 @@ impl Machine {
                 return Some(json!({"status": self.status, "running": self.status == "running"}));
             }
             "query-block" => return Some(json!([])),
+            // Its system listens to the power button.
+            "human-monitor-command" => return Some(json!("portw[0x0602] = 0x0120\r\n")),
             "cont" => {
                 self.status = "running";
                 event("RESUME", json!({}));

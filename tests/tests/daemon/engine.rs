@@ -168,6 +168,7 @@ async fn an_engine_that_refuses_is_quoted_and_the_guest_runs_on() {
     };
     assert_eq!(core.pause("one").await.unwrap().unwrap_err(), refused(Operation::Pause, "not in this phase"));
     assert_eq!(core.restart("one").await.unwrap().unwrap_err(), refused(Operation::Restart, "no button"));
+    assert_eq!(core.reset("one").await.unwrap().unwrap_err(), refused(Operation::Reset, "no button"));
     assert_eq!(events.state("one", GuestState::Running).await.reason, None);
 }
 

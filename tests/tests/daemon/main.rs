@@ -9,6 +9,7 @@ mod engine;
 mod files;
 mod input;
 mod moments;
+mod power;
 mod stream;
 mod survival;
 

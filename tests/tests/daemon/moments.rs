@@ -109,8 +109,8 @@ async fn an_engine_that_falls_silent_is_reported_with_the_operation() {
     engine.answer(Asked::Reset, Answer::Fail(EngineError::Gone));
     let silent = |operation| Error::EngineSilent { guest: "one".into(), operation, seconds: 10 };
     assert_eq!(core.pause("one").await.unwrap().unwrap_err(), silent(Operation::Pause));
-    let gone = core.restart("one").await.unwrap().unwrap_err();
-    assert!(matches!(gone, Error::EngineRefused { operation: Operation::Restart, .. }), "{gone:?}");
+    let gone = core.reset("one").await.unwrap().unwrap_err();
+    assert!(matches!(gone, Error::EngineRefused { operation: Operation::Reset, .. }), "{gone:?}");
     assert_eq!(shown(&mut core, "one").await.state, GuestState::Running);
     machine.say(EngineEvent::Exited { detail: "at last".into() });
     assert_eq!(events.state("one", GuestState::Crashed).await.detail.as_deref(), Some("at last"));

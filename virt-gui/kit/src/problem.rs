@@ -143,12 +143,15 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         Error::FileUnusable { .. } => Some(ProblemAction::ChooseAnotherFile),
         Error::StartFailed { .. } => Some(ProblemAction::ShowLog),
         Error::EngineSilent { operation, .. } | Error::EngineRefused { operation, .. } => match operation {
-            Operation::Shutdown | Operation::Pause | Operation::Resume | Operation::Restart => {
-                Some(ProblemAction::ForceOff)
-            }
+            Operation::Shutdown
+            | Operation::Pause
+            | Operation::Resume
+            | Operation::Restart
+            | Operation::Reset => Some(ProblemAction::ForceOff),
             Operation::Create
             | Operation::Start
             | Operation::ForceOff
+            | Operation::CancelShutdown
             | Operation::Set
             | Operation::InsertMedium
             | Operation::EjectMedium
@@ -158,6 +161,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
             | Operation::SendKeys
             | Operation::Delete => Some(ProblemAction::ShowLog),
         },
+        Error::ShutdownOverdue { .. } => Some(ProblemAction::ForceOff),
         Error::MediumLocked { .. } => Some(ProblemAction::EjectAnyway),
         Error::GuestNotFound { .. }
         | Error::NameTaken { .. }
@@ -166,6 +170,8 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::MemoryOutOfRange { .. }
         | Error::DiskSizeOutOfRange { .. }
         | Error::SerialPortsOutOfRange { .. }
+        | Error::ShutdownCancelled { .. }
+        | Error::ShutdownWaitOutOfRange { .. }
         | Error::OptionsConflict { .. }
         | Error::DiskInUse { .. }
         | Error::NoSpace { .. }

@@ -17,14 +17,16 @@ pub enum PowerAction {
     Pause,
     /// Let its CPUs go on.
     Resume,
-    /// Restart it as its reset button would.
+    /// Ask it to shut down, and start it anew when it has.
     Restart,
+    /// Press its reset button. To be confirmed first: what the guest has not written is lost.
+    Reset,
 }
 
 impl PowerAction {
     /// All, in the order in which menus show them.
-    pub const ALL: [Self; 6] =
-        [Self::Start, Self::Shutdown, Self::Pause, Self::Resume, Self::Restart, Self::ForceOff];
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Shutdown, Self::Pause, Self::Resume, Self::Restart, Self::Reset, Self::ForceOff];
 
     /// Its name among the window's actions.
     pub const fn name(self) -> &'static str {
@@ -35,6 +37,7 @@ impl PowerAction {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Restart => "restart",
+            Self::Reset => "reset",
         }
     }
 }
@@ -79,8 +82,11 @@ pub const fn refusal(state: GuestState, action: PowerAction) -> Option<Refusal> 
     match (state, action) {
         (State::Unavailable, _) => Some(Refusal::Unavailable),
         (State::Off | State::Crashed, Action::Start)
-        | (State::Paused, Action::Resume | Action::Restart)
-        | (State::Running | State::ShuttingDown, Action::Shutdown | Action::Pause | Action::Restart)
+        | (State::Paused, Action::Resume | Action::Restart | Action::Reset)
+        | (
+            State::Running | State::ShuttingDown,
+            Action::Shutdown | Action::Pause | Action::Restart | Action::Reset,
+        )
         | (State::Starting | State::Running | State::Paused | State::ShuttingDown, Action::ForceOff) => None,
         (State::Off, _) => Some(Refusal::Off),
         (State::Crashed, _) => Some(Refusal::Crashed),
@@ -117,13 +123,13 @@ mod tests {
 
     #[test]
     fn each_state_offers_what_makes_sense_in_it() {
-        use PowerAction::{ForceOff, Pause, Restart, Resume, Shutdown, Start};
+        use PowerAction::{ForceOff, Pause, Reset, Restart, Resume, Shutdown, Start};
         let expected: [&[PowerAction]; 7] = [
             &[Start],
             &[ForceOff],
-            &[Shutdown, Pause, Restart, ForceOff],
-            &[Resume, Restart, ForceOff],
-            &[Shutdown, Pause, Restart, ForceOff],
+            &[Shutdown, Pause, Restart, Reset, ForceOff],
+            &[Resume, Restart, Reset, ForceOff],
+            &[Shutdown, Pause, Restart, Reset, ForceOff],
             &[Start],
             &[],
         ];

@@ -29,7 +29,7 @@ pub enum GuestWish {
     Core(Wish),
     /// Choose a medium for this drive.
     ChooseMedium(String),
-    /// Shut it down and start it again so that changes take effect.
+    /// Restart it so that changes take effect.
     Apply,
     /// The same, after the question.
     ApplyNow,

@@ -16,7 +16,7 @@ pub fn confirm_apply(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: imp
         // Translators: {changes} is "1 change" or "3 changes".
         &gettext_f("Restart “{guest}” to Apply {changes}?", &[("guest", &guest.name), ("changes", &changes)]),
         &gettext(
-            "The guest is asked to shut down and started again as soon as it is off. Keep Guesthouse open until then.",
+            "The guest is asked to shut down and started again as soon as it is off. Where no system in it listens, it is stopped at once.",
         ),
         &gettext("_Restart"),
         adw::ResponseAppearance::Suggested,

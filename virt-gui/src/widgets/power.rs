@@ -25,6 +25,7 @@ pub async fn perform(daemon: &Daemon, guest: GuestId, action: PowerAction) -> Re
                 PowerAction::Pause => core.pause(&guest).await,
                 PowerAction::Resume => core.resume(&guest).await,
                 PowerAction::Restart => core.restart(&guest).await,
+                PowerAction::Reset => core.reset(&guest).await,
             })
         })
         .await?;
@@ -40,6 +41,7 @@ pub fn label(action: PowerAction) -> String {
         PowerAction::Pause => gettext("Pause"),
         PowerAction::Resume => gettext("Resume"),
         PowerAction::Restart => gettext("Restart…"),
+        PowerAction::Reset => gettext("Reset…"),
     }
 }
 
@@ -63,7 +65,7 @@ pub fn icon(action: PowerAction) -> &'static str {
         PowerAction::Start | PowerAction::Resume => "media-playback-start-symbolic",
         PowerAction::Shutdown | PowerAction::ForceOff => "system-shutdown-symbolic",
         PowerAction::Pause => "media-playback-pause-symbolic",
-        PowerAction::Restart => "view-refresh-symbolic",
+        PowerAction::Restart | PowerAction::Reset => "view-refresh-symbolic",
     }
 }
 
@@ -77,7 +79,10 @@ fn explanation(action: PowerAction) -> String {
         }
         PowerAction::Pause => gettext("Stop the guest’s processors and keep its memory"),
         PowerAction::Resume => gettext("Let the guest go on"),
-        PowerAction::Restart => gettext("Restart the guest as its reset button would"),
+        PowerAction::Restart => gettext("Ask the guest to shut down, and start it anew when it has"),
+        PowerAction::Reset => {
+            gettext("Press the guest’s reset button; what it has not yet written to its disks is lost")
+        }
     }
 }
 
@@ -86,6 +91,7 @@ pub fn confirmed(parent: Option<&gtk::Window>, name: &str, action: PowerAction, 
     match action {
         PowerAction::ForceOff => confirm_force_off(parent, name, act),
         PowerAction::Restart => confirm_restart(parent, name, act),
+        PowerAction::Reset => confirm_reset(parent, name, act),
         PowerAction::Start | PowerAction::Shutdown | PowerAction::Pause | PowerAction::Resume => act(),
     }
 }
@@ -108,21 +114,39 @@ pub fn confirm_force_off(parent: Option<&gtk::Window>, name: &str, confirmed: im
     dialog.present();
 }
 
-/// Asks whether a guest shall really be reset, and calls `confirmed` if so.
+/// Asks whether a guest shall really be restarted, and calls `confirmed` if so.
 pub fn confirm_restart(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
     let dialog = adw::MessageDialog::new(
         parent,
         Some(&gettext_f("Restart “{guest}”?", &[("guest", name)])),
         Some(&gettext(
-            "It starts anew at once, as if its reset button were pressed. What it has not yet written to its disks is lost.",
+            "It is asked to shut down and started again as soon as it is off. Where no system in it listens, it is reset at once.",
         )),
     );
     dialog.add_response("cancel", &gettext("_Cancel"));
     dialog.add_response("restart", &gettext("_Restart"));
-    dialog.set_response_appearance("restart", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
+    dialog.set_response_appearance("restart", adw::ResponseAppearance::Suggested);
+    dialog.set_default_response(Some("restart"));
     dialog.set_close_response("cancel");
     dialog.connect_response(Some("restart"), move |_, _| confirmed());
+    dialog.present();
+}
+
+/// Asks whether a guest shall really be reset, and calls `confirmed` if so.
+pub fn confirm_reset(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
+    let dialog = adw::MessageDialog::new(
+        parent,
+        Some(&gettext_f("Reset “{guest}”?", &[("guest", name)])),
+        Some(&gettext(
+            "It starts anew at once, as if its reset button were pressed. What it has not yet written to its disks is lost.",
+        )),
+    );
+    dialog.add_response("cancel", &gettext("_Cancel"));
+    dialog.add_response("reset", &gettext("_Reset"));
+    dialog.set_response_appearance("reset", adw::ResponseAppearance::Destructive);
+    dialog.set_default_response(Some("cancel"));
+    dialog.set_close_response("cancel");
+    dialog.connect_response(Some("reset"), move |_, _| confirmed());
     dialog.present();
 }
 
@@ -228,7 +252,7 @@ fn menu() -> gio::Menu {
     };
     section(&[PowerAction::Start, PowerAction::Shutdown]);
     section(&[PowerAction::Pause, PowerAction::Resume, PowerAction::Restart]);
-    section(&[PowerAction::ForceOff]);
+    section(&[PowerAction::Reset, PowerAction::ForceOff]);
     menu
 }
 

@@ -174,6 +174,36 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             },
             detail: None,
         },
+        Error::ShutdownOverdue { guest, seconds } => Explanation {
+            code: "shutdown-overdue",
+            what: fill(&t("“{guest}” has not shut down."), &[("guest", guest)]),
+            why: fill(
+                &t("It was asked to {seconds} s ago and runs on. It may wait for an answer on its screen."),
+                &[("seconds", &seconds.to_string())],
+            ),
+            remedy: t("Look at its display, wait longer, reset it, or force it off."),
+            detail: None,
+        },
+        Error::ShutdownCancelled { guest } => Explanation {
+            code: "shutdown-cancelled",
+            what: fill(&t("“{guest}” is no longer waited for."), &[("guest", guest)]),
+            why: t("Somebody said not to wait until it has shut down. It runs on."),
+            remedy: t("Shut it down or restart it again if you want it after all."),
+            detail: None,
+        },
+        Error::ShutdownWaitOutOfRange { requested, minimum, maximum } => {
+            let range = [("minimum", &*minimum.to_string()), ("maximum", &*maximum.to_string())];
+            Explanation {
+                code: "shutdown-wait-out-of-range",
+                what: fill(
+                    &t("A guest can't be given {requested} s to shut down."),
+                    &[("requested", &requested.to_string())],
+                ),
+                why: fill(&t("It must be from {minimum} to {maximum} s."), &range),
+                remedy: fill(&t("Choose a number from {minimum} to {maximum}."), &range),
+                detail: None,
+            }
+        }
         Error::MediumLocked { guest, drive } => Explanation {
             code: "medium-locked",
             what: fill(
@@ -286,6 +316,8 @@ fn failed(operation: Operation, guest: &str, t: Translate<'_>) -> String {
         Operation::Pause => t("“{guest}” could not be paused."),
         Operation::Resume => t("“{guest}” could not go on."),
         Operation::Restart => t("“{guest}” could not be restarted."),
+        Operation::Reset => t("“{guest}” could not be reset."),
+        Operation::CancelShutdown => t("“{guest}” is not being waited for."),
         Operation::Set => t("The settings of “{guest}” could not be changed."),
         Operation::InsertMedium => t("The medium could not be put into the drive of “{guest}”."),
         Operation::EjectMedium => t("The medium could not be taken out of the drive of “{guest}”."),
@@ -332,9 +364,10 @@ impl Need {
     fn of(operation: Operation) -> Self {
         match operation {
             Operation::Start => Self::ToStart,
-            Operation::Shutdown | Operation::ForceOff => Self::ToStop,
+            Operation::Shutdown | Operation::ForceOff | Operation::CancelShutdown => Self::ToStop,
             Operation::Pause => Self::ToPause,
             Operation::Restart
+            | Operation::Reset
             | Operation::Screenshot
             | Operation::OpenDisplay
             | Operation::OpenSerial

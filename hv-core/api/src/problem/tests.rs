@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, GuestId, GuestInfo,
-    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, StateReason,
+    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, PowerInfo, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ fn english(sentence: &str) -> String {
     sentence.to_owned()
 }
 
-const OPERATIONS: [Operation; 15] = [
+const OPERATIONS: [Operation; 17] = [
     Operation::Create,
     Operation::Start,
     Operation::Shutdown,
@@ -22,6 +22,8 @@ const OPERATIONS: [Operation; 15] = [
     Operation::Pause,
     Operation::Resume,
     Operation::Restart,
+    Operation::Reset,
+    Operation::CancelShutdown,
     Operation::Set,
     Operation::InsertMedium,
     Operation::EjectMedium,
@@ -69,6 +71,9 @@ fn errors() -> Vec<Error> {
         Error::EngineRefused { guest: guest(), operation: Operation::Pause, detail: detail() },
         Error::EngineSilent { guest: guest(), operation: Operation::ForceOff, seconds: 5 },
         Error::EngineSilent { guest: guest(), operation: Operation::Screenshot, seconds: 5 },
+        Error::ShutdownOverdue { guest: guest(), seconds: 90 },
+        Error::ShutdownCancelled { guest: guest() },
+        Error::ShutdownWaitOutOfRange { requested: 0, minimum: 1, maximum: 86_400 },
         Error::MediumLocked { guest: guest(), drive: "cd0".into() },
         Error::DriveNotFound { guest: guest(), drive: "cd7".into() },
         Error::DriveNotFound { guest: guest(), drive: String::new() },
@@ -124,6 +129,7 @@ fn guest(state: GuestState, reason: Option<StateReason>) -> GuestInfo {
         reason,
         detail: Some("words of the engine".into()),
         since: 0,
+        waiting: None,
         pid: None,
         accelerator: None,
         os: None,
@@ -135,6 +141,7 @@ fn guest(state: GuestState, reason: Option<StateReason>) -> GuestInfo {
         nics: Vec::new(),
         serial_ports: 1,
         kernel: None,
+        power: PowerInfo { shutdown_wait: 90 },
         pending: Vec::new(),
         paths: GuestPaths {
             folder: "/home/me/Fedora 42".into(),

@@ -5,7 +5,7 @@ use super::text::escaped;
 use super::views::wire_word;
 use crate::failure::english;
 use hv_api::problem::{explain_accelerator, explain_state, note_sentence};
-use hv_api::{GuestInfo, HostInfo, MediumInfo};
+use hv_api::{GuestInfo, HostInfo, MediumInfo, ShutdownWait};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
@@ -62,6 +62,9 @@ pub fn guest_block(guest: &GuestInfo) -> String {
         ("State", format!("{}{reason}, since {}", wire_word(&guest.state), moment(guest.since))),
         ("Identity", guest.id.to_string()),
     ];
+    if let Some(asked) = &guest.waiting {
+        facts.push(("Waiting", waiting(asked)));
+    }
     if let Some(trouble) = explain_state(guest, &english) {
         facts.push(("Trouble", format!("{} {}", trouble.what, trouble.why)));
         facts.push(("Remedy", trouble.remedy));
@@ -93,6 +96,7 @@ pub fn guest_block(guest: &GuestInfo) -> String {
         facts.push(("Network", format!("{}, {}", wire_word(&nic.mode), nic.mac)));
     }
     facts.push(("Serial ports", guest.serial_ports.to_string()));
+    facts.push(("Shut down", format!("within {} s", guest.power.shutdown_wait)));
     for change in &guest.pending {
         facts.push((
             "At next start",
@@ -104,6 +108,17 @@ pub fn guest_block(guest: &GuestInfo) -> String {
     facts.push(("Engine's log", guest.paths.engine_log.clone()));
     facts.extend(guest.paths.serial_logs.iter().map(|path| ("Serial log", path.clone())));
     block(&guest.name, &facts)
+}
+
+/// What a guest is waited for.
+fn waiting(asked: &ShutdownWait) -> String {
+    let until = moment(asked.deadline);
+    let what = if asked.restart { "to shut down and start anew" } else { "to shut down" };
+    match asked {
+        ShutdownWait { heard: false, .. } => format!("{what}, but it does not listen to its power button"),
+        ShutdownWait { overdue: true, .. } => format!("{what}, which it should have done by {until}"),
+        _ => format!("{what}, until {until}"),
+    }
 }
 
 /// The host.

@@ -5,7 +5,8 @@ use hv_api::problem::explain_accelerator;
 use hv_api::{
     Accelerator, BootMode, ByteSize, Confidence, DriveInfo, Firmware, FirmwareInfo, GuestId, GuestInfo,
     GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState, MediumInfo, MediumKind,
-    MediumNote, NetworkMode, NicInfo, PendingChange, Plan, Recommended, SettingResult, StateReason,
+    MediumNote, NetworkMode, NicInfo, PendingChange, Plan, PowerInfo, Recommended, SettingResult,
+    ShutdownWait, StateReason,
 };
 use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths};
 use serde::{Serialize, Serializer};
@@ -35,6 +36,7 @@ pub struct GuestView<'a> {
     reason: Option<Word<StateReason>>,
     detail: Option<&'a str>,
     since: u64,
+    waiting: Option<&'a ShutdownWait>,
     pid: Option<u32>,
     accelerator: Option<Word<Accelerator>>,
     os: Option<&'a str>,
@@ -46,6 +48,8 @@ pub struct GuestView<'a> {
     nics: Vec<NicView<'a>>,
     serial_ports: u32,
     kernel: Option<&'a str>,
+    #[serde(flatten)]
+    power: PowerView,
     pending: &'a [PendingChange],
     paths: &'a GuestPaths,
 }
@@ -59,6 +63,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             reason: guest.reason.map(Word),
             detail: guest.detail.as_deref(),
             since: guest.since,
+            waiting: guest.waiting.as_ref(),
             pid: guest.pid,
             accelerator: guest.accelerator.map(Word),
             os: guest.os.as_deref(),
@@ -70,6 +75,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             nics: guest.nics.iter().map(NicView::from).collect(),
             serial_ports: guest.serial_ports,
             kernel: guest.kernel.as_deref(),
+            power: PowerView::from(&guest.power),
             pending: &guest.pending,
             paths: &guest.paths,
         }
@@ -86,6 +92,18 @@ pub struct DriveView<'a> {
 impl<'a> From<&'a DriveInfo> for DriveView<'a> {
     fn from(drive: &'a DriveInfo) -> Self {
         Self { drive: &drive.name, path: drive.medium.as_deref() }
+    }
+}
+
+/// How a guest's power is looked after: one member a setting.
+#[derive(Debug, Serialize)]
+struct PowerView {
+    shutdown_wait: u32,
+}
+
+impl From<&PowerInfo> for PowerView {
+    fn from(power: &PowerInfo) -> Self {
+        Self { shutdown_wait: power.shutdown_wait }
     }
 }
 
@@ -316,6 +334,13 @@ pub mod tests {
             reason: Some(StateReason::DiskFull),
             detail: None,
             since: 1_700_000_000,
+            waiting: Some(ShutdownWait {
+                since: 1_700_000_000,
+                deadline: 1_700_000_090,
+                overdue: false,
+                heard: true,
+                restart: false,
+            }),
             pid: Some(42),
             accelerator: Some(Accelerator::Emulation),
             os: Some("fedora42".into()),
@@ -331,6 +356,7 @@ pub mod tests {
             nics: vec![NicInfo { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }],
             serial_ports: 1,
             kernel: None,
+            power: PowerInfo { shutdown_wait: 90 },
             pending: vec![PendingChange { key: "cpus".into(), now: "2".into(), next: "4".into() }],
             paths: GuestPaths {
                 folder: "/g".into(),
@@ -356,6 +382,13 @@ pub mod tests {
                 "reason": "disk-full",
                 "detail": null,
                 "since": 1_700_000_000,
+                "waiting": {
+                    "since": 1_700_000_000,
+                    "deadline": 1_700_000_090,
+                    "overdue": false,
+                    "heard": true,
+                    "restart": false
+                },
                 "pid": 42,
                 "accelerator": "emulation",
                 "os": "fedora42",
@@ -367,6 +400,7 @@ pub mod tests {
                 "nics": [{"mode": "user", "mac": "52:54:00:00:00:01"}],
                 "serial_ports": 1,
                 "kernel": null,
+                "shutdown_wait": 90,
                 "pending": [{"key": "cpus", "now": "2", "next": "4"}],
                 "paths": {
                     "folder": "/g",

@@ -7,7 +7,7 @@
 use super::events::{self, Translator};
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
-use super::{command_line, display, keys};
+use super::{command_line, display, keys, power};
 use crate::engine::{
     Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
 };
@@ -81,6 +81,10 @@ impl Machine for QemuMachine {
 
     async fn power_button(&self) -> Result<(), EngineError> {
         self.command("system_powerdown", json!({})).await
+    }
+
+    async fn hears_power_button(&self) -> Result<bool, EngineError> {
+        power::hears_button(&self.client).await
     }
 
     async fn reset(&self) -> Result<(), EngineError> {

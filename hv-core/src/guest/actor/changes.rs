@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 impl Actor {
     pub(super) fn set(&mut self, settings: Settings) -> Result<Vec<SettingResult>, Error> {
-        let Settings { name, cpus, memory } = settings;
+        let Settings { name, cpus, memory, power } = settings;
         let mut wanted = self.definition.clone();
         let mut results = Vec::new();
         let hardware = if self.state.is_down() { Applied::Now } else { Applied::AtNextStart };
@@ -26,6 +26,10 @@ impl Actor {
         if let Some(memory) = memory {
             wanted.memory = memory;
             result("memory", hardware);
+        }
+        if let Some(power) = power {
+            wanted.power.set(&power, &mut results);
+            wanted.power.check()?;
         }
         self.keep(wanted)?;
         Ok(results)

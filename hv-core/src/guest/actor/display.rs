@@ -13,7 +13,7 @@ impl Actor {
             return;
         }
         self.display = None;
-        let shown = matches!(self.state, State::Running | State::Paused(_) | State::ShuttingDown);
+        let shown = matches!(self.state, State::Running | State::Paused(_) | State::ShuttingDown { .. });
         let Some(machine) = self.machine.borrow().clone().filter(|_| shown) else {
             drop(answer.send(Err(self.wrong_state(Operation::OpenDisplay))));
             return;

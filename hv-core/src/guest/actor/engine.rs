@@ -61,6 +61,7 @@ impl Actor {
             error!(?error, "two running guests have the same disk");
         }
         drop(self.machine.send_replace(Some(adopted.machine)));
+        self.go_on_waiting();
         self.happen(Happening::Adopted(adopted.status));
         if let Some(record) = &self.record {
             self.since = record.since;
@@ -82,12 +83,8 @@ impl Actor {
             }
             Ok(Launched { machine, record, events }) => {
                 self.events = Some(events);
-                let text = toml::to_string(&record).unwrap_or_default();
-                // It lives no longer than the engine: nobody need wait until it is on a disk.
-                if let Err(error) = std::fs::write(self.record_file(), text) {
-                    warn!(%error, "what the machine has could not be noted, and a later core will not know it");
-                }
                 self.record = Some(record);
+                self.note_record();
                 drop(self.machine.send_replace(Some(machine)));
                 self.happen(Happening::EngineReady);
             }
@@ -122,6 +119,16 @@ impl Actor {
             }
             // An empty folder goes as well; one in which an engine still has a socket stays.
             _ => drop(std::fs::remove_dir(self.context.run_folder(self.definition.id))),
+        }
+    }
+
+    /// Notes what the machine has and what is waited for, for a later core.
+    pub(super) fn note_record(&self) {
+        let Some(record) = &self.record else { return };
+        let text = toml::to_string(record).unwrap_or_default();
+        // It lives no longer than the engine: nobody need wait until it is on a disk.
+        if let Err(error) = std::fs::write(self.record_file(), text) {
+            warn!(%error, "what the machine has could not be noted, and a later core will not know it");
         }
     }
 

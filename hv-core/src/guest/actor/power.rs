@@ -1,0 +1,142 @@
+//! Shutting a guest down: how long it has for that, who waits for it, and what is noted of it for a later
+//! core. Nothing is taken from the guest when the time is over; it is only said.
+
+use super::{Actor, Internal, State};
+use crate::engine::{EngineError, Machine};
+use crate::guest::state::{Happening, Wish};
+use crate::guest::view::now;
+use hv_api::{Error, ShutdownWait};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::{debug, info};
+
+impl Actor {
+    /// The next moment at which something is overdue.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.ending_deadline.into_iter().chain(self.shutdown_deadline).min()
+    }
+
+    pub(super) fn deadline_passed(&mut self) {
+        if self.ending_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.happen(Happening::EndingOverdue);
+        }
+        if self.shutdown_deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            self.shutdown_overdue();
+        }
+    }
+
+    /// Notes what a wish that was accepted means for what is waited for.
+    pub(super) fn power_wish(&mut self, wish: Wish, next: &State) {
+        match (wish, next) {
+            (Wish::Shutdown | Wish::Restart, State::ShuttingDown { restart }) => {
+                let wait = self.definition.power.shutdown_wait;
+                let asked = ShutdownWait {
+                    since: now(),
+                    deadline: now() + u64::from(wait),
+                    overdue: false,
+                    heard: true,
+                    restart: *restart,
+                };
+                self.shutdown_deadline = Some(Instant::now() + Duration::from_secs(wait.into()));
+                self.note_shutdown(Some(asked));
+            }
+            (Wish::CancelShutdown, _) => {
+                let guest = self.definition.name.clone();
+                self.disappoint(Wish::Restart, &Error::ShutdownCancelled { guest });
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn power_pressed(&mut self, heard: bool, if_heard: bool) {
+        if let Some(asked) = self.asked().cloned()
+            && asked.heard != heard
+        {
+            self.note_shutdown(Some(ShutdownWait { heard, ..asked }));
+            self.publish();
+        }
+        if !heard && if_heard {
+            info!("nothing in the guest listens to its power button");
+            let pending = !self.info.borrow().pending.is_empty();
+            self.happen(Happening::Deaf { pending });
+        } else {
+            self.came_true(Wish::Shutdown);
+        }
+    }
+
+    /// Forgets what was waited for, where the guest is no longer shutting down.
+    pub(super) fn forget_shutdown(&mut self) {
+        if !matches!(self.state, State::ShuttingDown { .. }) {
+            self.shutdown_deadline = None;
+            if self.asked().is_some() {
+                self.note_shutdown(None);
+            }
+        }
+    }
+
+    /// Goes on waiting for what an earlier core has asked of the guest that was found.
+    pub(super) fn go_on_waiting(&mut self) {
+        let Some(asked) = self.asked().cloned() else { return };
+        let left = asked.deadline.saturating_sub(now()).min(self.definition.power.shutdown_wait.into());
+        if !asked.overdue {
+            self.shutdown_deadline = Some(Instant::now() + Duration::from_secs(left));
+        }
+        self.state = State::ShuttingDown { restart: asked.restart };
+    }
+
+    fn shutdown_overdue(&mut self) {
+        self.shutdown_deadline = None;
+        let Some(asked) = self.asked().cloned() else { return };
+        let seconds = u32::try_from(asked.deadline.saturating_sub(asked.since)).unwrap_or(u32::MAX);
+        info!(seconds, "the guest has not shut down in time");
+        self.note_shutdown(Some(ShutdownWait { overdue: true, ..asked }));
+        self.publish();
+        let guest = self.definition.name.clone();
+        self.disappoint(Wish::Restart, &Error::ShutdownOverdue { guest, seconds });
+    }
+
+    fn asked(&self) -> Option<&ShutdownWait> {
+        self.record.as_ref()?.asked.as_ref()
+    }
+
+    fn note_shutdown(&mut self, asked: Option<ShutdownWait>) {
+        if let Some(record) = &mut self.record {
+            record.asked = asked;
+            // The note goes with the engine.
+            if self.machine.borrow().is_some() {
+                self.note_record();
+            }
+        }
+    }
+
+    /// Tells those who had this wish that it does not come true.
+    fn disappoint(&mut self, refused: Wish, error: &Error) {
+        for (wish, waiting) in std::mem::take(&mut self.waiting) {
+            if wish == refused {
+                drop(waiting.send(Err(error.clone())));
+            } else {
+                self.waiting.push((wish, waiting));
+            }
+        }
+    }
+}
+
+/// Presses the power button of a machine, with `if_heard` only where something in the guest listens to it,
+/// and says whether something does.
+pub(super) async fn press_power(
+    machine: &dyn Machine,
+    if_heard: bool,
+    internal: &mpsc::UnboundedSender<Box<Internal>>,
+) -> Result<(), EngineError> {
+    let heard = machine.hears_power_button().await.unwrap_or_else(|error| {
+        // Where that can't be known, the guest gets its chance.
+        debug!(%error, "whether the guest listens to its power button is unknown");
+        true
+    });
+    if heard || !if_heard {
+        machine.power_button().await?;
+    }
+    drop(internal.send(Box::new(Internal::PowerPressed { heard, if_heard })));
+    Ok(())
+}
