@@ -8,7 +8,7 @@ pub mod qemu;
 
 use async_trait::async_trait;
 use hv_api::display::{Button, Rect};
-use hv_api::{Accelerator, ByteSize, EngineInfo, Firmware, GuestId, NetworkMode};
+use hv_api::{Accelerator, ByteSize, EngineInfo, Firmware, GuestId, GuestStatistics, NetworkMode};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -122,6 +122,18 @@ pub trait Machine: Send + Sync {
 
     /// Types into the serial port with this number, from 0.
     async fn write_serial(&self, port: u32, bytes: Vec<u8>) -> Result<(), EngineError>;
+
+    /// What the machine has used until this moment. What it does not tell soon is left out. An engine
+    /// that counts nothing leaves this out.
+    async fn statistics(&self) -> Result<GuestStatistics, EngineError> {
+        Err(EngineError::Refused { detail: "it does not count what its guests use".into() })
+    }
+
+    /// Begins or ceases to ask the guest about its memory, once a second. A machine that is started or
+    /// found doesn't ask it.
+    async fn observe_memory(&self, _on: bool) -> Result<(), EngineError> {
+        Ok(())
+    }
 
     /// Draws the display into `canvas` from now on, until what is returned is dropped.
     async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError>;

@@ -1,5 +1,5 @@
 //! Guests: what each is (`config`), what it does (`state`, pure), what clients are told (`view`), who has
-//! which disk (`volumes`), the task that owns one (`actor`) with what it needs of the core (`context`), the
+//! which disk (`volumes`), what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core (`context`), the
 //! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made
 //! (`creation`), and the list of all of them (`registry`). How its power is looked after is in `power`.
 
@@ -12,5 +12,6 @@ pub mod launch;
 pub mod power;
 pub mod registry;
 pub mod state;
+pub mod statistics;
 pub mod view;
 pub mod volumes;

@@ -2,6 +2,7 @@
 //! decided here.
 
 mod connection;
+mod statistics;
 
 pub use connection::serve;
 
@@ -12,12 +13,13 @@ use crate::job::Status;
 use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
-    Accelerator, AcceleratorInfo, Applied, BootMode, Change, Changed, Confidence, Created, DefinitionFault,
-    DiskInfo, DriveInfo, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestPaths,
-    GuestReply, GuestState, Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState,
-    KvmState, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, NameFault, NetworkMode, NewGuest,
-    NicInfo, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended, SettingResult,
-    Settings, ShutdownWait, Snapshot, StateReason,
+    Accelerator, AcceleratorInfo, Applied, BootMode, Change, Changed, Confidence, CpuStatistics, Created,
+    DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Error, Event, FileFault, Firmware,
+    FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests,
+    HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LogKind, LogReply, Media,
+    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo,
+    NicStatistics, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
+    SettingResult, Settings, ShutdownWait, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -68,12 +70,14 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-        Accelerator, AcceleratorInfo, Applied, BootMode, Changed, Confidence, Created, DefinitionFault, DiskInfo,
-        DriveInfo, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestPaths, GuestReply,
-        GuestState, Guests, HostInfo, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LogKind, LogReply,
-        Media, MediumInfo, MediumKind, MediumNote, NameFault, NetworkMode, NewGuest, NicInfo, Operation,
-        PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended, SettingResult, Settings, ShutdownWait,
-        Snapshot, StateReason,
+        Accelerator, AcceleratorInfo, Applied, BootMode, Changed, Confidence, CpuStatistics,
+        Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Event, FileFault,
+        Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
+        GuestStatistics, Guests, HostInfo, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState,
+        LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
+        NetworkMode, NewGuest, NicInfo, NicStatistics, Operation, PendingChange, Plan, Port,
+        PowerInfo, PowerSettings, Recommended, SettingResult, Settings, ShutdownWait, Snapshot,
+        StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
 impl Service {
@@ -223,6 +227,15 @@ impl Service {
         serial::tail(path, LOG_LIMIT)
             .map(|text| LogReply { text })
             .map_err(|error| store::failed(path, &error))
+    }
+
+    #[zlink(more)]
+    async fn statistics(
+        &self,
+        more: bool,
+        guest: String,
+    ) -> impl Stream<Item = Result<Reply<StatisticsReply>, Error>> + Unpin {
+        statistics::messages(self.registry.find(&guest), more)
     }
 
     #[zlink(return_fds)]

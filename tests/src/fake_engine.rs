@@ -4,7 +4,7 @@
 use crate::Home;
 use async_trait::async_trait;
 use hv_api::display::Button;
-use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, GuestId, KvmState};
+use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, GuestId, GuestStatistics, KvmState};
 use hv_core::daemon::Daemon;
 use hv_core::engine::{
     Adopted, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender, Machine, MachineConfig,
@@ -39,6 +39,8 @@ pub enum Asked {
     ChangeMedium,
     /// To show the display.
     OpenDisplay,
+    /// To say what it uses.
+    Statistics,
 }
 
 /// How it is answered.
@@ -94,6 +96,8 @@ struct Now {
     ended: bool,
     events: EventSender,
     canvas: Option<Box<dyn Canvas>>,
+    measured: u64,
+    observed: bool,
     pressed: Arc<Mutex<Vec<(u16, bool)>>>,
 }
 
@@ -135,6 +139,12 @@ impl FakeMachine {
     /// The keys that went down (true) and up on its display.
     pub fn pressed(&self) -> Vec<(u16, bool)> {
         lock(&lock(&self.now).pressed).clone()
+    }
+
+    /// How often it was measured, and whether its guest is being asked about its memory.
+    pub fn measured(&self) -> (u64, bool) {
+        let now = lock(&self.now);
+        (now.measured, now.observed)
     }
 
     async fn asked(&self, asked: Asked) -> Result<(), EngineError> {
@@ -183,6 +193,8 @@ impl Engine for FakeEngine {
             ended: false,
             events,
             canvas: None,
+            measured: 0,
+            observed: false,
             pressed: Arc::default(),
         };
         let started = Arc::new(FakeMachine { answers: Arc::clone(&self.answers), now: Mutex::new(now) });
@@ -277,6 +289,18 @@ impl Machine for FakeMachine {
 
     async fn write_serial(&self, port: u32, _bytes: Vec<u8>) -> Result<(), EngineError> {
         Err(EngineError::Refused { detail: format!("it has no serial port {port}") })
+    }
+
+    async fn statistics(&self) -> Result<GuestStatistics, EngineError> {
+        self.asked(Asked::Statistics).await?;
+        let mut now = lock(&self.now);
+        now.measured += 1;
+        Ok(GuestStatistics { time: now.measured, ..GuestStatistics::default() })
+    }
+
+    async fn observe_memory(&self, on: bool) -> Result<(), EngineError> {
+        lock(&self.now).observed = on;
+        Ok(())
     }
 
     async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError> {

@@ -92,6 +92,8 @@ pub enum Operation {
     OpenSerial,
     /// Press keys.
     SendKeys,
+    /// Say what it uses.
+    Statistics,
     /// Delete it.
     Delete,
 }

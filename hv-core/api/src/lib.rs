@@ -21,6 +21,7 @@ mod power;
 pub mod problem;
 mod service;
 mod size;
+mod statistics;
 
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
@@ -35,5 +36,10 @@ pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recom
 pub use power::{PowerInfo, PowerSettings, ShutdownWait};
 pub use service::{
     Changed, Core, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media, Plan, Port,
+    StatisticsReply,
 };
 pub use size::{ByteSize, SizeError};
+pub use statistics::{
+    CpuStatistics, DiskStatistics, GuestMemory, GuestStatistics, MemoryStatistics, NicStatistics, Usage,
+    VcpuStatistics,
+};

@@ -2,7 +2,8 @@
 //! there compares both with the committed `dev.guesthouse.Core.varlink`.
 
 use crate::{
-    Error, Event, GuestId, GuestInfo, HostInfo, JobId, JobInfo, MediumInfo, NewGuest, SettingResult, Settings,
+    Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo, NewGuest,
+    SettingResult, Settings,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -81,6 +82,13 @@ pub enum LogKind {
 pub struct LogReply {
     /// Its text, at most the last 256 KiB; what is not UTF-8 is replaced.
     pub text: String,
+}
+
+/// One message of a guest's statistics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct StatisticsReply {
+    /// What it has used so far.
+    pub statistics: GuestStatistics,
 }
 
 /// A serial port that was opened.
@@ -198,6 +206,15 @@ pub trait Core {
         log: LogKind,
         port: Option<u32>,
     ) -> zlink::Result<Result<LogReply, Error>>;
+
+    /// What a guest that has an engine has used so far: once a second until that ends, which
+    /// [`Error::WrongState`] tells. A single call is answered once, at once. The guest is asked about its
+    /// memory only while a stream of these is open.
+    #[zlink(more)]
+    async fn statistics(
+        &mut self,
+        guest: &str,
+    ) -> zlink::Result<impl Stream<Item = zlink::Result<Result<StatisticsReply, Error>>>>;
 
     /// Opens a serial port. The descriptor is a stream socket: it gives what the guest has written
     /// since its last start, then what it writes, across restarts of the guest, and takes what to type.

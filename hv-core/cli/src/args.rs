@@ -155,6 +155,14 @@ pub enum Call {
         #[arg(long)]
         with_disks: bool,
     },
+    /// Show what a guest that runs uses, measured over a second.
+    Stats {
+        /// Its name or identity.
+        guest: String,
+        /// Go on, a line a second, until the guest ends.
+        #[arg(long)]
+        follow: bool,
+    },
     /// Show everything that is, then each change, until interrupted.
     Events,
 }

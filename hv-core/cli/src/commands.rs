@@ -5,6 +5,7 @@ mod events;
 mod guests;
 mod machine;
 mod screenshot;
+mod statistics;
 
 use crate::args::{Args, Call, Command};
 use crate::console;
@@ -64,6 +65,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
             settle(core.delete(&guest, with_disks.then_some(true)).await)?;
             guests::done(output)
         }
+        Call::Stats { guest, follow } => statistics::show(core, &guest, follow, output).await,
         Call::Events => events::follow(core, output).await,
     }
 }

@@ -13,6 +13,7 @@ mod machine;
 mod power;
 mod process;
 pub mod qmp;
+mod statistics;
 #[cfg(test)]
 mod tests;
 

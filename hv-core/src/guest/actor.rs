@@ -16,6 +16,7 @@ use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
 use super::launch::Launched;
 use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
+use super::statistics::Meter;
 use super::view::{RunRecord, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
@@ -128,7 +129,7 @@ pub fn spawn(
     }
     let span = info_span!("guest", id = %actor.definition.id);
     spawn_local(actor.run(request_queue, internal_queue).instrument(span));
-    Handle { requests, info, machine }
+    Handle { requests, info, machine, meter: Meter::default() }
 }
 
 impl Actor {

@@ -1,6 +1,7 @@
 //! The rest of the core's hold on a guest's task: what can be asked of it, and what it shows.
 
 use super::state::Wish;
+use super::statistics::Meter;
 use crate::engine::{EngineError, Machine};
 use crate::serial::MachineWatch;
 use hv_api::{Error, GuestInfo, Operation, SettingResult, Settings};
@@ -42,6 +43,7 @@ pub struct Handle {
     pub(super) requests: mpsc::Sender<Box<Request>>,
     pub(super) info: watch::Receiver<Arc<GuestInfo>>,
     pub(super) machine: MachineWatch,
+    pub(super) meter: Meter,
 }
 
 impl std::fmt::Debug for Handle {

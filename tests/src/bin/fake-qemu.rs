@@ -12,7 +12,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::exit;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn main() {
     let mut words = std::env::args();
@@ -47,7 +47,7 @@ fn main() {
         }
     }
     let uuid = words.iter().skip_while(|word| *word != "-uuid").nth(1).expect("an id").clone();
-    let mut machine = Machine { script, uuid, status: "prelaunch" };
+    let mut machine = Machine { polling: 0, script, uuid, status: "prelaunch" };
     // One client at a time, as QEMU does.
     for client in monitor.expect("a monitor").incoming() {
         machine.serve(&client.expect("a client"));
@@ -88,6 +88,8 @@ fn serve_serial(listener: &UnixListener, log: &File) {
 }
 
 struct Machine {
+    /// The seconds between two questions to the guest about its memory; 0 where it isn't asked.
+    polling: u64,
     script: Script,
     uuid: String,
     status: &'static str,
@@ -134,7 +136,7 @@ impl Machine {
                 Some(Reaction::Delay(milliseconds)) => thread::sleep(Duration::from_millis(milliseconds)),
                 None => {}
             }
-            let Some(answer) = self.answer(command, &mut send) else {
+            let Some(answer) = self.answer(command, &call["arguments"], &mut send) else {
                 let words = format!("The command {command} has not been found");
                 send(json!({"error": {"class": "CommandNotFound", "desc": words}, "id": call["id"]}));
                 continue;
@@ -147,7 +149,12 @@ impl Machine {
     }
 
     /// Does what QEMU does; nothing where it is a command that is not pretended.
-    fn answer(&mut self, command: &str, send: &mut impl FnMut(Value) -> bool) -> Option<Value> {
+    fn answer(
+        &mut self,
+        command: &str,
+        arguments: &Value,
+        send: &mut impl FnMut(Value) -> bool,
+    ) -> Option<Value> {
         let mut event = |name: &str, data: Value| {
             send(json!({"event": name, "data": data, "timestamp": {"seconds": 0, "microseconds": 0}}));
         };
@@ -157,9 +164,22 @@ impl Machine {
             "query-status" => {
                 return Some(json!({"status": self.status, "running": self.status == "running"}));
             }
-            "query-block" => return Some(json!([])),
             // Its system listens to the power button.
             "human-monitor-command" => return Some(json!("portw[0x0602] = 0x0120\r\n")),
+            "query-block" | "query-blockstats" => return Some(json!([])),
+            // One CPU, which is this very thread.
+            "query-cpus-fast" => return Some(json!([{"cpu-index": 0, "thread-id": std::process::id()}])),
+            "query-balloon" => return Some(json!({"actual": 64 << 20})),
+            "qom-set" if arguments["property"] == "guest-stats-polling-interval" => {
+                self.polling = arguments["value"].as_u64().expect("seconds");
+            }
+            "qom-get" if arguments["property"] == "guest-stats" => {
+                // As a guest would that takes no time to answer.
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock").as_secs();
+                let told = if self.polling > 0 { now } else { 0 };
+                return Some(json!({"last-update": told, "stats": {"stat-total-memory": 60 << 20,
+                    "stat-available-memory": 20 << 20, "stat-free-memory": u64::MAX}}));
+            }
             "cont" => {
                 self.status = "running";
                 event("RESUME", json!({}));

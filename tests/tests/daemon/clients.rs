@@ -13,10 +13,10 @@ use tokio::net::UnixStream;
 const PROMPT: Duration = Duration::from_secs(3);
 
 /// A client that writes bytes.
-struct Raw(UnixStream);
+pub struct Raw(UnixStream);
 
 impl Raw {
-    async fn connect(home: &Home) -> Self {
+    pub async fn connect(home: &Home) -> Self {
         Self(UnixStream::connect(home.socket()).await.expect("the core listens"))
     }
 
@@ -36,13 +36,13 @@ impl Raw {
         }
     }
 
-    async fn call(&mut self, call: &Value) -> Option<Value> {
+    pub async fn call(&mut self, call: &Value) -> Option<Value> {
         self.send(format!("{call}\0").as_bytes()).await;
         self.answer().await
     }
 }
 
-fn method(name: &str, parameters: &Value) -> Value {
+pub fn method(name: &str, parameters: &Value) -> Value {
     json!({ "method": format!("dev.guesthouse.Core.{name}"), "parameters": parameters })
 }
 

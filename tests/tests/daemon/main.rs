@@ -10,6 +10,7 @@ mod files;
 mod input;
 mod moments;
 mod power;
+mod statistics;
 mod stream;
 mod survival;
 

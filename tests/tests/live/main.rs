@@ -4,6 +4,7 @@
 mod consoles;
 mod displays;
 mod host;
+mod statistics;
 mod survival;
 
 use hv_tests::{Home, Picture, skip};

@@ -159,6 +159,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
             | Operation::OpenDisplay
             | Operation::OpenSerial
             | Operation::SendKeys
+            | Operation::Statistics
             | Operation::Delete => Some(ProblemAction::ShowLog),
         },
         Error::ShutdownOverdue { .. } => Some(ProblemAction::ForceOff),

@@ -325,6 +325,7 @@ fn failed(operation: Operation, guest: &str, t: Translate<'_>) -> String {
         Operation::OpenDisplay => t("The display of “{guest}” could not be shown."),
         Operation::OpenSerial => t("The serial port of “{guest}” could not be opened."),
         Operation::SendKeys => t("No keys could be pressed in “{guest}”."),
+        Operation::Statistics => t("What “{guest}” uses could not be measured."),
         Operation::Delete => t("“{guest}” could not be deleted."),
     };
     fill(&sentence, &[("guest", guest)])
@@ -371,7 +372,8 @@ impl Need {
             | Operation::Screenshot
             | Operation::OpenDisplay
             | Operation::OpenSerial
-            | Operation::SendKeys => Self::Running,
+            | Operation::SendKeys
+            | Operation::Statistics => Self::Running,
             Operation::Resume => Self::Paused,
             Operation::Delete => Self::NotRunning,
             Operation::Create | Operation::Set | Operation::InsertMedium | Operation::EjectMedium => {

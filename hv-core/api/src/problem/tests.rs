@@ -14,7 +14,7 @@ fn english(sentence: &str) -> String {
     sentence.to_owned()
 }
 
-const OPERATIONS: [Operation; 17] = [
+const OPERATIONS: &[Operation] = &[
     Operation::Create,
     Operation::Start,
     Operation::Shutdown,
@@ -31,6 +31,7 @@ const OPERATIONS: [Operation; 17] = [
     Operation::OpenDisplay,
     Operation::OpenSerial,
     Operation::SendKeys,
+    Operation::Statistics,
     Operation::Delete,
 ];
 
@@ -115,7 +116,7 @@ fn errors() -> Vec<Error> {
     }
     for operation in OPERATIONS {
         for state in STATES {
-            errors.push(Error::WrongState { guest: guest(), state, operation });
+            errors.push(Error::WrongState { guest: guest(), state, operation: *operation });
         }
     }
     errors

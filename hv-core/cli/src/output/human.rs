@@ -35,7 +35,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String 
 }
 
 /// A title, and one fact a line beneath it.
-fn block(title: &str, facts: &[(&str, String)]) -> String {
+pub fn block(title: &str, facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 2;
     let mut text = format!("{}\n", escaped(title));
     for (label, fact) in facts {

@@ -7,12 +7,13 @@
 use super::events::{self, Translator};
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
-use super::{command_line, display, keys, power};
+use super::{command_line, display, keys, power, statistics};
 use crate::engine::{
     Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
 };
 use crate::serial;
 use async_trait::async_trait;
+use hv_api::GuestStatistics;
 use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -174,6 +175,14 @@ impl Machine for QemuMachine {
         }
     }
 
+    async fn statistics(&self) -> Result<GuestStatistics, EngineError> {
+        statistics::measure(&self.client, &self.process).await
+    }
+
+    async fn observe_memory(&self, on: bool) -> Result<(), EngineError> {
+        statistics::observe_memory(&self.client, on).await
+    }
+
     async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError> {
         display::open(Arc::clone(&self.client), canvas).await
     }
@@ -316,6 +325,7 @@ impl Watch {
         let mut connected = true;
         if matches!(self.ending, Ending::Foreign(_)) {
             self.look_into_drives().await;
+            self.forget_statistics().await;
         }
         let how = loop {
             tokio::select! {
@@ -362,6 +372,14 @@ impl Watch {
         let Some(client) = self.client.upgrade() else { return };
         for drive in empty_open_drives(&client).await {
             self.say(EngineEvent::MediumEjected { drive }).await;
+        }
+    }
+
+    /// Ends what a core may have begun that was killed while somebody looked at statistics.
+    async fn forget_statistics(&self) {
+        let Some(client) = self.client.upgrade() else { return };
+        if let Err(error) = statistics::observe_memory(&client, false).await {
+            debug!(%error, "the guest may be asked about its memory for nobody");
         }
     }
 
