@@ -142,6 +142,9 @@ impl Component for App {
             made: None,
         };
         let mut parts = ComponentParts { model, widgets: View::new(&root, &sender) };
+        if let Some(daemon) = parts.model.daemon.clone() {
+            parts.widgets.guest.set_statistics(move |guest| daemon.statistics(guest));
+        }
         parts.widgets.show(&parts.model);
         parts
     }

@@ -4,3 +4,4 @@ pub mod hardware;
 pub mod power;
 pub mod row;
 pub mod state;
+pub mod usage;

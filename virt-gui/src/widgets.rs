@@ -3,6 +3,7 @@
 pub mod amount_row;
 pub mod dialogs;
 pub mod framebuffer;
+pub mod graph;
 pub mod guest_list;
 pub mod host_bar;
 pub mod log_window;

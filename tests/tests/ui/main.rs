@@ -6,6 +6,7 @@
 mod guest;
 mod journey;
 mod library;
+mod usage;
 mod wizard;
 
 use hv_tests::ui::{Desktop, on_desktop};

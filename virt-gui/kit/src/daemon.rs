@@ -5,12 +5,13 @@
 
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
-use hv_api::Change;
-use hv_api::client::{self, CallError, ConnectError, Connection, Events};
+use hv_api::client::{self, CallError, ConnectError, Connection, Events, settle};
+use hv_api::{Change, Core, GuestId, GuestStatistics};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// What the window is told.
 #[derive(Debug)]
@@ -48,6 +49,9 @@ pub enum Trouble {
     #[error("the connection is closed")]
     Closed,
 }
+
+/// How many measurements may wait to be looked at; a window that is busy gets older ones late.
+const MEASUREMENTS: usize = 4;
 
 type Work = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
 
@@ -114,6 +118,36 @@ impl Daemon {
         self.work.send(work).map_err(|_gone| Trouble::Closed)?;
         answered.await.map_err(|_gone| Trouble::Closed)?
     }
+
+    /// What a guest uses, once a second, until its machine or the core has ended. The core measures it
+    /// only until what is returned is dropped.
+    pub fn statistics(&self, guest: GuestId) -> mpsc::Receiver<GuestStatistics> {
+        let (told, statistics) = mpsc::channel(MEASUREMENTS);
+        let socket = Arc::clone(&self.socket);
+        let work: Work = Box::new(move || {
+            Box::pin(async move {
+                tokio::select! {
+                    result = measure(&socket, guest, &told) => debug!(?result, "the statistics have ended"),
+                    () = told.closed() => {}
+                }
+            })
+        });
+        // Where the thread has ended, so have the statistics.
+        drop(self.work.send(work));
+        statistics
+    }
+}
+
+/// Passes a guest's statistics on.
+async fn measure(socket: &Path, guest: GuestId, told: &mpsc::Sender<GuestStatistics>) -> Result<(), Trouble> {
+    let mut core = client::connect(socket).await?;
+    let guest = guest.to_string();
+    let mut messages = pin!(core.statistics(&guest).await.map_err(CallError::Broken)?);
+    while let Some(message) = messages.next().await {
+        // Who listened has gone, which ends this in a moment.
+        drop(told.send(settle(message)?.statistics).await);
+    }
+    Ok(())
 }
 
 async fn run(

@@ -3,6 +3,7 @@
 
 mod hardware;
 mod overview;
+mod usage;
 
 use crate::actions::{self, Action};
 use crate::calls::Wish;
@@ -13,12 +14,13 @@ use crate::widgets::power::{PowerButton, PowerInit, PowerInput};
 use crate::widgets::{rename, set_words, text_button};
 use adw::prelude::*;
 use hardware::HardwarePage;
-use hv_api::{GuestId, GuestInfo, GuestState, HostInfo};
+use hv_api::{GuestId, GuestInfo, GuestState, GuestStatistics, HostInfo};
 use overview::OverviewPage;
 use relm4::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
+use tokio::sync::mpsc;
 use virt_kit::i18n::gettext;
 use virt_kit::problem::{Problem, ProblemAction};
 
@@ -174,6 +176,11 @@ impl GuestPage {
         &self.root
     }
 
+    /// Says how a guest's statistics are listened to.
+    pub fn set_statistics(&self, listen: impl Fn(GuestId) -> mpsc::Receiver<GuestStatistics> + 'static) {
+        self.overview.usage.set_source(listen);
+    }
+
     /// Shows a guest, or that none is selected.
     pub fn show(&self, guest: Option<&GuestInfo>, host: Option<&HostInfo>) {
         let another = self.shown.get() != guest.map(|guest| guest.id);
@@ -182,6 +189,8 @@ impl GuestPage {
             self.hardware.settle();
             self.shown.set(guest.map(|guest| guest.id));
         }
+        // Also where nothing about the guest has changed: its core may have been away.
+        self.overview.usage.show(guest);
         let now = guest.map(|guest| (guest.clone(), host.cloned()));
         if !another && now.is_some() && *self.last.borrow() == now {
             return;

@@ -1,6 +1,7 @@
 //! What a guest is and does at one glance, its media and its disks.
 
 use super::GuestWish;
+use super::usage::UsagePanel;
 use crate::actions::Action;
 use crate::calls::Wish;
 use crate::model::state;
@@ -28,6 +29,8 @@ pub struct OverviewPage {
     resources: adw::ActionRow,
     media: Rows<DriveInfo>,
     disks: Rows<DiskInfo>,
+    /// What it uses.
+    pub usage: UsagePanel,
 }
 
 impl std::fmt::Debug for OverviewPage {
@@ -123,7 +126,9 @@ impl OverviewPage {
             .margin_start(12)
             .margin_end(12)
             .build();
+        let usage = UsagePanel::new();
         layout.append(&head);
+        layout.append(usage.widget());
         layout.append(&about_box);
         layout.append(&media.group);
         layout.append(&disks.group);
@@ -146,6 +151,7 @@ impl OverviewPage {
             resources,
             media,
             disks,
+            usage,
         };
         this.listen();
         this
