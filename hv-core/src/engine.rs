@@ -114,6 +114,13 @@ pub trait Machine: Send + Sync {
         force: bool,
     ) -> Result<(), EngineError>;
 
+    /// Changes the machine while it runs; answers when the engine has done its part, and where it is the
+    /// guest's turn as well, when that has done it or is overdue.
+    async fn alter(&self, alteration: Alteration) -> Result<(), EngineError>;
+
+    /// The memory that the guest has at this moment.
+    async fn memory(&self) -> Result<ByteSize, EngineError>;
+
     /// Writes a PNG picture of the display into this file, which was opened for writing only.
     async fn screenshot(&self, file: OwnedFd) -> Result<(), EngineError>;
 
@@ -137,6 +144,16 @@ pub trait Machine: Send + Sync {
 
     /// Draws the display into `canvas` from now on, until what is returned is dropped.
     async fn open_display(&self, canvas: Box<dyn Canvas>) -> Result<Box<dyn DisplayInput>, EngineError>;
+}
+
+/// What can be changed in a machine that runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Alteration {
+    /// So many virtual CPUs, up to the machine's most.
+    Cpus(u32),
+    /// So much memory, up to the machine's most. What is more than the guest has now is there for it at once;
+    /// what is less it gives back as it can, and [`EngineEvent::Memory`] tells how far it is.
+    Memory(ByteSize),
 }
 
 /// What an engine draws a display on. Calls come one after the other; all are quick. What an engine's
@@ -199,6 +216,8 @@ pub enum EngineEvent {
         /// The engine's words.
         detail: String,
     },
+    /// The guest has this much memory now.
+    Memory(ByteSize),
     /// The guest has opened (`None`) or changed a drive itself.
     MediumEjected {
         /// The drive's number, from 0.
@@ -224,8 +243,12 @@ pub struct MachineConfig {
     pub accelerator: Accelerator,
     /// Virtual CPUs.
     pub cpus: u32,
+    /// How many it can be given while it runs, at least as many.
+    pub max_cpus: u32,
     /// Memory.
     pub memory: ByteSize,
+    /// How much it can be given while it runs, at least as much.
+    pub max_memory: ByteSize,
     /// Firmware.
     pub firmware: Firmware,
     /// Disks, in their order.
@@ -319,6 +342,15 @@ pub enum EngineError {
         /// Its words.
         detail: String,
     },
+    /// It can't do that while the guest runs, but will have it so when it is started the next time.
+    #[error("it can't be done while the guest runs: {detail}")]
+    NotWhileRunning {
+        /// Why.
+        detail: String,
+    },
+    /// It asked the guest, and the guest did not do its part.
+    #[error("the guest did not do its part")]
+    GuestRefused,
     /// The guest holds the medium.
     #[error("the guest holds the medium")]
     MediumLocked,

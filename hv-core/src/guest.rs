@@ -1,5 +1,6 @@
-//! Guests: what each is (`config`), what it does (`state`, pure), what clients are told (`view`), who has
-//! which disk (`volumes`), what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core (`context`), the
+//! Guests: what each is (`config`), what it does (`state`, pure), how it is changed (`edit`, pure), what clients
+//! are told (`view`), who has which disk (`volumes`), what it uses (`statistics`), the task that owns one
+//! (`actor`) with what it needs of the core (`context`), the
 //! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made
 //! (`creation`), and the list of all of them (`registry`). How its power is looked after is in `power`.
 
@@ -7,6 +8,7 @@ pub mod actor;
 pub mod config;
 pub mod context;
 pub mod creation;
+pub mod edit;
 pub mod handle;
 pub mod launch;
 pub mod power;

@@ -16,9 +16,9 @@ use hv_api::{
     Accelerator, AcceleratorInfo, Applied, BootMode, Change, Changed, Confidence, CpuStatistics, Created,
     DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Error, Event, FileFault, Firmware,
     FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests,
-    HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LogKind, LogReply, Media,
-    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo,
-    NicStatistics, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
+    HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
+    Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo,
+    NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
     SettingResult, Settings, ShutdownWait, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
@@ -74,10 +74,10 @@ impl Service {
         Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Event, FileFault,
         Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
         GuestStatistics, Guests, HostInfo, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState,
-        LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
-        NetworkMode, NewGuest, NicInfo, NicStatistics, Operation, PendingChange, Plan, Port,
-        PowerInfo, PowerSettings, Recommended, SettingResult, Settings, ShutdownWait, Snapshot,
-        StateReason, StatisticsReply, VcpuStatistics,
+        LiveRanges, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics,
+        NameFault, NetworkMode, NewGuest, NicInfo, NicStatistics, NotNow, Operation, PendingChange,
+        Plan, Port, PowerInfo, PowerSettings, Recommended, SettingResult, Settings, ShutdownWait,
+        Snapshot, StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
 impl Service {

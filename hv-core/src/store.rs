@@ -220,26 +220,9 @@ pub fn no_space(path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guest::power::PowerPolicy;
-    use hv_api::{ByteSize, Firmware};
 
     fn definition(id: GuestId) -> Definition {
-        Definition {
-            version: 1,
-            id,
-            name: "one".into(),
-            os: None,
-            machine: "m".into(),
-            cpus: 1,
-            memory: ByteSize::gib(1),
-            firmware: Firmware::Bios,
-            serial_ports: 1,
-            power: PowerPolicy::default(),
-            kernel: None,
-            disks: Vec::new(),
-            drives: Vec::new(),
-            nics: Vec::new(),
-        }
+        Definition { id, name: "one".into(), ..crate::guest::config::tests::example() }
     }
 
     fn names(folder: &Path) -> Vec<String> {

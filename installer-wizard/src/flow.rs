@@ -535,7 +535,7 @@ const fn row_of(error: &Error) -> Option<Row> {
     match error {
         Error::NameTaken { .. } | Error::NameInvalid { .. } => Some(Row::Name),
         Error::CpusOutOfRange { .. } => Some(Row::Cpus),
-        Error::MemoryOutOfRange { .. } => Some(Row::Memory),
+        Error::MemoryOutOfRange { .. } | Error::MemoryPromised { .. } => Some(Row::Memory),
         Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
         Error::GuestNotFound { .. }
         | Error::SerialPortsOutOfRange { .. }

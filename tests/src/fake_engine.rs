@@ -4,11 +4,11 @@
 use crate::Home;
 use async_trait::async_trait;
 use hv_api::display::Button;
-use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, GuestId, GuestStatistics, KvmState};
+use hv_api::{Accelerator, AcceleratorInfo, ByteSize, EngineInfo, GuestId, GuestStatistics, KvmState};
 use hv_core::daemon::Daemon;
 use hv_core::engine::{
-    Adopted, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender, Machine, MachineConfig,
-    MachineStatus, RunFiles,
+    Adopted, Alteration, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender, Machine,
+    MachineConfig, MachineStatus, RunFiles,
 };
 use hv_core::host::{Accelerators, Folders};
 use std::collections::HashMap;
@@ -35,6 +35,8 @@ pub enum Asked {
     Reset,
     /// To end.
     Quit,
+    /// To be altered.
+    Alter,
     /// To change a medium without force.
     ChangeMedium,
     /// To show the display.
@@ -93,6 +95,8 @@ pub struct FakeMachine {
 
 struct Now {
     status: MachineStatus,
+    memory: ByteSize,
+    alterations: Vec<Alteration>,
     ended: bool,
     events: EventSender,
     canvas: Option<Box<dyn Canvas>>,
@@ -125,10 +129,16 @@ impl FakeMachine {
                     canvas.closed();
                 }
             }
+            EngineEvent::Memory(size) => now.memory = *size,
             EngineEvent::Reset | EngineEvent::MediumEjected { .. } => {}
         }
         // A core that is away hears nothing.
         let _unheard = now.events.try_send(event);
+    }
+
+    /// How it was altered.
+    pub fn alterations(&self) -> Vec<Alteration> {
+        lock(&self.now).alterations.clone()
     }
 
     /// Draws on the display that was opened.
@@ -190,6 +200,8 @@ impl Engine for FakeEngine {
         answered(&self.answers, Asked::Start).await?;
         let now = Now {
             status: MachineStatus::Paused,
+            memory: machine.memory,
+            alterations: Vec::new(),
             ended: false,
             events,
             canvas: None,
@@ -274,6 +286,19 @@ impl Machine for FakeMachine {
         force: bool,
     ) -> Result<(), EngineError> {
         if force { Ok(()) } else { self.asked(Asked::ChangeMedium).await }
+    }
+
+    async fn alter(&self, alteration: Alteration) -> Result<(), EngineError> {
+        self.asked(Asked::Alter).await?;
+        lock(&self.now).alterations.push(alteration);
+        if let Alteration::Memory(size) = alteration {
+            self.say(EngineEvent::Memory(size));
+        }
+        Ok(())
+    }
+
+    async fn memory(&self) -> Result<ByteSize, EngineError> {
+        Ok(lock(&self.now).memory)
     }
 
     async fn screenshot(&self, _file: OwnedFd) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! What tests of widgets need: the toolkit's thread, and a way to wait.
 
 use gtk::glib;
-use hv_api::{ByteSize, Firmware, GuestId, GuestInfo, GuestPaths, GuestState, PowerInfo};
+use hv_api::{ByteSize, GuestId, GuestInfo, GuestState};
 use std::panic::UnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -34,31 +34,9 @@ pub fn until(what: &str, reached: impl Fn() -> bool) {
 /// A guest with this name in this state, and with little else.
 pub fn guest(name: &str, state: GuestState) -> GuestInfo {
     GuestInfo {
-        id: GuestId::random(),
-        name: name.to_owned(),
-        state,
-        reason: None,
-        detail: None,
-        since: 0,
-        waiting: None,
-        pid: None,
-        accelerator: None,
-        os: None,
         cpus: 2,
         memory: ByteSize::gib(2),
-        firmware: Firmware::Bios,
-        disks: Vec::new(),
-        drives: Vec::new(),
-        nics: Vec::new(),
         serial_ports: 1,
-        kernel: None,
-        power: PowerInfo { shutdown_wait: 90 },
-        pending: Vec::new(),
-        paths: GuestPaths {
-            folder: String::new(),
-            definition: String::new(),
-            engine_log: String::new(),
-            serial_logs: Vec::new(),
-        },
+        ..GuestInfo::new(GuestId::random(), name, state)
     }
 }

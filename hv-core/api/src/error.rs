@@ -139,6 +139,15 @@ pub enum Error {
         /// The most possible on this host.
         maximum: ByteSize,
     },
+    /// The host has that much memory, but has promised it to other guests that run.
+    MemoryPromised {
+        /// What was asked for.
+        requested: ByteSize,
+        /// What the other guests have.
+        promised: ByteSize,
+        /// What the host has.
+        total: ByteSize,
+    },
     /// A disk can't have that size.
     DiskSizeOutOfRange {
         /// What was asked for.

@@ -1,6 +1,6 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
-use crate::{ByteSize, GuestId, PowerInfo, PowerSettings, ShutdownWait};
+use crate::{ByteSize, GuestId, LiveRanges, PowerInfo, PowerSettings, ShutdownWait};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -106,6 +106,15 @@ pub struct GuestInfo {
     pub cpus: u32,
     /// How much memory it is defined with.
     pub memory: ByteSize,
+    /// How many virtual CPUs it can be given while it runs.
+    pub max_cpus: u32,
+    /// How much memory it can be given while it runs.
+    pub max_memory: ByteSize,
+    /// What can be changed at once, while an engine runs.
+    pub live: Option<LiveRanges>,
+    /// The memory that the guest has at this moment, while an engine runs and says so. It follows a change as
+    /// the guest gives memory back or takes it.
+    pub memory_now: Option<ByteSize>,
     /// The firmware it starts with.
     pub firmware: Firmware,
     /// Its disks, in the order in which it sees them.
@@ -124,6 +133,39 @@ pub struct GuestInfo {
     pub pending: Vec<PendingChange>,
     /// Where its files are.
     pub paths: GuestPaths,
+}
+
+impl GuestInfo {
+    /// A guest of which nothing else is known: no devices, no files, no engine.
+    pub fn new(id: GuestId, name: impl Into<String>, state: GuestState) -> Self {
+        Self {
+            id,
+            name: name.into(),
+            state,
+            reason: None,
+            detail: None,
+            since: 0,
+            waiting: None,
+            pid: None,
+            accelerator: None,
+            os: None,
+            cpus: 0,
+            memory: ByteSize::bytes(0),
+            max_cpus: 0,
+            max_memory: ByteSize::bytes(0),
+            live: None,
+            memory_now: None,
+            firmware: Firmware::Bios,
+            disks: Vec::new(),
+            drives: Vec::new(),
+            nics: Vec::new(),
+            serial_ports: 0,
+            kernel: None,
+            power: PowerInfo { shutdown_wait: 90 },
+            pending: Vec::new(),
+            paths: GuestPaths::default(),
+        }
+    }
 }
 
 /// One disk of a guest.
@@ -167,7 +209,7 @@ pub struct PendingChange {
 }
 
 /// Where a guest's files are on the host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct GuestPaths {
     /// The folder with its definition and the disks made for it.
     pub folder: String,
@@ -199,6 +241,10 @@ pub struct NewGuest {
     pub cpus: Option<u32>,
     /// Memory, at least 16 MiB and at most what the host has.
     pub memory: Option<ByteSize>,
+    /// How many virtual CPUs it can be given while it runs; as many as the host has where left out.
+    pub max_cpus: Option<u32>,
+    /// How much memory it can be given while it runs; as much as the host has where left out.
+    pub max_memory: Option<ByteSize>,
     /// The size of a new disk, at least 1 MiB.
     pub disk: Option<ByteSize>,
     /// An existing disk image to use in place, instead of a new disk: an absolute path.
@@ -222,26 +268,10 @@ pub struct Settings {
     pub cpus: Option<u32>,
     /// Memory.
     pub memory: Option<ByteSize>,
+    /// How many virtual CPUs it can be given while it runs.
+    pub max_cpus: Option<u32>,
+    /// How much memory it can be given while it runs.
+    pub max_memory: Option<ByteSize>,
     /// How its power is looked after.
     pub power: Option<PowerSettings>,
-}
-
-/// When a changed setting takes effect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
-#[serde(rename_all = "snake_case")]
-#[zlink(rename_all = "snake_case")]
-pub enum Applied {
-    /// It has taken effect.
-    Now,
-    /// It takes effect when the guest is started the next time.
-    AtNextStart,
-}
-
-/// What became of one changed setting.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
-pub struct SettingResult {
-    /// The setting's name.
-    pub key: String,
-    /// When it takes effect.
-    pub applied: Applied,
 }

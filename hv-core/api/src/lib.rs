@@ -15,6 +15,7 @@ mod guest;
 mod host;
 mod ids;
 mod job;
+mod live;
 mod medium;
 pub mod paths;
 mod power;
@@ -26,12 +27,13 @@ mod statistics;
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{
-    Accelerator, Applied, DiskInfo, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NetworkMode,
-    NewGuest, NicInfo, PendingChange, SettingResult, Settings, StateReason,
+    Accelerator, DiskInfo, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NetworkMode, NewGuest,
+    NicInfo, PendingChange, Settings, StateReason,
 };
 pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
+pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
 pub use power::{PowerInfo, PowerSettings, ShutdownWait};
 pub use service::{

@@ -104,7 +104,7 @@ pub enum Call {
     Set {
         /// Its name or identity.
         guest: String,
-        /// name=NAME, cpus=NUMBER, memory=SIZE, shutdown-wait=SECONDS.
+        /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, memory=SIZE, max-memory=SIZE, shutdown-wait=SECONDS.
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },
@@ -219,6 +219,12 @@ pub struct Create {
     /// Memory, as 2GiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub memory: Option<ByteSize>,
+    /// How many virtual CPUs it can be given while it runs [default: the host's].
+    #[arg(long, value_name = "NUMBER")]
+    pub max_cpus: Option<u32>,
+    /// How much memory it can be given while it runs [default: the host's].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<ByteSize>,
     /// The size of its new disk, as 20GiB.
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["disk_path", "no_disk"])]
     pub disk: Option<ByteSize>,
@@ -266,6 +272,8 @@ impl Create {
             os: self.os,
             cpus: self.cpus,
             memory: self.memory,
+            max_cpus: self.max_cpus,
+            max_memory: self.max_memory,
             disk: self.disk,
             disk_path: self.disk_path,
             no_disk: self.no_disk.then_some(true),
@@ -276,13 +284,11 @@ impl Create {
     }
 }
 
-/// One changed setting.
+/// One changed setting, as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setting {
-    Name(String),
-    Cpus(u32),
-    Memory(ByteSize),
-    Power(power::Setting),
+pub struct Setting {
+    key: String,
+    value: String,
 }
 
 /// Keys that are pressed together.
@@ -292,34 +298,45 @@ pub struct Keys(pub Vec<String>);
 /// Puts settings together; refused where one is named twice.
 pub fn settings(list: Vec<Setting>) -> Result<Settings, String> {
     let mut settings = Settings::default();
-    for setting in list {
-        let (key, before) = match setting {
-            Setting::Name(name) => ("name", settings.name.replace(name).is_some()),
-            Setting::Cpus(cpus) => ("cpus", settings.cpus.replace(cpus).is_some()),
-            Setting::Memory(memory) => ("memory", settings.memory.replace(memory).is_some()),
-            Setting::Power(setting) => setting.put(settings.power.get_or_insert_default()),
-        };
-        if before {
+    for Setting { key, value } in list {
+        if take_setting(&mut settings, &key, &value)? {
             return Err(format!("“{key}” is set twice: which of the two values is meant?"));
         }
     }
     Ok(settings)
 }
 
+/// Takes one in; true where it stood there already.
+fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool, String> {
+    Ok(match key {
+        "name" => settings.name.replace(value.to_owned()).is_some(),
+        "cpus" => settings.cpus.replace(cpu_count(value)?).is_some(),
+        "max-cpus" => settings.max_cpus.replace(cpu_count(value)?).is_some(),
+        "memory" => settings.memory.replace(size(value)?).is_some(),
+        "max-memory" => settings.max_memory.replace(size(value)?).is_some(),
+        other => {
+            let mut power_settings = settings.power.take().unwrap_or_default();
+            let taken = power::take(&mut power_settings, other, value);
+            let unknown =
+                || Err(format!("there is no setting “{other}”; there are {SETTINGS}, {}", power::KEYS));
+            let before = taken.unwrap_or_else(unknown)?;
+            settings.power = Some(power_settings);
+            before
+        }
+    })
+}
+
+/// What can be set, without what is read in `power`.
+const SETTINGS: &str = "name, cpus, max-cpus, memory, max-memory";
+
 fn setting(text: &str) -> Result<Setting, String> {
     let (key, value) = text.split_once('=').ok_or("a setting is written KEY=VALUE")?;
-    match key {
-        "name" => Ok(Setting::Name(value.to_owned())),
-        "cpus" => value
-            .parse()
-            .map(Setting::Cpus)
-            .map_err(|_unreadable| format!("“{value}” is not a number of CPUs")),
-        "memory" => size(value).map(Setting::Memory),
-        other => power::setting(other, value).map_or_else(
-            || Err(format!("there is no setting “{other}”; there are name, cpus, memory, {}", power::KEYS)),
-            |setting| setting.map(Setting::Power),
-        ),
-    }
+    take_setting(&mut Settings::default(), key, value)?;
+    Ok(Setting { key: key.to_owned(), value: value.to_owned() })
+}
+
+fn cpu_count(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_unreadable| format!("“{text}” is not a number of CPUs"))
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {
@@ -438,14 +455,15 @@ mod tests {
 
     #[test]
     fn settings_are_read_and_none_is_set_twice() {
-        assert_eq!(setting("name=a=b"), Ok(Setting::Name("a=b".into())));
-        assert_eq!(setting("cpus=3"), Ok(Setting::Cpus(3)));
+        let read = |words: &[&str]| settings(words.iter().map(|word| setting(word).expect(word)).collect());
+        let name = Settings { name: Some("a=b".into()), ..Settings::default() };
+        assert_eq!(read(&["name=a=b"]), Ok(name));
         for wrong in ["cpus", "cpus=-1", "cpus=two", "colour=red", "memory=2", "memory=much"] {
             assert!(setting(wrong).is_err(), "{wrong}");
         }
-        let both = settings(vec![Setting::Cpus(2), Setting::Name("x".into())]).expect("two settings");
-        assert_eq!(both, Settings { name: Some("x".into()), cpus: Some(2), ..Settings::default() });
-        assert!(settings(vec![Setting::Cpus(2), Setting::Cpus(2)]).is_err());
+        let both = Settings { max_cpus: Some(8), cpus: Some(2), ..Settings::default() };
+        assert_eq!(read(&["cpus=2", "max-cpus=8"]), Ok(both));
+        assert!(read(&["cpus=2", "cpus=2"]).is_err());
     }
 
     #[test]

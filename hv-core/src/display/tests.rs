@@ -1,8 +1,9 @@
 //! The relay between an engine that draws what the test says and windows that the test plays.
 
 use super::*;
-use crate::engine::Canvas;
+use crate::engine::{Alteration, Canvas};
 use async_trait::async_trait;
+use hv_api::ByteSize;
 use hv_api::display::{Button, DisplayEvent, FrameView, Rect};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use std::path::PathBuf;
@@ -65,6 +66,12 @@ impl<F: Fn(Box<dyn Canvas>) -> Opening + Send + Sync> Machine for DisplayOnly<F>
         unreachable!("a relay only opens the display")
     }
     async fn change_medium(&self, _: u32, _: Option<PathBuf>, _: bool) -> Result<(), EngineError> {
+        unreachable!("a relay only opens the display")
+    }
+    async fn alter(&self, _: Alteration) -> Result<(), EngineError> {
+        unreachable!("a relay only opens the display")
+    }
+    async fn memory(&self) -> Result<ByteSize, EngineError> {
         unreachable!("a relay only opens the display")
     }
     async fn screenshot(&self, _: OwnedFd) -> Result<(), EngineError> {

@@ -9,6 +9,7 @@ mod command_line;
 mod display;
 mod events;
 pub mod keys;
+mod live;
 mod machine;
 mod power;
 mod process;

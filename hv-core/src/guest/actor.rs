@@ -17,11 +17,12 @@ use super::handle::{Answer, Handle, Request, engine_error};
 use super::launch::Launched;
 use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
 use super::statistics::Meter;
-use super::view::{RunRecord, now, view};
+use super::view::{EngineFacts, RunRecord, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
+use changes::Edits;
 use display::attach;
-use hv_api::{Change, Error, GuestInfo, Operation};
+use hv_api::{ByteSize, Change, Error, GuestInfo, Operation};
 use power::press_power;
 use std::future::Future;
 use std::os::fd::OwnedFd;
@@ -45,6 +46,7 @@ const REQUESTS: usize = 32;
 
 /// What comes back from work beside the task. Messages travel in boxes: a channel has room for 32 of them
 /// from the beginning, and a thousand guests that do nothing have two channels each.
+#[expect(clippy::large_enum_variant, reason = "they travel in boxes")]
 enum Internal {
     /// A launch has ended.
     Launched(Result<Launched, Error>),
@@ -54,6 +56,10 @@ enum Internal {
     PowerPressed { heard: bool, if_heard: bool },
     /// An effect on the machine failed.
     EffectFailed(Effect, EngineError, Arc<dyn Machine>),
+    /// The machine was altered for an edit, or not.
+    Altered(Result<(), EngineError>),
+    /// The memory that the guest has.
+    Memory(ByteSize),
     /// A medium was changed in the machine, or not.
     MediumChanged {
         drive: usize,
@@ -85,6 +91,9 @@ struct Actor {
     waiting: Vec<(Wish, Answer<GuestInfo>)>,
     display: Option<Relay>,
     display_waiting: Vec<Answer<OwnedFd>>,
+    edits: Edits,
+    /// The memory that the guest has, as its engine said last.
+    memory_now: Option<ByteSize>,
 }
 
 /// Starts the task of a guest. `found` is the engine of an earlier core that goes on running it, or why none
@@ -118,6 +127,8 @@ pub fn spawn(
         waiting: Vec::new(),
         display: None,
         display_waiting: Vec::new(),
+        edits: Edits::default(),
+        memory_now: None,
     };
     match found {
         Ok(Some((adopted, events))) => actor.adopt(adopted, events),
@@ -165,7 +176,7 @@ impl Actor {
     fn request(&mut self, request: Request) {
         match request {
             Request::Wish(wish, answer) => self.wish(wish, answer),
-            Request::Set(settings, answer) => drop(answer.send(self.set(settings))),
+            Request::Edit(edits, answer) => self.edit(edits, answer),
             Request::ChangeMedium { drive, medium, force, answer } => {
                 self.change_medium(drive, medium, force, answer);
             }
@@ -303,6 +314,8 @@ impl Actor {
                     self.effect_failed(effect, &error);
                 }
             }
+            Internal::Altered(result) => self.altered(result),
+            Internal::Memory(size) => self.memory_is(size),
             Internal::MediumChanged { drive, medium, result, answer } => {
                 let result = result.and_then(|()| self.keep_medium(drive, medium));
                 drop(answer.send(result.map(|()| self.told())));
@@ -374,6 +387,7 @@ impl Actor {
                 drop(self.machine.send_replace(None));
                 self.events = None;
             }
+            EngineEvent::Memory(size) => self.memory_is(size),
             EngineEvent::Running
             | EngineEvent::Paused
             | EngineEvent::PoweredOff
@@ -453,9 +467,10 @@ impl Actor {
 
     /// Tells everybody, where there is something new to tell.
     fn publish(&self) {
-        let pid = self.machine.borrow().as_ref().map(|machine| machine.pid());
+        let facts = |machine: &Arc<dyn Machine>| EngineFacts { pid: machine.pid(), memory: self.memory_now };
+        let engine = self.machine.borrow().as_ref().map(facts);
         let present =
-            view(&self.context, &self.definition, &self.state, self.since, self.record.as_ref(), pid);
+            view(&self.context, &self.definition, &self.state, self.since, self.record.as_ref(), engine);
         if present != **self.info.borrow() {
             self.info.send_replace(Arc::new(present.clone()));
             // Nobody may be watching.

@@ -50,9 +50,15 @@ pub struct Definition {
     pub machine: String,
     /// Virtual CPUs: one socket with so many cores.
     pub cpus: u32,
+    /// How many virtual CPUs it can be given while it runs; none more where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_cpus: Option<u32>,
     /// Memory.
     #[serde(with = "exact_size")]
     pub memory: ByteSize,
+    /// How much memory it can be given while it runs; none more where left out.
+    #[serde(default, with = "exact_size::optional", skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<ByteSize>,
     /// Firmware.
     pub firmware: Firmware,
     /// Serial ports, 0–4.
@@ -170,6 +176,16 @@ impl Definition {
         format!("{HEADER}{body}\n{END}")
     }
 
+    /// How many virtual CPUs it can be given while it runs.
+    pub fn most_cpus(&self) -> u32 {
+        self.max_cpus.map_or(self.cpus, |most| most.max(self.cpus))
+    }
+
+    /// How much memory it can be given while it runs.
+    pub fn most_memory(&self) -> ByteSize {
+        self.max_memory.map_or(self.memory, |most| most.max(self.memory))
+    }
+
     /// The machine to ask an engine for. `folder` is the guest's own, in which relative paths start.
     pub fn machine(&self, folder: &Path, accelerator: Accelerator, run: RunFiles) -> MachineConfig {
         MachineConfig {
@@ -178,7 +194,9 @@ impl Definition {
             machine: self.machine.clone(),
             accelerator,
             cpus: self.cpus,
+            max_cpus: self.most_cpus(),
             memory: self.memory,
+            max_memory: self.most_memory(),
             firmware: self.firmware,
             disks: self
                 .disks
@@ -236,14 +254,38 @@ mod exact_size {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
+
+    /// Those that may be left out.
+    pub(super) mod optional {
+        use hv_api::ByteSize;
+        use serde::{Deserializer, Serializer};
+
+        #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
+        pub(in super::super) fn serialize<S: Serializer>(
+            size: &Option<ByteSize>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            match size {
+                Some(size) => super::serialize(size, serializer),
+                None => serializer.serialize_none(),
+            }
+        }
+
+        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<ByteSize>, D::Error> {
+            super::deserialize(deserializer).map(Some)
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn example() -> Definition {
+    /// A guest with something of everything.
+    pub(crate) fn example() -> Definition {
         Definition {
             version: VERSION,
             id: "5f0c2a52-9a3e-4a75-b7d5-0c8b8f6d1e11".parse().unwrap(),
@@ -251,7 +293,9 @@ mod tests {
             os: Some("debian12".into()),
             machine: "pc-q35-7.2".into(),
             cpus: 2,
+            max_cpus: Some(8),
             memory: ByteSize::mib(2560),
+            max_memory: Some(ByteSize::gib(16)),
             firmware: Firmware::Bios,
             serial_ports: 1,
             power: PowerPolicy { shutdown_wait: 120 },

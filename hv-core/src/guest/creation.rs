@@ -53,14 +53,18 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
             (vec![Disk { path: DISK_FILE.into(), format: DiskFormat::Qcow2 }], Some(size))
         }
     };
+    let cpus = new.cpus.unwrap_or(suggested.cpus);
+    let memory = new.memory.unwrap_or(suggested.memory);
     let definition = Definition {
         version: VERSION,
         id,
         name: new.name.clone(),
         os: new.os.clone(),
         machine,
-        cpus: new.cpus.unwrap_or(suggested.cpus),
-        memory: new.memory.unwrap_or(suggested.memory),
+        cpus,
+        max_cpus: Some(new.max_cpus.unwrap_or(limits.cpus).max(cpus)),
+        memory,
+        max_memory: Some(new.max_memory.unwrap_or(ByteSize::mib(limits.memory.as_mib())).max(memory)),
         firmware: Firmware::Bios,
         serial_ports,
         power: PowerPolicy::default(),

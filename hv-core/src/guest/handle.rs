@@ -1,10 +1,11 @@
 //! The rest of the core's hold on a guest's task: what can be asked of it, and what it shows.
 
+use super::edit::Edit;
 use super::state::Wish;
 use super::statistics::Meter;
 use crate::engine::{EngineError, Machine};
 use crate::serial::MachineWatch;
-use hv_api::{Error, GuestInfo, Operation, SettingResult, Settings};
+use hv_api::{Error, GuestInfo, Operation, SettingResult};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,8 +19,9 @@ pub type Answer<T> = oneshot::Sender<Result<T, Error>>;
 pub enum Request {
     /// A person's wish; answered when it has come true.
     Wish(Wish, Answer<GuestInfo>),
-    /// New settings, checked already against the host and the other guests' names.
-    Set(Settings, Answer<Vec<SettingResult>>),
+    /// Changes, checked already against the host and the other guests. Answered when each is done, or is
+    /// known to wait for the next start.
+    Edit(Vec<Edit>, Answer<Vec<SettingResult>>),
     /// Another medium in a drive, or none.
     ChangeMedium {
         /// The drive; the first where it is left out.
@@ -85,7 +87,10 @@ pub fn engine_error(guest: &str, operation: Operation, error: EngineError) -> Er
         EngineError::NotStarted { detail } => Error::StartFailed { guest, detail },
         EngineError::Refused { detail } => Error::EngineRefused { guest, operation, detail },
         EngineError::Silent { seconds } => Error::EngineSilent { guest, operation, seconds },
-        EngineError::MediumLocked | EngineError::Gone => {
+        EngineError::MediumLocked
+        | EngineError::Gone
+        | EngineError::GuestRefused
+        | EngineError::NotWhileRunning { .. } => {
             Error::EngineRefused { guest, operation, detail: error.to_string() }
         }
     }

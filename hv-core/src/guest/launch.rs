@@ -53,10 +53,6 @@ pub(super) async fn launch(context: &Context, definition: &Definition) -> Result
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
-    let Definition { cpus, memory, .. } = *definition;
-    Ok(Launched {
-        machine,
-        record: RunRecord { cpus, memory, accelerator, since: now(), asked: None },
-        events,
-    })
+    let record = RunRecord { accelerator, since: now(), asked: None, machine: definition.clone() };
+    Ok(Launched { machine, record, events })
 }

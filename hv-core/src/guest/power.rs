@@ -1,6 +1,6 @@
 //! How a guest's power is looked after, as its definition says it. Pure.
 
-use hv_api::{Applied, Error, PowerInfo, PowerSettings, SettingResult};
+use hv_api::{Error, PowerInfo, PowerSettings};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -33,14 +33,15 @@ impl PowerPolicy {
         PowerInfo { shutdown_wait }
     }
 
-    /// Takes new values in, and says what was changed.
-    pub fn set(&mut self, settings: &PowerSettings, results: &mut Vec<SettingResult>) {
+    /// Takes new values in, and says which were changed.
+    pub fn set(&mut self, settings: &PowerSettings) -> Vec<&'static str> {
         let PowerSettings { shutdown_wait } = *settings;
-        let mut changed = |key: &str| results.push(SettingResult { key: key.into(), applied: Applied::Now });
+        let mut changed = Vec::new();
         if let Some(seconds) = shutdown_wait {
             self.shutdown_wait = seconds;
-            changed("shutdown-wait");
+            changed.push("shutdown-wait");
         }
+        changed
     }
 
     /// Whether these values can be.

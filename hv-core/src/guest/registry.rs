@@ -6,7 +6,9 @@
 use super::config::{Definition, name_fault};
 use super::context::Context;
 use super::creation::{self, Resolved};
+use super::edit::Edit;
 use super::handle::{Handle, Request, engine_error};
+use super::power::PowerPolicy;
 use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
@@ -153,7 +155,12 @@ impl Registry {
 
     /// Asks a guest for something, and waits until it has come true.
     pub async fn wish(&self, guest: &str, wish: Wish) -> Result<GuestInfo, Error> {
-        self.find(guest)?.ask(|answer| Request::Wish(wish, answer)).await
+        let handle = self.find(guest)?;
+        let info = handle.info();
+        if matches!(wish, Wish::Start { .. }) && info.pid.is_none() {
+            self.check_promises(info.id, info.memory)?;
+        }
+        handle.ask(|answer| Request::Wish(wish, answer)).await
     }
 
     /// Everything, and what comes after it.
@@ -211,11 +218,20 @@ impl Registry {
     /// Changes a guest's settings: all of them, or none.
     pub async fn set(self: &Rc<Self>, guest: &str, settings: Settings) -> Result<Vec<SettingResult>, Error> {
         let handle = self.find(guest)?;
-        if let Some(cpus) = settings.cpus {
+        for cpus in [settings.cpus, settings.max_cpus].into_iter().flatten() {
             Self::check_cpus(cpus)?;
         }
-        if let Some(memory) = settings.memory {
+        for memory in [settings.memory, settings.max_memory].into_iter().flatten() {
             Self::check_memory(memory)?;
+        }
+        if let Some(power) = &settings.power {
+            let mut policy = PowerPolicy::default();
+            policy.set(power);
+            policy.check()?;
+        }
+        let info = handle.info();
+        if let Some(memory) = settings.memory.filter(|wanted| info.pid.is_some() && *wanted > info.memory) {
+            self.check_promises(info.id, memory)?;
         }
         let mut reservation = None;
         if let Some(name) = &settings.name {
@@ -223,7 +239,7 @@ impl Registry {
             // Until the guest has the name, nobody else may take it.
             reservation = Some(self.reserve(GuestId::random(), name));
         }
-        let result = handle.ask(|answer| Request::Set(settings, answer)).await;
+        let result = handle.ask(|answer| Request::Edit(Edit::of_settings(settings), answer)).await;
         drop(reservation);
         result
     }
@@ -275,7 +291,10 @@ impl Registry {
         let guest = GuestId::random();
         let reservation = self.reserve(guest, &new.name);
         // Everything that can be known without an engine is checked before there is a job.
-        self.resolve(guest, &new, String::new()).await?;
+        let resolved = self.resolve(guest, &new, String::new()).await?;
+        if new.start == Some(true) {
+            self.check_promises(guest, resolved.definition.memory)?;
+        }
         let registry = Rc::clone(self);
         let name = new.name.clone();
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
@@ -321,11 +340,22 @@ impl Registry {
 
     fn check_new(&self, new: &NewGuest) -> Result<(), Error> {
         self.check_name(&new.name, None)?;
-        if let Some(cpus) = new.cpus {
+        for cpus in [new.cpus, new.max_cpus].into_iter().flatten() {
             Self::check_cpus(cpus)?;
         }
-        if let Some(memory) = new.memory {
+        for memory in [new.memory, new.max_memory].into_iter().flatten() {
             Self::check_memory(memory)?;
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the host can give a guest so much memory beside what the others have that run.
+    fn check_promises(&self, guest: GuestId, requested: ByteSize) -> Result<(), Error> {
+        let total = limits().memory;
+        let others = self.list().into_iter().filter(|other| other.id != guest && other.pid.is_some());
+        let promised: u64 = others.map(|other| other.memory_now.unwrap_or(other.memory).as_bytes()).sum();
+        if promised.saturating_add(requested.as_bytes()) > total.as_bytes() {
+            return Err(Error::MemoryPromised { requested, promised: ByteSize::bytes(promised), total });
         }
         Ok(())
     }

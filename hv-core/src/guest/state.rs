@@ -389,7 +389,9 @@ impl State {
             // Asked to shut down, it restarted instead.
             (Self::ShuttingDown { .. }, EngineEvent::Reset) => (Self::Running, Vec::new()),
             (state @ Self::ShuttingDown { .. }, EngineEvent::Running)
-            | (state, EngineEvent::Reset | EngineEvent::MediumEjected { .. }) => (state, Vec::new()),
+            | (state, EngineEvent::Reset | EngineEvent::MediumEjected { .. } | EngineEvent::Memory(_)) => {
+                (state, Vec::new())
+            }
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use super::config::Definition;
 use super::context::Context;
-use super::power::PowerPolicy;
+use super::edit::live_ranges;
 use super::state::State;
 use crate::engine::DiskFormat;
 use crate::{storage, store};
 use hv_api::{
-    Accelerator, ByteSize, DefinitionFault, DiskInfo, DriveInfo, Firmware, GuestId, GuestInfo, GuestPaths,
-    GuestState, NicInfo, PendingChange, ShutdownWait, StateReason,
+    Accelerator, ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState,
+    NicInfo, PendingChange, ShutdownWait, StateReason,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -18,10 +18,6 @@ use std::time::SystemTime;
 /// later core knows it as well.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
-    /// Virtual CPUs.
-    pub cpus: u32,
-    /// Memory.
-    pub memory: ByteSize,
     /// What runs its instructions.
     pub accelerator: Accelerator,
     /// When it was started, in seconds since 1970.
@@ -29,16 +25,27 @@ pub struct RunRecord {
     /// What is waited for since the guest was asked to shut down.
     #[serde(default)]
     pub asked: Option<ShutdownWait>,
+    /// The definition that it was started with, and changed by since.
+    pub machine: Definition,
 }
 
-/// A guest as clients are told. `record` and `pid` are there while an engine is.
+/// What an engine that runs tells of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// Its process.
+    pub pid: u32,
+    /// The memory that the guest has at this moment.
+    pub memory: Option<ByteSize>,
+}
+
+/// A guest as clients are told. `record` and `engine` are there while an engine is.
 pub fn view(
     context: &Context,
     definition: &Definition,
     state: &State,
     since: u64,
     record: Option<&RunRecord>,
-    pid: Option<u32>,
+    engine: Option<EngineFacts>,
 ) -> GuestInfo {
     let folder = context.store.folder(definition.id);
     let run = context.run_files(definition);
@@ -52,11 +59,15 @@ pub fn view(
         detail: detail.map(ToOwned::to_owned),
         since,
         waiting: record.and_then(|record| record.asked.clone()),
-        pid,
+        pid: engine.map(|engine| engine.pid),
         accelerator: record.map(|record| record.accelerator),
         os: definition.os.clone(),
         cpus: definition.cpus,
         memory: definition.memory,
+        max_cpus: definition.most_cpus(),
+        max_memory: definition.most_memory(),
+        live: record.map(|record| live_ranges(&record.machine, record.accelerator)),
+        memory_now: engine.and_then(|engine| engine.memory),
         firmware: definition.firmware,
         disks: definition
             .disks
@@ -83,7 +94,7 @@ pub fn view(
         serial_ports: definition.serial_ports,
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
         power: definition.power.info(),
-        pending: record.map(|record| pending(record, definition)).unwrap_or_default(),
+        pending: record.map(|record| pending(&record.machine, definition)).unwrap_or_default(),
         paths: GuestPaths {
             folder: folder.display().to_string(),
             definition: context.store.definition_file(definition.id).display().to_string(),
@@ -94,51 +105,37 @@ pub fn view(
 }
 
 /// What the definition says otherwise than the running machine has it.
-fn pending(record: &RunRecord, definition: &Definition) -> Vec<PendingChange> {
-    let change = |key: &str, now: String, next: String| PendingChange { key: key.into(), now, next };
-    let mut changes = Vec::new();
-    if record.cpus != definition.cpus {
-        changes.push(change("cpus", record.cpus.to_string(), definition.cpus.to_string()));
-    }
-    if record.memory != definition.memory {
-        changes.push(change("memory", record.memory.to_string(), definition.memory.to_string()));
-    }
+fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
+    type Value<'a> = &'a dyn Fn(&Definition) -> String;
+    let settings: [(&str, Value<'_>); 4] = [
+        ("cpus", &|it| it.cpus.to_string()),
+        ("max-cpus", &|it| it.most_cpus().to_string()),
+        ("memory", &|it| it.memory.to_string()),
+        ("max-memory", &|it| it.most_memory().to_string()),
+    ];
+    let changes = settings.into_iter().map(|(key, value)| (key, value(running), value(next)));
     changes
+        .filter(|(_, now, next)| now != next)
+        .map(|(key, now, next)| PendingChange { key: key.into(), now, next })
+        .collect()
 }
 
 /// What clients are told of a guest whose definition can't be used.
 pub fn unavailable(context: &Context, id: GuestId, fault: &store::Unreadable) -> GuestInfo {
     let folder = context.store.folder(id);
     GuestInfo {
-        id,
-        name: id.to_string(),
-        state: GuestState::Unavailable,
         reason: Some(match fault.fault {
             DefinitionFault::Newer => StateReason::DefinitionNewer,
             DefinitionFault::Malformed | DefinitionFault::Unreadable => StateReason::DefinitionMalformed,
         }),
         detail: Some(fault.detail.clone()),
         since: now(),
-        waiting: None,
-        pid: None,
-        accelerator: None,
-        os: None,
-        cpus: 0,
-        memory: ByteSize::bytes(0),
-        firmware: Firmware::Bios,
-        disks: Vec::new(),
-        drives: Vec::new(),
-        nics: Vec::new(),
-        serial_ports: 0,
-        kernel: None,
-        power: PowerPolicy::default().info(),
-        pending: Vec::new(),
         paths: GuestPaths {
             folder: folder.display().to_string(),
             definition: context.store.definition_file(id).display().to_string(),
-            engine_log: String::new(),
-            serial_logs: Vec::new(),
+            ..GuestPaths::default()
         },
+        ..GuestInfo::new(id, id.to_string(), GuestState::Unavailable)
     }
 }
 

@@ -47,9 +47,30 @@ fn main() {
         }
     }
     let uuid = words.iter().skip_while(|word| *word != "-uuid").nth(1).expect("an id").clone();
-    let mut machine = Machine { polling: 0, script, uuid, status: "prelaunch" };
+    let number = |flag: &str, name: &str| {
+        let list = words.iter().skip_while(|word| *word != flag).nth(1).expect("a list");
+        option(list, name).map(|text| text.trim_end_matches('M').parse::<u64>().expect("a number"))
+    };
+    let memory = number("-m", "size").expect("memory") << 20;
+    let cpus = number("-smp", "cpus").expect("CPUs");
+    let places = number("-smp", "maxcpus").unwrap_or(cpus);
+    let machine = Machine {
+        polling: 0,
+        script,
+        uuid,
+        status: "prelaunch",
+        memory,
+        modules: Vec::new(),
+        balloon: memory,
+        cpus,
+        places,
+    };
+    serve(machine, &monitor.expect("a monitor"));
+}
+
+fn serve(mut machine: Machine, monitor: &UnixListener) {
     // One client at a time, as QEMU does.
-    for client in monitor.expect("a monitor").incoming() {
+    for client in monitor.incoming() {
         machine.serve(&client.expect("a client"));
     }
 }
@@ -93,6 +114,15 @@ struct Machine {
     script: Script,
     uuid: String,
     status: &'static str,
+    /// In bytes, without modules.
+    memory: u64,
+    /// The sizes of the modules that were added, in bytes.
+    modules: Vec<u64>,
+    /// What the balloon leaves the guest, in bytes.
+    balloon: u64,
+    cpus: u64,
+    /// For so many CPUs there is a place.
+    places: u64,
 }
 
 impl Machine {
@@ -169,7 +199,6 @@ impl Machine {
             "query-block" | "query-blockstats" => return Some(json!([])),
             // One CPU, which is this very thread.
             "query-cpus-fast" => return Some(json!([{"cpu-index": 0, "thread-id": std::process::id()}])),
-            "query-balloon" => return Some(json!({"actual": 64 << 20})),
             "qom-set" if arguments["property"] == "guest-stats-polling-interval" => {
                 self.polling = arguments["value"].as_u64().expect("seconds");
             }
@@ -180,6 +209,34 @@ impl Machine {
                 return Some(json!({"last-update": told, "stats": {"stat-total-memory": 60 << 20,
                     "stat-available-memory": 20 << 20, "stat-free-memory": u64::MAX}}));
             }
+            "query-kvm" => return Some(json!({"enabled": false, "present": false})),
+            "query-hotpluggable-cpus" => {
+                let place = |core| {
+                    let mut place = json!({"type": "max-x86_64-cpu", "vcpus-count": 1,
+                        "props": {"socket-id": 0, "core-id": core, "thread-id": 0}});
+                    if core < self.cpus {
+                        place["qom-path"] = json!(format!("/machine/unattached/device[{core}]"));
+                    }
+                    place
+                };
+                return Some((0..self.places).rev().map(place).collect());
+            }
+            "query-memory-size-summary" => {
+                let plugged: u64 = self.modules.iter().sum();
+                return Some(json!({"base-memory": self.memory, "plugged-memory": plugged}));
+            }
+            "query-memory-devices" => {
+                let module = |number| json!({"type": "dimm", "data": {"id": format!("dimm{number}")}});
+                return Some((0..self.modules.len()).map(module).collect());
+            }
+            "query-balloon" => return Some(json!({ "actual": self.balloon })),
+            "balloon" => {
+                self.balloon = arguments["value"].as_u64().expect("a size");
+                event("BALLOON_CHANGE", json!({ "actual": self.balloon }));
+            }
+            "object-add" => self.modules.push(arguments["size"].as_u64().expect("a size")),
+            "device_add" if arguments["driver"] == "pc-dimm" => {}
+            "device_add" if arguments["core-id"] == self.cpus => self.cpus += 1,
             "cont" => {
                 self.status = "running";
                 event("RESUME", json!({}));

@@ -30,7 +30,11 @@ async fn a_guest_from_its_making_to_its_end() {
         (&["pause", "one"][..], "one: paused\n"),
         (&["resume", "one"], "one: running\n"),
         (&["restart", "one"], "one: running\n"),
-        (&["set", "one", "memory=128MiB"], "memory: applied at next start\n"),
+        (&["set", "one", "memory=128MiB"], "memory: applied now\n"),
+        (
+            &["set", "one", "memory=64MiB"],
+            "memory: applied at next start (a running guest is not safe with so little)\n",
+        ),
         (&["set", "one", "name=uno"], "name: applied now\n"),
         (&["force-off", "uno"], "uno: off\n"),
         (&["start", "uno", "--paused"], "uno: paused\n"),

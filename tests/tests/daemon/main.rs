@@ -5,6 +5,7 @@
 mod alone;
 mod clients;
 mod command;
+mod edits;
 mod engine;
 mod files;
 mod input;

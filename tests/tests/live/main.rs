@@ -4,6 +4,8 @@
 mod consoles;
 mod displays;
 mod host;
+mod linux;
+mod resources;
 mod statistics;
 mod survival;
 

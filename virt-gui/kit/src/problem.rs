@@ -169,6 +169,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::NameInvalid { .. }
         | Error::CpusOutOfRange { .. }
         | Error::MemoryOutOfRange { .. }
+        | Error::MemoryPromised { .. }
         | Error::DiskSizeOutOfRange { .. }
         | Error::SerialPortsOutOfRange { .. }
         | Error::ShutdownCancelled { .. }

@@ -35,6 +35,19 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
                 detail: None,
             }
         }
+        Error::MemoryPromised { requested, promised, total } => Explanation {
+            code: "memory-promised",
+            what: fill(
+                &t("This computer can't give a guest {requested} of memory now."),
+                &[("requested", &requested.to_string())],
+            ),
+            why: fill(
+                &t("It has {total}, of which other running guests have {promised}."),
+                &[("total", &total.to_string()), ("promised", &promised.to_string())],
+            ),
+            remedy: t("Shut another guest down or give it less memory, or give this one less."),
+            detail: None,
+        },
         Error::MemoryOutOfRange { requested, minimum, maximum } => {
             let range = [("minimum", &*minimum.to_string()), ("maximum", &*maximum.to_string())];
             Explanation {

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, GuestId, GuestInfo,
-    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, PowerInfo, StateReason,
+    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, GuestId, GuestInfo,
+    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -52,6 +52,11 @@ fn errors() -> Vec<Error> {
         Error::GuestNotFound { guest: guest() },
         Error::NameTaken { name: guest() },
         Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
+        Error::MemoryPromised {
+            requested: ByteSize::gib(8),
+            promised: ByteSize::gib(12),
+            total: ByteSize::gib(16),
+        },
         Error::MemoryOutOfRange {
             requested: ByteSize::gib(64),
             minimum: ByteSize::mib(16),
@@ -124,32 +129,17 @@ fn errors() -> Vec<Error> {
 
 fn guest(state: GuestState, reason: Option<StateReason>) -> GuestInfo {
     GuestInfo {
-        id: GuestId::random(),
-        name: "Fedora 42".into(),
-        state,
         reason,
         detail: Some("words of the engine".into()),
-        since: 0,
-        waiting: None,
-        pid: None,
-        accelerator: None,
-        os: None,
         cpus: 1,
         memory: ByteSize::gib(1),
-        firmware: Firmware::Bios,
-        disks: Vec::new(),
-        drives: Vec::new(),
-        nics: Vec::new(),
         serial_ports: 1,
-        kernel: None,
-        power: PowerInfo { shutdown_wait: 90 },
-        pending: Vec::new(),
         paths: GuestPaths {
             folder: "/home/me/Fedora 42".into(),
             definition: "/home/me/Fedora 42/guest.toml".into(),
-            engine_log: String::new(),
-            serial_logs: Vec::new(),
+            ..GuestPaths::default()
         },
+        ..GuestInfo::new(GuestId::random(), "Fedora 42", state)
     }
 }
 

@@ -5,30 +5,14 @@ use hv_api::PowerSettings;
 /// Their keys, for people.
 pub const KEYS: &str = "shutdown-wait";
 
-/// One changed setting.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setting {
-    ShutdownWait(u32),
+/// Takes one in; true where it stood there already. Nothing where the key is not one of these.
+pub fn take(settings: &mut PowerSettings, key: &str, value: &str) -> Option<Result<bool, String>> {
+    Some(match key {
+        "shutdown-wait" => seconds(value).map(|seconds| settings.shutdown_wait.replace(seconds).is_some()),
+        _ => return None,
+    })
 }
 
-impl Setting {
-    /// Puts it to the others; says its key and whether it was there already.
-    pub fn put(self, settings: &mut PowerSettings) -> (&'static str, bool) {
-        match self {
-            Self::ShutdownWait(seconds) => {
-                ("shutdown-wait", settings.shutdown_wait.replace(seconds).is_some())
-            }
-        }
-    }
-}
-
-/// Reads one; nothing where the key is not one of these.
-pub fn setting(key: &str, value: &str) -> Option<Result<Setting, String>> {
-    match key {
-        "shutdown-wait" => {
-            let seconds = value.parse().map(Setting::ShutdownWait);
-            Some(seconds.map_err(|_unreadable| format!("“{value}” is not a number of seconds")))
-        }
-        _ => None,
-    }
+fn seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_unreadable| format!("“{text}” is not a number of seconds"))
 }

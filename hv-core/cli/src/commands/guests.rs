@@ -4,7 +4,7 @@ use crate::args::{Setting, settings};
 use crate::failure::Failure;
 use crate::output::{GuestView, Output, SettingsView, escaped, guest_block, table, wire_word};
 use hv_api::client::{self, Connection, settle};
-use hv_api::{Applied, Core, GuestInfo};
+use hv_api::{Applied, Core, GuestInfo, NotNow};
 use serde::Serialize;
 
 /// The answer of a command that has nothing to say.
@@ -62,6 +62,14 @@ pub async fn set(
             Applied::Now => "now",
             Applied::AtNextStart => "at next start",
         };
-        output.line(&format!("{}: applied {when}", escaped(&result.key)))
+        let why = match result.reason {
+            None => "",
+            Some(NotNow::Fixed) => " (the machine has it from its start)",
+            Some(NotNow::BeyondMaximum) => " (the running machine was prepared for less)",
+            Some(NotNow::BelowMinimum) => " (a running guest is not safe with so little)",
+            Some(NotNow::EngineCannot) => " (the engine can't do it while the guest runs)",
+            Some(NotNow::GuestRefused) => " (the guest did not do its part)",
+        };
+        output.line(&format!("{}: applied {when}{why}", escaped(&result.key)))
     })
 }

@@ -79,8 +79,10 @@ pub fn guest_block(guest: &GuestInfo) -> String {
     if let Some(os) = &guest.os {
         facts.push(("System", os.clone()));
     }
-    facts.push(("CPUs", guest.cpus.to_string()));
-    facts.push(("Memory", guest.memory.to_string()));
+    facts.push(("CPUs", format!("{} of at most {}", guest.cpus, guest.max_cpus)));
+    let has = guest.memory_now.filter(|now| *now != guest.memory);
+    let has = has.map(|now| format!(", the guest has {now} now")).unwrap_or_default();
+    facts.push(("Memory", format!("{} of at most {}{has}", guest.memory, guest.max_memory)));
     facts.push(("Firmware", wire_word(&guest.firmware)));
     if let Some(kernel) = &guest.kernel {
         facts.push(("Kernel", kernel.clone()));

@@ -8,7 +8,7 @@ use hv_api::{
     MediumNote, NetworkMode, NicInfo, PendingChange, Plan, PowerInfo, Recommended, SettingResult,
     ShutdownWait, StateReason,
 };
-use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths};
+use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
 
 /// The name of an enumeration's member, as it is written in JSON and in tables: `shutting-down`.
@@ -42,6 +42,10 @@ pub struct GuestView<'a> {
     os: Option<&'a str>,
     cpus: u32,
     memory: ByteSize,
+    max_cpus: u32,
+    max_memory: ByteSize,
+    live: Option<&'a LiveRanges>,
+    memory_now: Option<ByteSize>,
     firmware: Word<Firmware>,
     disks: &'a [DiskInfo],
     media: Vec<DriveView<'a>>,
@@ -69,6 +73,10 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             os: guest.os.as_deref(),
             cpus: guest.cpus,
             memory: guest.memory,
+            max_cpus: guest.max_cpus,
+            max_memory: guest.max_memory,
+            live: guest.live.as_ref(),
+            memory_now: guest.memory_now,
             firmware: Word(guest.firmware),
             disks: &guest.disks,
             media: guest.drives.iter().map(DriveView::from).collect(),
@@ -299,12 +307,17 @@ pub struct SettingsView<'a> {
 struct SettingView<'a> {
     key: &'a str,
     applied: Word<Applied>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Word<NotNow>>,
 }
 
 impl<'a> From<&'a [SettingResult]> for SettingsView<'a> {
     fn from(results: &'a [SettingResult]) -> Self {
-        let view =
-            |SettingResult { key, applied }: &'a SettingResult| SettingView { key, applied: Word(*applied) };
+        let view = |SettingResult { key, applied, reason }: &'a SettingResult| SettingView {
+            key,
+            applied: Word(*applied),
+            reason: reason.map(Word),
+        };
         Self { settings: results.iter().map(view).collect() }
     }
 }
@@ -327,12 +340,9 @@ pub mod tests {
     use serde_json::{Value, json};
 
     pub fn guest() -> GuestInfo {
+        let id = "00112233-4455-4677-8899-aabbccddeeff".parse().expect("an id");
         GuestInfo {
-            id: "00112233-4455-4677-8899-aabbccddeeff".parse().expect("an id"),
-            name: "Fedora 42".into(),
-            state: GuestState::ShuttingDown,
             reason: Some(StateReason::DiskFull),
-            detail: None,
             since: 1_700_000_000,
             waiting: Some(ShutdownWait {
                 since: 1_700_000_000,
@@ -346,7 +356,15 @@ pub mod tests {
             os: Some("fedora42".into()),
             cpus: 2,
             memory: ByteSize::gib(2),
-            firmware: Firmware::Bios,
+            max_cpus: 8,
+            max_memory: ByteSize::gib(16),
+            live: Some(LiveRanges {
+                cpus_lowest: 2,
+                cpus_highest: 8,
+                memory_lowest: ByteSize::mib(256),
+                memory_highest: ByteSize::gib(16),
+            }),
+            memory_now: Some(ByteSize::gib(2)),
             disks: vec![DiskInfo {
                 path: "/d.qcow2".into(),
                 format: "qcow2".into(),
@@ -355,7 +373,6 @@ pub mod tests {
             drives: vec![DriveInfo { name: "cd0".into(), medium: Some("/f.iso".into()) }],
             nics: vec![NicInfo { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }],
             serial_ports: 1,
-            kernel: None,
             power: PowerInfo { shutdown_wait: 90 },
             pending: vec![PendingChange { key: "cpus".into(), now: "2".into(), next: "4".into() }],
             paths: GuestPaths {
@@ -364,6 +381,7 @@ pub mod tests {
                 engine_log: "/g/engine.log".into(),
                 serial_logs: vec!["/g/serial0.log".into()],
             },
+            ..GuestInfo::new(id, "Fedora 42", GuestState::ShuttingDown)
         }
     }
 
@@ -394,6 +412,15 @@ pub mod tests {
                 "os": "fedora42",
                 "cpus": 2,
                 "memory": 2_147_483_648_u64,
+                "max_cpus": 8,
+                "max_memory": 17_179_869_184_u64,
+                "live": {
+                    "cpus_lowest": 2,
+                    "cpus_highest": 8,
+                    "memory_lowest": 268_435_456,
+                    "memory_highest": 17_179_869_184_u64
+                },
+                "memory_now": 2_147_483_648_u64,
                 "firmware": "bios",
                 "disks": [{"path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],
@@ -417,8 +444,13 @@ pub mod tests {
         assert_eq!(wire_word(&MediumKind::DiskImage), "disk-image");
         assert_eq!(wire_word(&Applied::AtNextStart), "at-next-start");
         assert_eq!(wire_word(&KvmState::NoPermission), "no-permission");
-        let results = [SettingResult { key: "name".into(), applied: Applied::AtNextStart }];
-        let expected = json!({"settings": [{"key": "name", "applied": "at-next-start"}]});
+        let results = [SettingResult {
+            key: "name".into(),
+            applied: Applied::AtNextStart,
+            reason: Some(NotNow::GuestRefused),
+        }];
+        let expected =
+            json!({"settings": [{"key": "name", "applied": "at-next-start", "reason": "guest-refused"}]});
         assert_eq!(value(&SettingsView::from(&results[..])), expected);
     }
 

@@ -16,6 +16,12 @@ const MOST_DRIVES: usize = 6;
 const MOST_NICS: usize = 8;
 const MOST_SERIAL_PORTS: usize = 4;
 
+/// What Linux takes memory in and out by on this kind of machine: a module of another size stays unused.
+pub const MEMORY_MODULE_MIB: u64 = 128;
+
+/// How often memory can be added until the next start.
+const MEMORY_SLOTS: u64 = 32;
+
 /// The first PCI slots of those devices a machine may have several of. 0x1f is the chipset's own.
 const NIC_SLOT: usize = 0x08;
 const DISK_SLOT: usize = 0x10;
@@ -133,9 +139,23 @@ fn processor(line: &mut Line, machine: &MachineConfig) {
     let kind = escaped(&machine.machine);
     line.add("-machine", format!("{kind},accel={accelerator},usb=off,vmport=off,dump-guest-core=off"));
     line.add("-cpu", cpu.into());
-    let cpus = machine.cpus;
-    line.add("-smp", format!("cpus={cpus},sockets=1,cores={cpus},threads=1"));
-    line.add("-m", format!("size={}M", machine.memory.as_mib()));
+    // Always one socket: some systems count those, and are licensed for few.
+    let (cpus, most) = (machine.cpus, machine.max_cpus.max(machine.cpus));
+    let room = if most > cpus { format!(",maxcpus={most}") } else { String::new() };
+    line.add("-smp", format!("cpus={cpus},sockets=1,cores={most},threads=1{room}"));
+    line.add("-m", format!("size={}M{}", machine.memory.as_mib(), memory_room(machine)));
+}
+
+/// The room for modules that are added while the machine runs, in whole modules.
+fn memory_room(machine: &MachineConfig) -> String {
+    let more = machine.max_memory.as_mib().saturating_sub(machine.memory.as_mib());
+    match more / MEMORY_MODULE_MIB {
+        0 => String::new(),
+        modules => {
+            let most = machine.memory.as_mib() + modules * MEMORY_MODULE_MIB;
+            format!(",slots={MEMORY_SLOTS},maxmem={most}M")
+        }
+    }
 }
 
 fn channels(line: &mut Line, machine: &MachineConfig, sockets: &Sockets) {
@@ -240,7 +260,7 @@ impl Line {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::engine::{DriveConfig, KernelConfig, NicConfig, RunFiles};
     use hv_api::ByteSize;
@@ -249,14 +269,17 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
 
-    fn bare() -> MachineConfig {
+    /// A machine without any device that can be left out.
+    pub fn bare() -> MachineConfig {
         MachineConfig {
             guest: "6f1c7c0e-3b1f-4a52-9d5e-0c6f0a6d9b11".parse().unwrap(),
             name: "Bare".into(),
             machine: "pc-q35-7.2".into(),
             accelerator: Accelerator::Emulation,
             cpus: 1,
+            max_cpus: 1,
             memory: ByteSize::mib(256),
+            max_memory: ByteSize::mib(256),
             firmware: Firmware::Bios,
             disks: Vec::new(),
             drives: Vec::new(),
@@ -275,7 +298,9 @@ mod tests {
         machine.name = "Debian, 12".into();
         machine.accelerator = Accelerator::Kvm;
         machine.cpus = 4;
+        machine.max_cpus = 8;
         machine.memory = ByteSize::gib(4);
+        machine.max_memory = ByteSize::mib(10_000);
         machine.disks = vec![
             DiskConfig { path: "/data/disk, first.qcow2".into(), format: DiskFormat::Qcow2 },
             DiskConfig { path: "/data/\"second\".img".into(), format: DiskFormat::Raw },

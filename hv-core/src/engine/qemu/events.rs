@@ -2,6 +2,7 @@
 
 use super::qmp::Event;
 use crate::engine::{EngineEvent, MachineStatus};
+use hv_api::ByteSize;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +34,10 @@ impl Translator {
             "SHUTDOWN" => shutdown(&event.data),
             "GUEST_PANICKED" => Some(EngineEvent::Panicked),
             "BLOCK_IO_ERROR" => disk_failed(&event.data),
+            "BALLOON_CHANGE" => {
+                let size = event.data.get("actual").and_then(Value::as_u64)?;
+                return Some(EngineEvent::Memory(ByteSize::bytes(size)));
+            }
             _ => None,
         };
         self.reason_told |= told.is_some();

@@ -7,13 +7,13 @@
 use super::events::{self, Translator};
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
-use super::{command_line, display, keys, power, statistics};
+use super::{command_line, display, keys, live, power, statistics};
 use crate::engine::{
-    Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
+    Alteration, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
 };
 use crate::serial;
 use async_trait::async_trait;
-use hv_api::GuestStatistics;
+use hv_api::{ByteSize, GuestStatistics};
 use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -132,6 +132,14 @@ impl Machine for QemuMachine {
         })?;
         forget_medium(&self.client, drive).await;
         Ok(())
+    }
+
+    async fn alter(&self, alteration: Alteration) -> Result<(), EngineError> {
+        live::alter(&self.client, alteration).await
+    }
+
+    async fn memory(&self) -> Result<ByteSize, EngineError> {
+        live::memory(&self.client).await
     }
 
     async fn screenshot(&self, file: OwnedFd) -> Result<(), EngineError> {

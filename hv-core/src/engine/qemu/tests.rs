@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::{DiskConfig, DiskFormat, DriveConfig, EngineEvent, KernelConfig, NicConfig};
-use hv_api::{Accelerator, ByteSize, Firmware, NetworkMode};
+use hv_api::{ByteSize, NetworkMode};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use tempfile::TempDir;
@@ -54,19 +54,16 @@ impl Place {
             guest: GuestId::random(),
             name: "Test, with a comma".into(),
             machine: "q35".into(),
-            accelerator: Accelerator::Emulation,
-            cpus: 1,
             memory: ByteSize::mib(64),
-            firmware: Firmware::Bios,
-            disks: Vec::new(),
+            max_memory: ByteSize::mib(64),
             drives: vec![DriveConfig { medium: None }],
             nics: vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into() }],
-            kernel: None,
             run: RunFiles {
                 folder: run,
                 engine_log: folder.path().join("engine.log"),
                 serial_logs: vec![folder.path().join("serial0, first.log")],
             },
+            ..command_line::tests::bare()
         };
         Self { folder, config }
     }

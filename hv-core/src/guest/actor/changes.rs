@@ -3,36 +3,139 @@
 use super::{Actor, Internal, State, beside};
 use crate::engine::EngineError;
 use crate::guest::config::Definition;
+use crate::guest::edit::{Course, Edit};
 use crate::guest::handle::{Answer, engine_error};
 use crate::guest::view::drive_name;
-use hv_api::{Applied, Error, GuestInfo, Operation, SettingResult, Settings};
+use hv_api::{Applied, ByteSize, Error, GuestInfo, NotNow, Operation, SettingResult};
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use tokio::task::AbortHandle;
+use tracing::info;
+
+/// What people have asked to be changed.
+#[derive(Default)]
+pub(super) struct Edits {
+    waiting: VecDeque<Order>,
+    /// The machine has been told of the first change of the first order.
+    altering: Option<AbortHandle>,
+}
+
+/// What one person asked for.
+struct Order {
+    edits: VecDeque<Edit>,
+    done: Vec<SettingResult>,
+    answer: Answer<Vec<SettingResult>>,
+}
 
 impl Actor {
-    pub(super) fn set(&mut self, settings: Settings) -> Result<Vec<SettingResult>, Error> {
-        let Settings { name, cpus, memory, power } = settings;
+    /// Makes changes one after the other, behind those that were asked for before.
+    pub(super) fn edit(&mut self, edits: Vec<Edit>, answer: Answer<Vec<SettingResult>>) {
+        self.edits.waiting.push_back(Order { edits: edits.into(), done: Vec::new(), answer });
+        if self.edits.altering.is_none() {
+            self.next_edit();
+        }
+    }
+
+    /// Goes on with the first order until it waits for the machine.
+    fn next_edit(&mut self) {
+        while let Some(order) = self.edits.waiting.front_mut() {
+            let Some(edit) = order.edits.front().cloned() else {
+                if let Some(Order { done, answer, .. }) = self.edits.waiting.pop_front() {
+                    drop(answer.send(Ok(done)));
+                }
+                continue;
+            };
+            match self.course(&edit) {
+                Course::Written => self.edit_done(&edit, Ok(())),
+                Course::Waits(reason) => self.edit_done(&edit, Err(reason)),
+                Course::Altered(alteration) => {
+                    let Some(machine) = self.machine.borrow().clone() else { return };
+                    let internal = self.internal.clone();
+                    self.edits.altering = Some(beside(async move {
+                        let result = machine.alter(alteration).await;
+                        drop(internal.send(Box::new(Internal::Altered(result))));
+                    }));
+                    return;
+                }
+            }
+        }
+    }
+
+    fn course(&self, edit: &Edit) -> Course {
+        let running = self.machine.borrow().is_some() && !matches!(self.state, State::Stopping(_));
+        match &self.record {
+            Some(record) if running => edit.course(&record.machine, record.accelerator),
+            // An engine of which an older core noted nothing.
+            None if running && edit.is_of_machine() => Course::Waits(NotNow::EngineCannot),
+            _ => Course::Written,
+        }
+    }
+
+    /// The machine has its part of the first order's first change, or not.
+    pub(super) fn altered(&mut self, result: Result<(), EngineError>) {
+        if self.edits.altering.take().is_none() {
+            // It came to an end with its machine.
+            return;
+        }
+        let edit = self.edits.waiting.front().and_then(|order| order.edits.front().cloned());
+        let Some(edit) = edit else { return };
+        match result {
+            Ok(()) => {
+                if let Some(record) = &mut self.record {
+                    edit.apply(&mut record.machine);
+                    self.note_record();
+                }
+                self.edit_done(&edit, Ok(()));
+            }
+            Err(EngineError::NotWhileRunning { detail }) => {
+                info!(keys = ?edit.keys(), detail, "waits for the next start");
+                self.edit_done(&edit, Err(NotNow::EngineCannot));
+            }
+            Err(EngineError::GuestRefused) => self.edit_done(&edit, Err(NotNow::GuestRefused)),
+            // It has ended meanwhile, so that the next start is what comes next.
+            Err(EngineError::Gone) => self.edit_done(&edit, Ok(())),
+            Err(error) => self.edit_failed(engine_error(&self.definition.name, Operation::Set, error)),
+        }
+        self.next_edit();
+    }
+
+    /// The machine is gone: what it was told last comes with the next start, which gives it all that is wanted.
+    pub(super) fn end_alteration(&mut self) {
+        if let Some(alteration) = &self.edits.altering {
+            alteration.abort();
+            self.altered(Err(EngineError::Gone));
+        }
+    }
+
+    /// Writes the first order's first change down, which is done or waits for the next start.
+    fn edit_done(&mut self, edit: &Edit, now: Result<(), NotNow>) {
         let mut wanted = self.definition.clone();
-        let mut results = Vec::new();
-        let hardware = if self.state.is_down() { Applied::Now } else { Applied::AtNextStart };
-        let mut result = |key: &str, applied| results.push(SettingResult { key: key.into(), applied });
-        if let Some(name) = name {
-            wanted.name = name;
-            result("name", Applied::Now);
+        edit.apply(&mut wanted);
+        if let Err(error) = self.keep(wanted) {
+            return self.edit_failed(error);
         }
-        if let Some(cpus) = cpus {
-            wanted.cpus = cpus;
-            result("cpus", hardware);
+        self.publish();
+        if let Some(order) = self.edits.waiting.front_mut() {
+            order.edits.pop_front();
+            order.done.extend(edit.keys().into_iter().map(|key| SettingResult {
+                key: key.to_owned(),
+                applied: if now.is_ok() { Applied::Now } else { Applied::AtNextStart },
+                reason: now.err(),
+            }));
         }
-        if let Some(memory) = memory {
-            wanted.memory = memory;
-            result("memory", hardware);
+    }
+
+    /// Gives the first order up. What of it was done stays, and is what the guest is told to be.
+    fn edit_failed(&mut self, error: Error) {
+        if let Some(order) = self.edits.waiting.pop_front() {
+            drop(order.answer.send(Err(error)));
         }
-        if let Some(power) = power {
-            wanted.power.set(&power, &mut results);
-            wanted.power.check()?;
-        }
-        self.keep(wanted)?;
-        Ok(results)
+    }
+
+    /// The guest has this much memory.
+    pub(super) fn memory_is(&mut self, size: ByteSize) {
+        self.memory_now = Some(size);
+        self.publish();
     }
 
     pub(super) fn change_medium(

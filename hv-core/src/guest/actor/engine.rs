@@ -9,6 +9,7 @@ use crate::{files, storage};
 use hv_api::{Error, Operation};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
@@ -60,6 +61,13 @@ impl Actor {
         if let Err(error) = self.context.volumes.claim(self.definition.id, &self.definition.name, volumes) {
             error!(?error, "two running guests have the same disk");
         }
+        let (machine, internal) = (Arc::clone(&adopted.machine), self.internal.clone());
+        beside(async move {
+            match machine.memory().await {
+                Ok(size) => drop(internal.send(Box::new(Internal::Memory(size)))),
+                Err(error) => debug!(%error, "what memory the guest has is not known"),
+            }
+        });
         drop(self.machine.send_replace(Some(adopted.machine)));
         self.go_on_waiting();
         self.happen(Happening::Adopted(adopted.status));
@@ -85,6 +93,7 @@ impl Actor {
                 self.events = Some(events);
                 self.record = Some(record);
                 self.note_record();
+                self.memory_now = None;
                 drop(self.machine.send_replace(Some(machine)));
                 self.happen(Happening::EngineReady);
             }
@@ -103,6 +112,8 @@ impl Actor {
     pub(super) fn clean_up(&mut self) {
         drop(self.machine.send_replace(None));
         self.record = None;
+        self.memory_now = None;
+        self.end_alteration();
         self.display = None;
         for answer in self.display_waiting.drain(..) {
             let name = self.definition.name.clone();

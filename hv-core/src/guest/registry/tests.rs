@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::engine::{
-    Adopted, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineConfig, RunFiles,
+    Adopted, Alteration, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineConfig,
+    RunFiles,
 };
 use hv_api::{Accelerator, AcceleratorInfo, EngineInfo, KvmState, NameFault};
 use std::os::fd::OwnedFd;
@@ -94,6 +95,14 @@ impl Machine for Ended {
     fn kill(&self) {}
 
     async fn change_medium(&self, _: u32, _: Option<PathBuf>, _: bool) -> Result<(), EngineError> {
+        Err(EngineError::Gone)
+    }
+
+    async fn alter(&self, _: Alteration) -> Result<(), EngineError> {
+        Err(EngineError::Gone)
+    }
+
+    async fn memory(&self) -> Result<ByteSize, EngineError> {
         Err(EngineError::Gone)
     }
 

@@ -1,0 +1,150 @@
+//! One change to a guest, as a pure thing: what it makes of the definition, and what it takes to give a machine
+//! that runs the same.
+
+use super::config::Definition;
+use super::power::PowerPolicy;
+use crate::engine::Alteration;
+use hv_api::{Accelerator, ByteSize, LiveRanges, NotNow, PowerSettings, Settings};
+
+/// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
+const LEAST_LIVE_MEMORY: ByteSize = ByteSize::mib(128);
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// Another name.
+    Name(String),
+    /// So many virtual CPUs.
+    Cpus(u32),
+    /// Room for so many.
+    MaxCpus(u32),
+    /// So much memory.
+    Memory(ByteSize),
+    /// Room for so much.
+    MaxMemory(ByteSize),
+    /// Another way to look after its power.
+    Power(PowerSettings),
+}
+
+/// What an edit takes, where a machine runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Course {
+    /// Nothing but to write it down: the machine has no part in it.
+    Written,
+    /// The machine is changed.
+    Altered(Alteration),
+    /// It waits for the next start.
+    Waits(NotNow),
+}
+
+impl Edit {
+    /// What is asked for by new settings, in the order in which it is done.
+    pub fn of_settings(settings: Settings) -> Vec<Self> {
+        let Settings { name, cpus, memory, max_cpus, max_memory, power } = settings;
+        [
+            name.map(Self::Name),
+            max_cpus.map(Self::MaxCpus),
+            cpus.map(Self::Cpus),
+            max_memory.map(Self::MaxMemory),
+            memory.map(Self::Memory),
+            power.map(Self::Power),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// The settings that it changes, by their names.
+    pub fn keys(&self) -> Vec<&'static str> {
+        match self {
+            Self::Name(_) => vec!["name"],
+            Self::Cpus(_) => vec!["cpus"],
+            Self::MaxCpus(_) => vec!["max-cpus"],
+            Self::Memory(_) => vec!["memory"],
+            Self::MaxMemory(_) => vec!["max-memory"],
+            Self::Power(settings) => PowerPolicy::default().set(settings),
+        }
+    }
+
+    /// Whether the machine has a part in it.
+    pub fn is_of_machine(&self) -> bool {
+        !matches!(self, Self::Name(_) | Self::Power(_))
+    }
+
+    /// Makes the change in a definition.
+    pub fn apply(&self, definition: &mut Definition) {
+        match self {
+            Self::Name(name) => definition.name.clone_from(name),
+            Self::Cpus(count) => definition.cpus = *count,
+            Self::MaxCpus(count) => definition.max_cpus = Some(*count),
+            Self::Memory(size) => definition.memory = *size,
+            Self::MaxMemory(size) => definition.max_memory = Some(*size),
+            Self::Power(settings) => drop(definition.power.set(settings)),
+        }
+    }
+
+    /// What it takes, where a machine runs that was last told to be `running`.
+    pub fn course(&self, running: &Definition, accelerator: Accelerator) -> Course {
+        let live = live_ranges(running, accelerator);
+        match self {
+            Self::Name(_) | Self::Power(_) => Course::Written,
+            Self::Cpus(count) if *count > live.cpus_highest => Course::Waits(NotNow::BeyondMaximum),
+            Self::Cpus(count) if *count < live.cpus_lowest => Course::Waits(NotNow::EngineCannot),
+            Self::Cpus(count) => Course::Altered(Alteration::Cpus(*count)),
+            Self::Memory(size) if *size > live.memory_highest => Course::Waits(NotNow::BeyondMaximum),
+            Self::Memory(size) if *size < live.memory_lowest => Course::Waits(NotNow::BelowMinimum),
+            Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),
+            Self::MaxCpus(_) | Self::MaxMemory(_) => Course::Waits(NotNow::Fixed),
+        }
+    }
+}
+
+/// Within what a machine that was last told to be `running` can be changed.
+pub fn live_ranges(running: &Definition, accelerator: Accelerator) -> LiveRanges {
+    LiveRanges {
+        cpus_lowest: match accelerator {
+            Accelerator::Kvm => 1,
+            // Emulation does not survive to take one away.
+            Accelerator::Emulation => running.cpus,
+        },
+        cpus_highest: running.most_cpus(),
+        memory_lowest: LEAST_LIVE_MEMORY.min(running.memory),
+        memory_highest: running.most_memory(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::config::tests::example;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_is_within_reach_is_done_at_once_and_the_rest_waits() {
+        let running = Definition { cpus: 2, max_cpus: Some(4), ..example() };
+        let course = |edit: Edit, accelerator| edit.course(&running, accelerator);
+        assert_eq!(course(Edit::Name("x".into()), Accelerator::Kvm), Course::Written);
+        let three = Edit::Cpus(3);
+        assert_eq!(course(three, Accelerator::Emulation), Course::Altered(Alteration::Cpus(3)));
+        assert_eq!(course(Edit::Cpus(5), Accelerator::Kvm), Course::Waits(NotNow::BeyondMaximum));
+        assert_eq!(course(Edit::Cpus(1), Accelerator::Kvm), Course::Altered(Alteration::Cpus(1)));
+        assert_eq!(course(Edit::Cpus(1), Accelerator::Emulation), Course::Waits(NotNow::EngineCannot));
+        let little = Edit::Memory(ByteSize::mib(64));
+        assert_eq!(course(little, Accelerator::Kvm), Course::Waits(NotNow::BelowMinimum));
+        assert_eq!(course(Edit::MaxCpus(8), Accelerator::Kvm), Course::Waits(NotNow::Fixed));
+    }
+
+    proptest! {
+        /// What the ranges promise before somebody touches a setting is what comes of it.
+        #[test]
+        fn the_ranges_tell_what_will_be(cpus in 1..40_u32, memory in 16..40_000_u64, kvm: bool) {
+            let accelerator = if kvm { Accelerator::Kvm } else { Accelerator::Emulation };
+            let (running, size) = (example(), ByteSize::mib(memory));
+            let live = live_ranges(&running, accelerator);
+            let now = |edit: Edit| matches!(edit.course(&running, accelerator), Course::Altered(_));
+            prop_assert_eq!(now(Edit::Cpus(cpus)), (live.cpus_lowest..=live.cpus_highest).contains(&cpus));
+            let within = (live.memory_lowest..=live.memory_highest).contains(&size);
+            prop_assert_eq!(now(Edit::Memory(size)), within);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A real Linux with nothing but a shell, on its first serial port: the kernel of Debian's installer, and of its
+//! initial file system the shell, its tools and the drivers for virtual devices.
+
+use crate::{BOOT, installed};
+use flate2::read::GzDecoder;
+use hv_tests::{Home, program};
+use std::fs;
+use std::io::{self, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::Stdio;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout};
+
+const FOLDER: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
+
+/// A guest with such a system, and a console to it.
+pub struct Linux {
+    input: ChildStdin,
+    output: ChildStdout,
+    seen: String,
+    _console: Child,
+}
+
+impl Linux {
+    /// Makes it with these words for `hv create`, and starts it; nothing where the system is not installed.
+    pub async fn boot(home: &Home, name: &str, words: &[&str]) -> Option<Self> {
+        let kernel = format!("{FOLDER}/linux");
+        installed("debian-installer-12-netboot-amd64", &[&kernel])?;
+        let initrd = shell().await;
+        let initrd = initrd.to_str().expect("a path that is text");
+        let append = "console=ttyS0 quiet rdinit=/bin/sh";
+        let mut create = vec!["create", name, "--start", "--kernel", &kernel, "--initrd", initrd];
+        create.extend(["--append", append].iter().chain(words));
+        home.hv(create).await.done();
+        Some(Self::at(home, name).await)
+    }
+
+    /// A console to one that runs, with its shell waiting.
+    pub async fn at(home: &Home, name: &str) -> Self {
+        let mut console = home.command(program("hv"));
+        console.args(["console", name]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut console = console.spawn().expect("hv");
+        let input = console.stdin.take().expect("its input");
+        let output = console.stdout.take().expect("its output");
+        let mut this = Self { input, output, seen: String::new(), _console: console };
+        this.until("/ #").await;
+        let mounted = this.run("mount -t proc proc /proc; mount -t sysfs sys /sys; stty -echo; PS1=").await;
+        assert!(!mounted.contains("failed"), "{mounted}");
+        this
+    }
+
+    /// What a command says.
+    pub async fn run(&mut self, command: &str) -> String {
+        self.seen.clear();
+        // The mark is put together by the shell, so that the typed line is not taken for the answer.
+        let line = format!("{command}; echo do''ne\n");
+        self.input.write_all(line.as_bytes()).await.expect("it reads");
+        self.until("done\r\n").await;
+        let said = self.seen.split("done\r\n").next().unwrap_or_default();
+        said.lines().filter(|line| !line.contains("do''ne")).collect::<Vec<_>>().join("\n").trim().to_owned()
+    }
+
+    /// The number that a command says last.
+    pub async fn number(&mut self, command: &str) -> u64 {
+        let said = self.run(command).await;
+        let last = said.split_whitespace().next_back().and_then(|word| word.parse().ok());
+        last.unwrap_or_else(|| panic!("{command}: {said}"))
+    }
+
+    /// Loads a driver of the installer's.
+    pub async fn load(&mut self, driver: &str) {
+        let said = self.run(&format!("insmod $(find /lib/modules -name {driver}.ko) && echo well")).await;
+        assert!(said.ends_with("well"), "{driver}: {said}");
+    }
+
+    async fn until(&mut self, text: &str) {
+        let heard = tokio::time::timeout(BOOT, async {
+            while !self.seen.contains(text) {
+                let mut bytes = vec![0; 16 << 10];
+                let count = self.output.read(&mut bytes).await.expect("output");
+                assert_ne!(count, 0, "the console ended: {}", self.seen);
+                self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+            }
+        });
+        let late = heard.await.is_err();
+        assert!(!late, "waited {} s in vain for {text:?}: {}", BOOT.as_secs(), self.seen);
+    }
+}
+
+/// The file system with the shell: made once, and small enough that an emulated machine unpacks it at once.
+async fn shell() -> PathBuf {
+    let made = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shell.cpio");
+    if made.exists() {
+        return made;
+    }
+    let target = made.clone();
+    let make = move || {
+        // Tests that run at the same time make the same; the last one's stays.
+        let own = target.with_extension(std::process::id().to_string());
+        let whole = fs::File::open(format!("{FOLDER}/initrd.gz"))?;
+        let mut small = fs::File::create(&own)?;
+        keep_what_a_shell_needs(&mut GzDecoder::new(BufReader::new(whole)), &mut small)?;
+        fs::rename(own, target)
+    };
+    let done: io::Result<()> = tokio::task::spawn_blocking(make).await.expect("it does not panic");
+    done.expect("a file system");
+    made
+}
+
+/// The length of an entry's head in the format `newc`: a magic word and 13 numbers of 8 hexadecimal digits.
+const HEAD: usize = 6 + 13 * 8;
+
+fn keep_what_a_shell_needs(whole: &mut impl Read, small: &mut impl Write) -> io::Result<()> {
+    loop {
+        let mut head = [0; HEAD];
+        whole.read_exact(&mut head)?;
+        let number = |index: usize| {
+            let digits = std::str::from_utf8(&head[6 + index * 8..][..8]).expect("digits");
+            usize::from_str_radix(digits, 16).expect("a number")
+        };
+        let (mode, size, name_size) = (number(1), number(6), number(11));
+        // Both the name and the content fill whole words of four bytes.
+        let mut name = vec![0; (HEAD + name_size).next_multiple_of(4) - HEAD];
+        whole.read_exact(&mut name)?;
+        let mut content = vec![0; size.next_multiple_of(4)];
+        whole.read_exact(&mut content)?;
+        let path = String::from_utf8_lossy(&name[..name_size - 1]).into_owned();
+        if path == "TRAILER!!!" || is_needed(&path, mode) {
+            small.write_all(&head)?;
+            small.write_all(&name)?;
+            small.write_all(&content)?;
+        }
+        if path == "TRAILER!!!" {
+            return Ok(());
+        }
+    }
+}
+
+fn is_needed(path: &str, mode: usize) -> bool {
+    const KIND: usize = 0o170_000;
+    const DIRECTORY: usize = 0o040_000;
+    const LINK: usize = 0o120_000;
+    const DEVICE: usize = 0o020_000;
+    let in_any = |folders: &[&str]| folders.iter().any(|folder| path.starts_with(folder));
+    match mode & KIND {
+        DIRECTORY => !in_any(&["etc/", "usr/share/", "var/"]),
+        LINK | DEVICE => in_any(&["bin", "sbin", "lib", "usr/", "dev/"]),
+        _ if in_any(&["lib/modules/"]) => path.contains("virtio") || path.contains("failover"),
+        _ => {
+            ["bin/busybox", "bin/kmod"].contains(&path)
+                || (in_any(&["lib/x86_64-linux-gnu/", "usr/lib/x86_64-linux-gnu/", "lib64/"])
+                    && path.contains(".so"))
+        }
+    }
+}
