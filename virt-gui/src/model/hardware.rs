@@ -1,7 +1,7 @@
 //! Settings of the virtual hardware: limits, words, what waits for the next start.
 
-use super::state;
-use hv_api::{ByteSize, GuestInfo, GuestState, HostInfo, PendingChange};
+use hv_api::{ByteSize, GuestInfo, HostInfo, PendingChange};
+use std::ops::RangeInclusive;
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
 
 /// The least memory that the core gives to a guest, in MiB.
@@ -18,32 +18,52 @@ pub struct Amount {
     pub maximum: u64,
     /// The most that leaves the host enough for itself.
     pub sensible: u64,
+    /// Within what a change takes effect at once; nothing where every change does.
+    pub live: Option<RangeInclusive<u64>>,
+}
+
+impl Amount {
+    /// When this value would take effect: said before anything is touched, and while it is.
+    pub fn when(&self, value: u64) -> String {
+        let waits = self.live.as_ref().is_some_and(|live| value != self.value && !live.contains(&value));
+        if waits { gettext("At next start") } else { gettext("Now") }
+    }
 }
 
 /// Virtual CPUs, and what this host allows.
 pub fn cpus(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
     let value = u64::from(guest.cpus);
     let maximum = host.map_or(value, |host| u64::from(host.cpus)).max(1).max(value);
-    Amount { value, minimum: 1, maximum, sensible: (maximum / 2).max(1) }
+    let live = guest.live.map(|live| live.cpus_lowest.into()..=live.cpus_highest.into());
+    Amount { value, minimum: 1, maximum, sensible: (maximum / 2).max(1), live }
 }
 
 /// Memory in MiB, and what this host allows.
 pub fn memory(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
     let value = guest.memory.as_mib();
     let maximum = host.map_or(value, |host| host.memory.as_mib()).max(MEMORY_MINIMUM).max(value);
-    Amount { value, minimum: MEMORY_MINIMUM.min(value), maximum, sensible: (maximum / 2).max(MEMORY_MINIMUM) }
-}
-
-/// When a change to processor or memory takes effect: said before anything is touched.
-pub fn when(state: GuestState) -> String {
-    if state::has_machine(state) { gettext("At next start") } else { gettext("Now") }
+    let live = guest.live.map(|live| live.memory_lowest.as_mib()..=live.memory_highest.as_mib());
+    let sensible = (maximum / 2).max(MEMORY_MINIMUM);
+    Amount { value, minimum: MEMORY_MINIMUM.min(value), maximum, sensible, live }
 }
 
 /// What is worth knowing beneath a setting: what the running machine has, where that differs from what
-/// is wanted, else what this host allows.
+/// is wanted; within what it can be changed at once; else what this host allows.
 pub fn hint(guest: &GuestInfo, key: &str, amount: &Amount) -> String {
     if let Some(PendingChange { now, .. }) = guest.pending.iter().find(|change| change.key == key) {
         return gettext_f("The running guest has {now}", &[("now", &value(key, now))]);
+    }
+    if let Some(now) = guest.memory_now.filter(|now| key == "memory" && *now != guest.memory) {
+        // Translators: while a guest gives memory back, as in "The guest still has 3.2 GiB".
+        return gettext_f("The guest still has {now}", &[("now", &now.to_string())]);
+    }
+    if let Some(live) = amount.live.as_ref().filter(|live| live.start() < live.end()) {
+        let bytes = |value: u64| if key == "memory" { ByteSize::mib(value).as_bytes() } else { value };
+        let [lowest, highest] = [live.start(), live.end()].map(|end| value(key, &bytes(*end).to_string()));
+        return gettext_f(
+            "While it runs, from {lowest} to {highest}",
+            &[("lowest", &lowest), ("highest", &highest)],
+        );
     }
     let maximum = match key {
         "memory" => ByteSize::mib(amount.maximum).as_bytes(),
@@ -92,7 +112,32 @@ pub fn write_memory(mib: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::guest;
+    use hv_api::{GuestState, LiveRanges};
     use proptest::prelude::*;
+
+    #[test]
+    fn what_waits_is_told_before_it_is_touched() {
+        let mut guest = guest("one", GuestState::Off);
+        assert_eq!(cpus(&guest, None).when(64), "Now");
+        let memory_ends = (ByteSize::mib(128), ByteSize::gib(4));
+        guest.live = Some(LiveRanges {
+            cpus_lowest: 2,
+            cpus_highest: 4,
+            memory_lowest: memory_ends.0,
+            memory_highest: memory_ends.1,
+        });
+        let amount = cpus(&guest, None);
+        assert_eq!(
+            [1, 2, 4, 5].map(|value| amount.when(value)),
+            ["At next start", "Now", "Now", "At next start"]
+        );
+        assert_eq!(hint(&guest, "cpus", &amount), "While it runs, from 2 CPUs to 4 CPUs");
+        guest.memory_now = Some(ByteSize::gib(3));
+        let amount = memory(&guest, None);
+        assert_eq!(amount.when(64), "At next start");
+        assert_eq!(hint(&guest, "memory", &amount), "The guest still has 3 GiB");
+    }
 
     #[test]
     fn memory_is_read_as_people_write_it() {

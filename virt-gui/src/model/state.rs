@@ -30,7 +30,7 @@ pub fn style(state: GuestState) -> &'static str {
     }
 }
 
-/// True where an engine runs, so that changed settings wait for the next start.
+/// True where an engine runs.
 pub fn has_machine(state: GuestState) -> bool {
     match state {
         GuestState::Starting | GuestState::Running | GuestState::Paused | GuestState::ShuttingDown => true,

@@ -33,6 +33,8 @@ pub struct AmountRow {
     settling: Rc<RefCell<Option<glib::SourceId>>>,
     changed: Rc<dyn Fn(u64)>,
     marked: Cell<Option<(u64, u64)>>,
+    /// What is shown.
+    amount: Rc<RefCell<Option<Amount>>>,
 }
 
 impl std::fmt::Debug for AmountRow {
@@ -98,6 +100,7 @@ impl AmountRow {
             settling: Rc::default(),
             changed: Rc::new(changed),
             marked: Cell::default(),
+            amount: Rc::default(),
         };
         this.tell_when_settled();
         this
@@ -106,9 +109,13 @@ impl AmountRow {
     fn tell_when_settled(&self) {
         let (showing, settling) = (Rc::clone(&self.showing), Rc::clone(&self.settling));
         let changed = Rc::clone(&self.changed);
+        let (amount, badge) = (Rc::clone(&self.amount), self.badge.clone());
         self.adjustment.connect_value_changed(move |adjustment| {
             if showing.get() {
                 return;
+            }
+            if let Some(amount) = &*amount.borrow() {
+                badge.set_label(&amount.when(adjustment.value().round() as u64));
             }
             if let Some(former) = settling.take() {
                 former.remove();
@@ -145,13 +152,14 @@ impl AmountRow {
     }
 
     /// Shows an amount; one that somebody is just changing is left alone.
-    pub fn show(&self, amount: &Amount, when: &str, hint: &str) {
-        self.badge.set_label(when);
+    pub fn show(&self, amount: &Amount, hint: &str) {
+        self.amount.replace(Some(amount.clone()));
         self.hint.set_label(hint);
         self.mark(amount);
         if self.settling.borrow().is_some() {
             return;
         }
+        self.badge.set_label(&amount.when(amount.value));
         self.showing.set(true);
         self.adjustment.set_lower(amount.minimum as f64);
         self.adjustment.set_upper(amount.maximum as f64);

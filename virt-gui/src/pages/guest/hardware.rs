@@ -83,7 +83,6 @@ impl HardwarePage {
 
     /// Shows a guest; `anew` drops what somebody has begun to change.
     pub fn show(&self, guest: &GuestInfo, host: Option<&HostInfo>, anew: bool) {
-        let when = hardware::when(guest.state);
         let usable = guest.state != GuestState::Unavailable;
         let reason = gettext("The guest's definition can't be read");
         for (row, key, amount) in [
@@ -93,7 +92,7 @@ impl HardwarePage {
             if anew {
                 row.forget();
             }
-            row.show(&amount, &when, &hardware::hint(guest, key, &amount));
+            row.show(&amount, &hardware::hint(guest, key, &amount));
             row.set_sensitive(usable, &reason);
         }
         self.firmware.set_subtitle(&match guest.firmware {

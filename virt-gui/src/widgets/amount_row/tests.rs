@@ -5,7 +5,7 @@ use crate::model::hardware::{read_memory, write_memory};
 use crate::testing::{until, with_display};
 
 fn amount(value: u64) -> Amount {
-    Amount { value, minimum: 16, maximum: 16_384, sensible: 8192 }
+    Amount { value, minimum: 16, maximum: 16_384, sensible: 8192, live: Some(256..=4096) }
 }
 
 fn row() -> (AmountRow, Rc<RefCell<Vec<u64>>>) {
@@ -14,7 +14,7 @@ fn row() -> (AmountRow, Rc<RefCell<Vec<u64>>>) {
         let told = Rc::clone(&told);
         move |value| told.borrow_mut().push(value)
     });
-    row.show(&amount(2048), "Now", "");
+    row.show(&amount(2048), "");
     (row, told)
 }
 
@@ -27,7 +27,7 @@ fn a_drag_is_one_change_and_showing_is_none() {
             row.adjustment.set_value(value);
         }
         // What the core says meanwhile does not move what somebody is moving.
-        row.show(&amount(2048), "Now", "");
+        row.show(&amount(2048), "");
         assert_eq!(row.spin.text(), "3 GiB");
         until("the value has settled", || !told.borrow().is_empty());
         assert_eq!(*told.borrow(), [3072]);
@@ -55,10 +55,24 @@ fn what_was_meant_for_a_guest_is_told_before_another_is_shown_and_not_again() {
         row.adjustment.set_value(4096.0);
         row.settle();
         assert_eq!(*told.borrow(), [4096]);
-        row.show(&amount(512), "At next start", "");
-        assert_eq!((row.spin.text().as_str(), row.badge.label().as_str()), ("512 MiB", "At next start"));
+        row.show(&amount(512), "");
+        assert_eq!(row.spin.text(), "512 MiB");
         row.settle();
         assert!(row.settling.borrow().is_none() && told.borrow().len() == 1);
+    });
+}
+
+#[test]
+fn the_badge_follows_the_slider() {
+    with_display(|| {
+        let (row, _told) = row();
+        for (value, when) in
+            [(2560.0, "Now"), (8192.0, "At next start"), (4096.0, "Now"), (128.0, "At next start")]
+        {
+            row.adjustment.set_value(value);
+            assert_eq!(row.badge.label(), when, "{value}");
+        }
+        row.forget();
     });
 }
 
@@ -68,7 +82,7 @@ fn what_the_core_refused_is_forgotten() {
         let (row, told) = row();
         row.adjustment.set_value(4096.0);
         row.forget();
-        row.show(&amount(2048), "Now", "");
+        row.show(&amount(2048), "");
         row.settle();
         assert_eq!(row.spin.text(), "2 GiB");
         assert!(told.borrow().is_empty());
