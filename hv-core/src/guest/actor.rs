@@ -315,7 +315,9 @@ impl Actor {
                 }
             }
             Internal::Altered(result) => self.altered(result),
-            Internal::Memory(size) => self.memory_is(size),
+            Internal::Memory(size) if self.machine.borrow().is_some() => self.memory_is(size),
+            // Of a machine that is gone.
+            Internal::Memory(_) => {}
             Internal::MediumChanged { drive, medium, result, answer } => {
                 let result = result.and_then(|()| self.keep_medium(drive, medium));
                 drop(answer.send(result.map(|()| self.told())));

@@ -10,7 +10,7 @@ use hv_api::{Applied, ByteSize, Error, GuestInfo, NotNow, Operation, SettingResu
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use tokio::task::AbortHandle;
-use tracing::info;
+use tracing::{debug, info};
 
 /// What people have asked to be changed.
 #[derive(Default)]
@@ -85,6 +85,9 @@ impl Actor {
                     edit.apply(&mut record.machine);
                     self.note_record();
                 }
+                if let Edit::Memory(_) = edit {
+                    self.ask_for_memory();
+                }
                 self.edit_done(&edit, Ok(()));
             }
             Err(EngineError::NotWhileRunning { detail }) => {
@@ -130,6 +133,18 @@ impl Actor {
         if let Some(order) = self.edits.waiting.pop_front() {
             drop(order.answer.send(Err(error)));
         }
+    }
+
+    /// Asks how much memory the guest has: a guest without a driver for it says nothing by itself.
+    pub(super) fn ask_for_memory(&self) {
+        let (machine, internal) = (self.machine.borrow().clone(), self.internal.clone());
+        let Some(machine) = machine else { return };
+        beside(async move {
+            match machine.memory().await {
+                Ok(size) => drop(internal.send(Box::new(Internal::Memory(size)))),
+                Err(error) => debug!(%error, "what memory the guest has is not known"),
+            }
+        });
     }
 
     /// The guest has this much memory.

@@ -9,7 +9,6 @@ use crate::{files, storage};
 use hv_api::{Error, Operation};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
 use tokio::sync::mpsc;
 use tracing::{debug, error, info, warn};
 
@@ -61,14 +60,8 @@ impl Actor {
         if let Err(error) = self.context.volumes.claim(self.definition.id, &self.definition.name, volumes) {
             error!(?error, "two running guests have the same disk");
         }
-        let (machine, internal) = (Arc::clone(&adopted.machine), self.internal.clone());
-        beside(async move {
-            match machine.memory().await {
-                Ok(size) => drop(internal.send(Box::new(Internal::Memory(size)))),
-                Err(error) => debug!(%error, "what memory the guest has is not known"),
-            }
-        });
         drop(self.machine.send_replace(Some(adopted.machine)));
+        self.ask_for_memory();
         self.go_on_waiting();
         self.happen(Happening::Adopted(adopted.status));
         if let Some(record) = &self.record {
