@@ -154,6 +154,8 @@ pub enum Alteration {
     /// So much memory, up to the machine's most. What is more than the guest has now is there for it at once;
     /// what is less it gives back as it can, and [`EngineEvent::Memory`] tells how far it is.
     Memory(ByteSize),
+    /// The disk with this number, from 0, grows to this size.
+    DiskSize(u32, ByteSize),
 }
 
 /// What an engine draws a display on. Calls come one after the other; all are quick. What an engine's
@@ -280,6 +282,16 @@ pub enum DiskFormat {
     Qcow2,
     /// Plain bytes.
     Raw,
+}
+
+impl DiskFormat {
+    /// Its name, the same everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+        }
+    }
 }
 
 /// One drive for optical media.

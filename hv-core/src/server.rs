@@ -13,13 +13,14 @@ use crate::job::Status;
 use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
-    Accelerator, AcceleratorInfo, Applied, BootMode, Change, Changed, Confidence, CpuStatistics, Created,
-    DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Error, Event, FileFault, Firmware,
-    FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests,
-    HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
-    Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo,
-    NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
-    SettingResult, Settings, ShutdownWait, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
+    Accelerator, AcceleratorInfo, Applied, BootMode, ByteSize, Change, Changed, Confidence, CpuStatistics,
+    Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Error, Event, FileFault,
+    Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics,
+    Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind,
+    LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest,
+    NicInfo, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
+    Recommended, SettingResult, Settings, ShutdownWait, Snapshot, StateReason, StatisticsReply,
+    VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -158,6 +159,15 @@ impl Service {
 
     async fn set(&self, guest: String, settings: Settings) -> Result<Changed, Error> {
         self.registry.set(&guest, settings).await.map(|settings| Changed { settings })
+    }
+
+    async fn grow_disk(
+        &self,
+        guest: String,
+        disk: Option<String>,
+        size: ByteSize,
+    ) -> Result<GuestReply, Error> {
+        self.registry.grow_disk(&guest, disk.as_deref(), size).await.map(|guest| GuestReply { guest })
     }
 
     async fn insert_medium(

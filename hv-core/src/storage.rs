@@ -13,14 +13,23 @@ use tokio::process::Command;
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";
 
-/// How long the making of an empty volume may take. It is some hundred kilobytes.
-const CREATE_DEADLINE: Duration = Duration::from_secs(60);
+/// How long it may take to make an empty volume or to grow one. Some hundred kilobytes are written.
+const SIZE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Makes an empty qcow2 volume. Given up, it leaves at most a part of the file behind, which is in a
 /// folder that its caller throws away.
 pub async fn create_volume(path: &Path, size: ByteSize) -> Result<(), Error> {
+    size_volume("create", path, DiskFormat::Qcow2, size).await
+}
+
+/// Makes a volume larger that no engine has open. What it holds stays as it is.
+pub async fn grow_volume(path: &Path, format: DiskFormat, size: ByteSize) -> Result<(), Error> {
+    size_volume("resize", path, format, size).await
+}
+
+async fn size_volume(verb: &str, path: &Path, format: DiskFormat, size: ByteSize) -> Result<(), Error> {
     let child = Command::new(IMAGE_TOOL)
-        .args(["create", "-q", "-f", "qcow2", "--"])
+        .args([verb, "-q", "-f", format.name(), "--"])
         .arg(path)
         .arg(size.as_bytes().to_string())
         .stdin(Stdio::null())
@@ -32,7 +41,7 @@ pub async fn create_volume(path: &Path, size: ByteSize) -> Result<(), Error> {
             io::ErrorKind::NotFound => Error::EngineMissing { program: IMAGE_TOOL.into() },
             _ => store::failed(path, &error),
         })?;
-    let output = tokio::time::timeout(CREATE_DEADLINE, child.wait_with_output())
+    let output = tokio::time::timeout(SIZE_DEADLINE, child.wait_with_output())
         .await
         .unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
         .map_err(|error| store::failed(path, &error))?;
@@ -84,6 +93,24 @@ mod tests {
         create_volume(&path, ByteSize::gib(20)).await.unwrap();
         assert_eq!(volume_size(&path, DiskFormat::Qcow2), Some(ByteSize::gib(20)));
         assert!(path.metadata().unwrap().len() < 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn a_volume_grows_and_never_shrinks() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, format) in [("a.qcow2", DiskFormat::Qcow2), ("b, raw", DiskFormat::Raw)] {
+            let path = folder.path().join(name);
+            if format == DiskFormat::Raw {
+                std::fs::write(&path, vec![7; 1 << 20]).unwrap();
+            } else {
+                create_volume(&path, ByteSize::MIB).await.unwrap();
+            }
+            grow_volume(&path, format, ByteSize::mib(3)).await.unwrap();
+            assert_eq!(volume_size(&path, format), Some(ByteSize::mib(3)));
+            let smaller = grow_volume(&path, format, ByteSize::MIB).await;
+            assert!(matches!(smaller, Err(Error::StoreFailed { .. })), "{smaller:?}");
+            assert_eq!(volume_size(&path, format), Some(ByteSize::mib(3)));
+        }
     }
 
     #[tokio::test]

@@ -279,6 +279,13 @@ pub enum Error {
         /// The drive.
         drive: String,
     },
+    /// The guest has no such disk.
+    DiskNotFound {
+        /// The guest's name.
+        guest: String,
+        /// The disk asked for; empty where it has none at all.
+        disk: String,
+    },
     /// The guest has no such drive.
     DriveNotFound {
         /// The guest's name.

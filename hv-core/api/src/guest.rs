@@ -171,6 +171,8 @@ impl GuestInfo {
 /// One disk of a guest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct DiskInfo {
+    /// Its name within the guest: `disk0`, `disk1`, …
+    pub name: String,
     /// The file behind it.
     pub path: String,
     /// The format of that file: `qcow2` or `raw`.

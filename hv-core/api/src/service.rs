@@ -2,8 +2,8 @@
 //! there compares both with the committed `dev.guesthouse.Core.varlink`.
 
 use crate::{
-    Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo, NewGuest,
-    SettingResult, Settings,
+    ByteSize, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo,
+    NewGuest, SettingResult, Settings,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -164,6 +164,15 @@ pub trait Core {
 
     /// Changes settings: all that were asked for, or none.
     async fn set(&mut self, guest: &str, settings: &Settings) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Makes a disk larger, also while the guest runs, which sees it at once. Without a name: the first disk.
+    /// What is on it stays; a disk never shrinks.
+    async fn grow_disk(
+        &mut self,
+        guest: &str,
+        disk: Option<&str>,
+        size: ByteSize,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Puts a medium into a drive, in place of what is there. Without a name: into the first drive.
     async fn insert_medium(

@@ -108,6 +108,13 @@ pub enum Call {
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },
+    /// Show a guest's disks, or make one larger, also while the guest runs.
+    Disk {
+        /// Its name or identity.
+        guest: String,
+        #[command(subcommand)]
+        action: Option<DiskAction>,
+    },
     /// Show what is in a guest's drives, or change it, also while the guest runs.
     Media {
         /// Its name or identity.
@@ -165,6 +172,20 @@ pub enum Call {
     },
     /// Show everything that is, then each change, until interrupted.
     Events,
+}
+
+/// What is done with a guest's disks.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum DiskAction {
+    /// Make a disk larger. What is on it stays.
+    Grow {
+        /// The disk [default: the first].
+        #[arg(long)]
+        disk: Option<String>,
+        /// Its new size, as 40GiB.
+        #[arg(value_parser = size)]
+        size: ByteSize,
+    },
 }
 
 /// What to do with a drive.

@@ -50,6 +50,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Restart { guest } => guests::changed(&settle(core.restart(&guest).await)?.guest, output),
         Call::Reset { guest } => guests::changed(&settle(core.reset(&guest).await)?.guest, output),
         Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
+        Call::Disk { guest, action } => machine::disk(core, &guest, action, output).await,
         Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
         Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,
         Call::Screenshot { guest, file } => screenshot::take(core, &guest, &file, output).await,

@@ -9,8 +9,8 @@ pub use human::{guest_block, host_block, medium_block, moment, table};
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};
 pub use text::{command_line, escaped, printable_lines};
 pub use views::{
-    DriveView, GuestView, HostView, JobView, LogView, MediaView, MediumView, PlanView, ProgressView,
-    ScreenshotView, SettingsView, wire_word,
+    DisksView, DriveView, GuestView, HostView, JobView, LogView, MediaView, MediumView, PlanView,
+    ProgressView, ScreenshotView, SettingsView, wire_word,
 };
 
 use crate::failure::Failure;

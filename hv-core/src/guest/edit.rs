@@ -22,6 +22,9 @@ pub enum Edit {
     Memory(ByteSize),
     /// Room for so much.
     MaxMemory(ByteSize),
+    /// The disk with this number, from 0, is this large. It is in the volume and not in the definition: that of a
+    /// guest that is off has been grown already.
+    DiskSize(u32, ByteSize),
     /// Another way to look after its power.
     Power(PowerSettings),
 }
@@ -62,6 +65,7 @@ impl Edit {
             Self::MaxCpus(_) => vec!["max-cpus"],
             Self::Memory(_) => vec!["memory"],
             Self::MaxMemory(_) => vec!["max-memory"],
+            Self::DiskSize(..) => vec!["disk-size"],
             Self::Power(settings) => PowerPolicy::default().set(settings),
         }
     }
@@ -79,6 +83,7 @@ impl Edit {
             Self::MaxCpus(count) => definition.max_cpus = Some(*count),
             Self::Memory(size) => definition.memory = *size,
             Self::MaxMemory(size) => definition.max_memory = Some(*size),
+            Self::DiskSize(..) => {}
             Self::Power(settings) => drop(definition.power.set(settings)),
         }
     }
@@ -94,6 +99,7 @@ impl Edit {
             Self::Memory(size) if *size > live.memory_highest => Course::Waits(NotNow::BeyondMaximum),
             Self::Memory(size) if *size < live.memory_lowest => Course::Waits(NotNow::BelowMinimum),
             Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),
+            Self::DiskSize(disk, size) => Course::Altered(Alteration::DiskSize(*disk, *size)),
             Self::MaxCpus(_) | Self::MaxMemory(_) => Course::Waits(NotNow::Fixed),
         }
     }

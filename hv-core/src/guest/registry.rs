@@ -3,7 +3,7 @@
 //! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
-use super::config::{Definition, name_fault};
+use super::config::{Definition, MAX_DISK, name_fault};
 use super::context::Context;
 use super::creation::{self, Resolved};
 use super::edit::Edit;
@@ -13,12 +13,12 @@ use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
-use crate::engine::Engine;
+use crate::engine::{DiskFormat, Engine};
 use crate::files;
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
 use crate::job::Jobs;
-use crate::storage::volume_id;
+use crate::storage::{grow_volume, volume_id};
 use crate::store::Store;
 use futures_util::future::join_all;
 use hv_api::{
@@ -242,6 +242,37 @@ impl Registry {
         let result = handle.ask(|answer| Request::Edit(Edit::of_settings(settings), answer)).await;
         drop(reservation);
         result
+    }
+
+    /// Makes a guest's disk larger.
+    pub async fn grow_disk(
+        &self,
+        guest: &str,
+        disk: Option<&str>,
+        size: ByteSize,
+    ) -> Result<GuestInfo, Error> {
+        let handle = self.find(guest)?;
+        let info = handle.info();
+        let found = match disk {
+            None => info.disks.iter().enumerate().next(),
+            Some(name) => info.disks.iter().enumerate().find(|(_, disk)| disk.name == name),
+        };
+        let (index, disk) = found.ok_or_else(|| Error::DiskNotFound {
+            guest: info.name.clone(),
+            disk: disk.unwrap_or_default().to_owned(),
+        })?;
+        let (minimum, maximum) = (disk.size.unwrap_or_default(), MAX_DISK);
+        if !(minimum..=maximum).contains(&size) {
+            return Err(Error::DiskSizeOutOfRange { requested: size, minimum, maximum });
+        }
+        if info.pid.is_none() {
+            // An engine that is started meanwhile has a lock on it, which the tool respects, or finds it grown.
+            let format = if disk.format == "raw" { DiskFormat::Raw } else { DiskFormat::Qcow2 };
+            grow_volume(disk.path.as_ref(), format, size).await?;
+        }
+        let edit = Edit::DiskSize(u32::try_from(index).unwrap_or(u32::MAX), size);
+        handle.ask(|answer| Request::Edit(vec![edit], answer)).await?;
+        Ok((*handle.info()).clone())
     }
 
     /// Deletes a guest, also where nobody waits for the answer any more.

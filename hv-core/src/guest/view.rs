@@ -4,7 +4,6 @@ use super::config::Definition;
 use super::context::Context;
 use super::edit::live_ranges;
 use super::state::State;
-use crate::engine::DiskFormat;
 use crate::{storage, store};
 use hv_api::{
     Accelerator, ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState,
@@ -72,12 +71,11 @@ pub fn view(
         disks: definition
             .disks
             .iter()
-            .map(|disk| DiskInfo {
+            .enumerate()
+            .map(|(index, disk)| DiskInfo {
+                name: format!("disk{index}"),
                 path: text(&disk.path),
-                format: match disk.format {
-                    DiskFormat::Qcow2 => "qcow2".into(),
-                    DiskFormat::Raw => "raw".into(),
-                },
+                format: disk.format.name().into(),
                 size: storage::volume_size(&folder.join(&disk.path), disk.format),
             })
             .collect(),

@@ -138,3 +138,24 @@ async fn memory_that_others_have_is_not_promised_again() {
     // What it gave back is promised to nobody, so that it can have it again.
     until("two guests", || (engine.running() == 2).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_disk_grows_while_its_guest_runs_and_while_it_is_off() {
+    let home = Home::with_fake_qemu(&Script::default());
+    let _core = home.core().await;
+    home.hv(["create", "one", "--empty", "--disk", "1GiB"]).await.done();
+    let size = async || home.hv(["disk", "one", "--json"]).await.json()["disks"][0]["size"].clone();
+    home.hv(["disk", "one", "grow", "2GiB"]).await.done();
+    assert_eq!(size().await, 2_u64 << 30);
+    for (words, code) in
+        [(&["1GiB"][..], "disk-size-out-of-range"), (&["--disk", "disk1", "4GiB"], "disk-not-found")]
+    {
+        let refused = home.hv(["disk", "one", "grow", "--json"].iter().chain(words)).await;
+        assert_eq!((refused.code, &refused.json()["error"]["code"]), (1, &code.into()));
+    }
+    // The pretended engine has no disks, and says so: nothing is told that is not so.
+    home.hv(["start", "one"]).await.done();
+    let refused = home.hv(["disk", "one", "grow", "3GiB"]).await;
+    assert!(refused.err.contains("block_resize"), "{}", refused.err);
+    assert_eq!(size().await, 2_u64 << 30);
+}

@@ -73,6 +73,15 @@ impl Linux {
         assert!(said.ends_with("well"), "{driver}: {said}");
     }
 
+    /// Loads what all drivers of virtual devices need.
+    pub async fn load_virtio(&mut self) {
+        let drivers =
+            ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"];
+        for driver in drivers {
+            self.load(driver).await;
+        }
+    }
+
     async fn until(&mut self, text: &str) {
         let heard = tokio::time::timeout(BOOT, async {
             while !self.seen.contains(text) {

@@ -1,7 +1,7 @@
 //! CPUs and memory as a real Linux sees them, from its start and changed while it runs.
 
 use crate::linux::Linux;
-use crate::{eventually, shown};
+use crate::{eventually, installed, shown};
 use hv_tests::Home;
 
 const CPUS: &str = "grep -c ^processor /proc/cpuinfo";
@@ -44,9 +44,7 @@ async fn a_running_guest_is_given_less_memory_and_then_more() {
     let home = Home::new();
     let words = ["--no-disk", "--memory", "384MiB", "--max-memory", "1GiB", "--cpus", "1"];
     let Some(mut linux) = Linux::boot(&home, "breathing", &words).await else { return };
-    for driver in ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci"] {
-        linux.load(driver).await;
-    }
+    linux.load_virtio().await;
     linux.load("virtio_balloon").await;
     linux.run("echo online > /sys/devices/system/memory/auto_online_blocks").await;
     // In MiB. What the kernel keeps for itself is not in it.
@@ -74,4 +72,20 @@ async fn a_running_guest_is_given_less_memory_and_then_more() {
         said.contains("memory: applied at next start (the running machine was prepared for less)"),
         "{said}"
     );
+}
+
+/// Seen from the engine's side: the installer's small system has no driver for these disks.
+#[tokio::test]
+async fn the_disk_of_a_running_guest_grows() {
+    if installed("qemu-system-x86", &["/usr/share/seabios/bios-256k.bin"]).is_none() {
+        return;
+    }
+    let home = Home::new();
+    home.hv(["create", "growing", "--empty", "--disk", "64MiB", "--memory", "64MiB", "--start"]).await.done();
+    home.hv(["disk", "growing", "grow", "96MiB"]).await.done();
+    assert_eq!(shown(&home, "growing").await["disks"][0]["size"], 96 << 20);
+    home.hv(["force-off", "growing"]).await.done();
+    home.hv(["disk", "growing", "grow", "128MiB"]).await.done();
+    home.hv(["start", "growing"]).await.done();
+    assert_eq!(shown(&home, "growing").await["disks"][0]["size"], 128 << 20);
 }

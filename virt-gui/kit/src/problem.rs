@@ -170,6 +170,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::CpusOutOfRange { .. }
         | Error::MemoryOutOfRange { .. }
         | Error::MemoryPromised { .. }
+        | Error::DiskNotFound { .. }
         | Error::DiskSizeOutOfRange { .. }
         | Error::SerialPortsOutOfRange { .. }
         | Error::ShutdownCancelled { .. }

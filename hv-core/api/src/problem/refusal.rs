@@ -227,6 +227,20 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             remedy: t("Eject it inside the guest, or force it out, which may confuse the guest."),
             detail: None,
         },
+        Error::DiskNotFound { guest, disk } if disk.is_empty() => Explanation {
+            code: "disk-not-found",
+            what: fill(&t("“{guest}” has no disk."), &[("guest", guest)]),
+            why: t("It was made without one."),
+            remedy: t("Make a guest with a disk, or give this one a disk image."),
+            detail: None,
+        },
+        Error::DiskNotFound { guest, disk } => Explanation {
+            code: "disk-not-found",
+            what: fill(&t("“{guest}” has no disk “{disk}”."), &[("guest", guest), ("disk", disk)]),
+            why: t("Disks are called disk0, disk1 and so on, in the order in which the guest sees them."),
+            remedy: t("Look at the guest's disks and choose one of them."),
+            detail: None,
+        },
         Error::DriveNotFound { guest, drive } => drive_not_found(guest, drive, t),
         Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),
         Error::KeyUnknown { key } => Explanation {

@@ -52,6 +52,8 @@ fn errors() -> Vec<Error> {
         Error::GuestNotFound { guest: guest() },
         Error::NameTaken { name: guest() },
         Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
+        Error::DiskNotFound { guest: guest(), disk: String::new() },
+        Error::DiskNotFound { guest: guest(), disk: "disk7".into() },
         Error::MemoryPromised {
             requested: ByteSize::gib(8),
             promised: ByteSize::gib(12),

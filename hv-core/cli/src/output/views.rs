@@ -128,6 +128,12 @@ impl<'a> From<&'a NicInfo> for NicView<'a> {
     }
 }
 
+/// All disks of a guest.
+#[derive(Debug, Serialize)]
+pub struct DisksView<'a> {
+    pub disks: &'a [DiskInfo],
+}
+
 /// All drives of a guest.
 #[derive(Debug, Serialize)]
 pub struct MediaView<'a> {
@@ -366,6 +372,7 @@ pub mod tests {
             }),
             memory_now: Some(ByteSize::gib(2)),
             disks: vec![DiskInfo {
+                name: "disk0".into(),
                 path: "/d.qcow2".into(),
                 format: "qcow2".into(),
                 size: Some(ByteSize::gib(20)),
@@ -422,7 +429,7 @@ pub mod tests {
                 },
                 "memory_now": 2_147_483_648_u64,
                 "firmware": "bios",
-                "disks": [{"path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
+                "disks": [{"name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],
                 "nics": [{"mode": "user", "mac": "52:54:00:00:00:01"}],
                 "serial_ports": 1,

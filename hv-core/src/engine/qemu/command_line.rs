@@ -5,7 +5,7 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
-use crate::engine::{DiskConfig, DiskFormat, MachineConfig};
+use crate::engine::{DiskConfig, MachineConfig};
 use hv_api::{Accelerator, Firmware, NetworkMode};
 use serde_json::json;
 use std::path::Path;
@@ -188,11 +188,8 @@ fn fixed_devices(line: &mut Line) {
 
 fn add_disk(line: &mut Line, number: usize, disk: &DiskConfig) {
     let node = json!({
-        "driver": match disk.format {
-            DiskFormat::Qcow2 => "qcow2",
-            DiskFormat::Raw => "raw",
-        },
-        "node-name": format!("disk{number}"),
+        "driver": disk.format.name(),
+        "node-name": disk_node(number),
         "discard": "unmap",
         "detect-zeroes": "unmap",
         "file": { "driver": "file", "filename": text(&disk.path), "aio": "threads", "discard": "unmap" },
@@ -223,6 +220,11 @@ fn add_drive(line: &mut Line, number: usize, order: usize, medium: Option<&Path>
     });
     line.add("-blockdev", node.to_string());
     line.add("-device", format!("{device},drive={}", medium_node(number)));
+}
+
+/// QEMU's name of the disk with this number.
+pub fn disk_node(number: usize) -> String {
+    format!("disk{number}")
 }
 
 /// QEMU's name of the drive with this number.
@@ -262,7 +264,7 @@ impl Line {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::engine::{DriveConfig, KernelConfig, NicConfig, RunFiles};
+    use crate::engine::{DiskFormat, DriveConfig, KernelConfig, NicConfig, RunFiles};
     use hv_api::ByteSize;
     use proptest::prelude::*;
     use std::ffi::OsString;
