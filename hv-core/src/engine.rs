@@ -12,7 +12,7 @@ use hv_api::{Accelerator, ByteSize, EngineInfo, Firmware, GuestId, GuestStatisti
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Where an engine says what happens to its machine.
 pub type EventSender = mpsc::Sender<EngineEvent>;
@@ -105,6 +105,26 @@ pub trait Machine: Send + Sync {
     /// Ends the engine at once, whatever it does. [`EngineEvent::Exited`] follows.
     fn kill(&self);
 
+    /// Writes all that the machine is at this moment into this file, which is empty: memory and devices, not
+    /// disks. Its CPUs stand, and stay so. Answers when all is handed to the operating system; `progress` is
+    /// told on the way.
+    async fn save(&self, _file: OwnedFd, _progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
+        Err(EngineError::Refused { detail: "it can't be saved".into() })
+    }
+
+    /// Ends a [`save`](Self::save) that goes on, also one that another core has begun, and makes sure that the
+    /// machine can run again. Harmless where there is none.
+    async fn cancel_save(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Makes the machine what it was when this file was saved. It must have been started with
+    /// [`MachineConfig::restoring`], for the same hardware, and its CPUs stand afterwards. One that can't do it
+    /// is good for nothing any more.
+    async fn load(&self, _file: OwnedFd, _progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
+        Err(EngineError::Refused { detail: "it can't be saved".into() })
+    }
+
     /// Puts a medium into the drive with this number, from 0, or takes it out. `force` does so even where
     /// the guest holds it.
     async fn change_medium(
@@ -156,6 +176,15 @@ pub enum Alteration {
     Memory(ByteSize),
     /// The disk with this number, from 0, grows to this size.
     DiskSize(u32, ByteSize),
+}
+
+/// How far something has come that moves bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Amount {
+    /// What is done.
+    pub done: ByteSize,
+    /// The whole, as far as it is known.
+    pub total: ByteSize,
 }
 
 /// What an engine draws a display on. Calls come one after the other; all are quick. What an engine's
@@ -261,6 +290,8 @@ pub struct MachineConfig {
     pub nics: Vec<NicConfig>,
     /// A Linux kernel to start directly.
     pub kernel: Option<KernelConfig>,
+    /// It is started only to be given what another machine was, with [`Machine::load`].
+    pub restoring: bool,
     /// Its files while it runs. `run.serial_logs` has one entry a serial port.
     pub run: RunFiles,
 }

@@ -1,5 +1,6 @@
 //! Guests: what each is (`config`), what it does (`state`, pure), how it is changed (`edit`, pure), what clients
-//! are told (`view`), who has which disk (`volumes`), what it uses (`statistics`), the task that owns one
+//! are told (`view`), who has which disk (`volumes`), its saved state (`saved`), what it uses (`statistics`), the
+//! task that owns one
 //! (`actor`) with what it needs of the core (`context`), the
 //! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made
 //! (`creation`), and the list of all of them (`registry`). How its power is looked after is in `power`.
@@ -13,6 +14,7 @@ pub mod handle;
 pub mod launch;
 pub mod power;
 pub mod registry;
+pub mod saved;
 pub mod state;
 pub mod statistics;
 pub mod view;

@@ -1,5 +1,6 @@
 //! Long work: each job runs on its own, whoever watches it, and can be cancelled until it has ended.
 
+use crate::engine::Amount;
 use hv_api::{Change, Error, GuestId, JobId, JobInfo, JobKind, JobStage, JobState};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -33,6 +34,15 @@ struct Job {
     cancel: Rc<Notify>,
 }
 
+/// How a job ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It has done what it was for.
+    Done,
+    /// It was cancelled in time, and the former state is restored.
+    Cancelled,
+}
+
 /// The running job's own hold on what is told of it.
 #[derive(Debug, Clone)]
 pub struct Progress {
@@ -46,6 +56,18 @@ impl Progress {
         self.tell(|status| {
             status.info.stage = stage;
             status.info.progress = progress;
+        });
+    }
+
+    /// The job is at a stage that moves bytes, and has come so far.
+    pub fn amount(&self, stage: JobStage, amount: Amount) {
+        let Amount { done, total } = amount;
+        let part = if total.as_bytes() == 0 { 0.0 } else { done.as_bytes() as f64 / total.as_bytes() as f64 };
+        self.tell(|status| {
+            status.info.stage = stage;
+            // What is known of the whole may shrink on the way; progress never goes back.
+            status.info.progress = status.info.progress.max(part.min(1.0));
+            (status.info.done, status.info.total) = (Some(done), Some(total));
         });
     }
 
@@ -73,6 +95,29 @@ impl Jobs {
     where
         F: Future<Output = Result<(), Error>> + 'static,
     {
+        self.start_orderly(kind, guest, name, |progress, cancelled| {
+            let work = work(progress);
+            async move {
+                tokio::select! {
+                    result = work => result.map(|()| Ended::Done),
+                    () = cancelled.notified() => Ok(Ended::Cancelled),
+                }
+            }
+        })
+    }
+
+    /// Starts a job that takes some time to be cancelled: `work` is told of it, and the job ends when the work
+    /// has, which by then may have come too far.
+    pub fn start_orderly<F>(
+        &self,
+        kind: JobKind,
+        guest: GuestId,
+        name: &str,
+        work: impl FnOnce(Progress, Rc<Notify>) -> F,
+    ) -> JobId
+    where
+        F: Future<Output = Result<Ended, Error>> + 'static,
+    {
         self.last.set(self.last.get() + 1);
         let id = JobId(self.last.get());
         let info = JobInfo {
@@ -83,28 +128,26 @@ impl Jobs {
             state: JobState::Running,
             stage: JobStage::Checking,
             progress: 0.0,
+            done: None,
+            total: None,
         };
         let (sender, status) = watch::channel(Status { info, error: None });
         let cancel = Rc::new(Notify::new());
         let progress = Progress { status: Rc::new(sender), changes: self.changes.clone() };
         progress.stage(JobStage::Checking, 0.0);
-        let work = work(progress.clone());
-        let cancelled = Rc::clone(&cancel);
+        let work = work(progress.clone(), Rc::clone(&cancel));
         tokio::task::spawn_local(async move {
-            let ended = tokio::select! {
-                result = work => Some(result),
-                () = cancelled.notified() => None,
-            };
+            let ended = work.await;
             progress.tell(|status| match ended {
-                Some(Ok(())) => {
+                Ok(Ended::Done) => {
                     status.info.state = JobState::Done;
                     status.info.progress = 1.0;
                 }
-                Some(Err(error)) => {
+                Err(error) => {
                     status.info.state = JobState::Failed;
                     status.error = Some(error);
                 }
-                None => status.info.state = JobState::Cancelled,
+                Ok(Ended::Cancelled) => status.info.state = JobState::Cancelled,
             });
         });
         let mut jobs = self.all.borrow_mut();

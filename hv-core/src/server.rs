@@ -13,14 +13,14 @@ use crate::job::Status;
 use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
-    Accelerator, AcceleratorInfo, Applied, BootMode, ByteSize, Change, Changed, Confidence, CpuStatistics,
-    Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Error, Event, FileFault,
-    Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics,
-    Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind,
-    LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest,
-    NicInfo, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
-    Recommended, SettingResult, Settings, ShutdownWait, Snapshot, StateReason, StatisticsReply,
-    VcpuStatistics,
+    Accelerator, AcceleratorInfo, Applied, Begun, BootMode, ByteSize, Change, Changed, Confidence,
+    CpuStatistics, Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Error, Event,
+    FileFault, Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
+    GuestStatistics, Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState,
+    LiveRanges, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
+    NetworkMode, NewGuest, NicInfo, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo,
+    PowerSettings, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, Snapshot,
+    StateReason, StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -71,13 +71,13 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-        Accelerator, AcceleratorInfo, Applied, BootMode, Changed, Confidence, CpuStatistics,
+        Accelerator, AcceleratorInfo, Applied, Begun, BootMode, Changed, Confidence, CpuStatistics,
         Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo, EngineInfo, Event, FileFault,
         Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
         GuestStatistics, Guests, HostInfo, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState,
         LiveRanges, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics,
         NameFault, NetworkMode, NewGuest, NicInfo, NicStatistics, NotNow, Operation, PendingChange,
-        Plan, Port, PowerInfo, PowerSettings, Recommended, SettingResult, Settings, ShutdownWait,
+        Plan, Port, PowerInfo, PowerSettings, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait,
         Snapshot, StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
@@ -126,7 +126,8 @@ impl Service {
     }
 
     async fn start(&self, guest: String, paused: Option<bool>) -> Result<GuestReply, Error> {
-        self.wish(&guest, Wish::Start { paused: paused.unwrap_or_default() }).await
+        let started = self.registry.start(&guest, paused.unwrap_or_default()).await;
+        started.map(|guest| GuestReply { guest })
     }
 
     async fn shutdown(&self, guest: String) -> Result<GuestReply, Error> {
@@ -142,7 +143,7 @@ impl Service {
     }
 
     async fn resume(&self, guest: String) -> Result<GuestReply, Error> {
-        self.wish(&guest, Wish::Resume).await
+        self.registry.resume(&guest).await.map(|guest| GuestReply { guest })
     }
 
     async fn cancel_shutdown(&self, guest: String) -> Result<GuestReply, Error> {
@@ -155,6 +156,18 @@ impl Service {
 
     async fn reset(&self, guest: String) -> Result<GuestReply, Error> {
         self.wish(&guest, Wish::Reset).await
+    }
+
+    async fn save(&self, guest: String) -> Result<Begun, Error> {
+        self.registry.save(&guest).map(|job| Begun { job })
+    }
+
+    async fn restore(&self, guest: String, paused: Option<bool>) -> Result<Begun, Error> {
+        self.registry.restore(&guest, paused.unwrap_or_default()).map(|job| Begun { job })
+    }
+
+    async fn discard(&self, guest: String) -> Result<GuestReply, Error> {
+        self.wish(&guest, Wish::Discard).await
     }
 
     async fn set(&self, guest: String, settings: Settings) -> Result<Changed, Error> {

@@ -6,6 +6,7 @@
 //! back as the first; what an interruption left is swept up here.
 
 use crate::guest::config::{Definition, ReadError};
+use crate::guest::saved;
 use hv_api::{DefinitionFault, Error, GuestId};
 use rustix::fs::OFlags;
 use std::fs::{self, File};
@@ -123,6 +124,7 @@ impl Store {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(&file, &error)),
                 _ => {}
             }
+            saved::remove_all(&folder);
             // Gone if nothing else is in it; where a disk is, the folder stays for it.
             let _ = fs::remove_dir(&folder);
             return Ok(());
@@ -173,7 +175,7 @@ impl Drop for Draft {
 }
 
 /// The text in a regular file, which must not be longer than any definition.
-fn read_text(path: &Path) -> io::Result<String> {
+pub fn read_text(path: &Path) -> io::Result<String> {
     // Without waiting, should somebody have put a pipe there.
     let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits() as i32).open(path)?;
     let found = file.metadata()?;

@@ -548,6 +548,7 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::WrongState { .. }
         | Error::EngineMissing { .. }
         | Error::StartFailed { .. }
+        | Error::SavedStateUnusable { .. }
         | Error::EngineRefused { .. }
         | Error::EngineSilent { .. }
         | Error::ShutdownOverdue { .. }

@@ -167,6 +167,8 @@ pub fn stage(stage: JobStage) -> String {
         JobStage::Disk => gettext("Creating the disk"),
         JobStage::Definition => gettext("Writing the definition"),
         JobStage::Starting => gettext("Starting the guest"),
+        // No part of a creation.
+        JobStage::Saving | JobStage::Restoring => hv_api::problem::stage_word(stage, &|text| gettext(text)),
     }
 }
 

@@ -7,16 +7,17 @@ use hv_api::display::Button;
 use hv_api::{Accelerator, AcceleratorInfo, ByteSize, EngineInfo, GuestId, GuestStatistics, KvmState};
 use hv_core::daemon::Daemon;
 use hv_core::engine::{
-    Adopted, Alteration, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender, Machine,
-    MachineConfig, MachineStatus, RunFiles,
+    Adopted, Alteration, Amount, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender,
+    Machine, MachineConfig, MachineStatus, RunFiles,
 };
 use hv_core::host::{Accelerators, Folders};
 use std::collections::HashMap;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// Something that is asked of an engine or of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,6 +38,10 @@ pub enum Asked {
     Quit,
     /// To be altered.
     Alter,
+    /// To write its memory.
+    Save,
+    /// To read its memory.
+    Load,
     /// To change a medium without force.
     ChangeMedium,
     /// To show the display.
@@ -110,6 +115,9 @@ impl std::fmt::Debug for FakeMachine {
         f.debug_struct("FakeMachine").field("status", &lock(&self.now).status).finish_non_exhaustive()
     }
 }
+
+/// What is in its memory.
+const MEMORY: &[u8] = b"all that it knows";
 
 /// Not the number of any process: it is larger than Linux gives out.
 const NO_PID: u32 = 1 << 30;
@@ -277,6 +285,23 @@ impl Machine for FakeMachine {
 
     fn kill(&self) {
         self.say(EngineEvent::Exited { detail: "signal: 9 (SIGKILL)".into() });
+    }
+
+    async fn save(&self, file: OwnedFd, progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
+        let (done, total) = (ByteSize::bytes(2), ByteSize::bytes(8));
+        progress.send_replace(Amount { done, total });
+        self.asked(Asked::Save).await?;
+        assert_eq!(lock(&self.now).status, MachineStatus::Paused, "only what stands is saved");
+        std::fs::File::from(file).write_all(MEMORY).expect("a file");
+        Ok(())
+    }
+
+    async fn load(&self, file: OwnedFd, _progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
+        self.asked(Asked::Load).await?;
+        let mut memory = Vec::new();
+        std::fs::File::from(file).read_to_end(&mut memory).expect("a file");
+        assert_eq!(memory, MEMORY);
+        Ok(())
     }
 
     async fn change_medium(

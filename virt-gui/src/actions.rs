@@ -23,6 +23,8 @@ pub enum Action {
     Start,
     /// Ask it to shut down.
     ShutDown,
+    /// Keep its memory on the disk and end its engine.
+    Save,
     /// Stop its CPUs.
     Pause,
     /// Restart it.
@@ -69,7 +71,7 @@ pub enum Section {
 
 impl Action {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::New,
         Self::ChooseInstaller,
         Self::Search,
@@ -81,6 +83,7 @@ impl Action {
         Self::OpenConsole,
         Self::Start,
         Self::ShutDown,
+        Self::Save,
         Self::Pause,
         Self::Restart,
         Self::ForceOff,
@@ -98,6 +101,7 @@ impl Action {
             Self::OpenConsole => "open-console",
             Self::Start => "start",
             Self::ShutDown => "shut-down",
+            Self::Save => "save",
             Self::Pause => "pause",
             Self::Restart => "restart",
             Self::ForceOff => "force-off",
@@ -126,6 +130,7 @@ impl Action {
             Self::OpenConsole => &["Return"],
             Self::Start => &["<Control>Return", "<Control>KP_Enter"],
             Self::ShutDown => &["<Control><Shift>d"],
+            Self::Save => &["<Control><Shift>s"],
             Self::Rename => &["F2"],
             Self::Delete => &["Delete"],
             Self::Menu => &["F10"],
@@ -154,6 +159,7 @@ impl Action {
             Self::OpenConsole => gettext("Open Console"),
             Self::Start => gettext("Start or Resume"),
             Self::ShutDown => label(PowerAction::Shutdown),
+            Self::Save => label(PowerAction::Save),
             Self::Pause => label(PowerAction::Pause),
             Self::Restart => label(PowerAction::Restart),
             Self::ForceOff => label(PowerAction::ForceOff),
@@ -182,6 +188,7 @@ impl Action {
             Self::OpenConsole
             | Self::Start
             | Self::ShutDown
+            | Self::Save
             | Self::Pause
             | Self::Restart
             | Self::ForceOff
@@ -204,11 +211,15 @@ impl Action {
             Self::ShowLog => up && state.is_some(),
             Self::Start => power(PowerAction::Start) || power(PowerAction::Resume),
             Self::ShutDown => power(PowerAction::Shutdown),
+            Self::Save => power(PowerAction::Save),
             Self::Pause => power(PowerAction::Pause),
             Self::Restart => power(PowerAction::Restart),
             Self::ForceOff => power(PowerAction::ForceOff),
             Self::Delete => {
-                up && matches!(state, Some(GuestState::Off | GuestState::Crashed | GuestState::Unavailable))
+                up && matches!(
+                    state,
+                    Some(GuestState::Off | GuestState::Saved | GuestState::Crashed | GuestState::Unavailable)
+                )
             }
         }
     }

@@ -364,11 +364,15 @@ impl App {
                     self.consoles = consoles;
                 }
             }
-            Action::Start if guest.is_some_and(|guest| guest.state == GuestState::Paused) => {
+            Action::Start
+                if guest
+                    .is_some_and(|guest| matches!(guest.state, GuestState::Paused | GuestState::Saved)) =>
+            {
                 change_power(PowerAction::Resume);
             }
             Action::Start => change_power(PowerAction::Start),
             Action::ShutDown => change_power(PowerAction::Shutdown),
+            Action::Save => change_power(PowerAction::Save),
             Action::Pause => change_power(PowerAction::Pause),
             Action::Restart => change_power(PowerAction::Restart),
             Action::ForceOff => change_power(PowerAction::ForceOff),
@@ -450,6 +454,14 @@ impl App {
                     let sender = sender.input_sender().clone();
                     power::confirm_force_off(Some(root.upcast_ref()), &guest.name, move || {
                         sender.emit(AppInput::Wish(id, Wish::Power(PowerAction::ForceOff)));
+                    });
+                }
+            }
+            (ProblemAction::Discard, _) => {
+                if let Some(guest) = self.library.guest(id) {
+                    let sender = sender.input_sender().clone();
+                    power::confirm_discard(Some(root.upcast_ref()), &guest.name, move || {
+                        sender.emit(AppInput::Wish(id, Wish::Power(PowerAction::Discard)));
                     });
                 }
             }

@@ -23,7 +23,7 @@ use crate::widgets::{dialogs, log_window};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::display::Channel;
-use hv_api::{GuestId, GuestInfo};
+use hv_api::{GuestId, GuestInfo, JobInfo, JobState};
 use page::{Display, Page, has_display, page};
 use relm4::prelude::*;
 use retry::Retry;
@@ -62,6 +62,8 @@ pub struct ConsoleWindow {
     serial_retry: Retry,
     /// Why the display could not be opened.
     problem: Option<Problem>,
+    /// The work that goes on with the guest.
+    job: Option<JobInfo>,
     grabbed: bool,
     /// What is said over the picture, with a number that tells it from what was said before.
     hint: Option<Hint>,
@@ -86,6 +88,8 @@ enum Hint {
 pub enum ConsoleInput {
     /// The guest has changed.
     Guest(Box<GuestInfo>),
+    /// Long work with the guest has come so far.
+    Job(Box<JobInfo>),
     /// The guest was deleted.
     Gone,
     /// The window shall be seen.
@@ -129,6 +133,10 @@ pub enum Button {
     Start,
     /// Let the guest go on.
     Resume,
+    /// Do not save it after all.
+    CancelSaving,
+    /// Throw its saved state away.
+    Discard,
     /// Show what its engine wrote.
     ShowLog,
     /// Start the core.
@@ -195,6 +203,7 @@ impl Component for ConsoleWindow {
             serial_wanted: false,
             serial_retry: Retry::default(),
             problem: None,
+            job: None,
             grabbed: false,
             hint: None,
             hints: 0,
@@ -217,6 +226,7 @@ impl Component for ConsoleWindow {
     ) {
         match input {
             ConsoleInput::Guest(guest) => self.take_guest(view, *guest, &sender),
+            ConsoleInput::Job(job) => self.job = Some(*job).filter(|job| job.state == JobState::Running),
             ConsoleInput::Gone => root.close(),
             ConsoleInput::Present => root.present(),
             ConsoleInput::LinkLost => {
@@ -463,6 +473,8 @@ impl ConsoleWindow {
         match button {
             Button::Start => self.ask(PowerAction::Start, sender),
             Button::Resume => self.ask(PowerAction::Resume, sender),
+            Button::CancelSaving => self.ask(PowerAction::CancelSaving, sender),
+            Button::Discard => self.solve(ProblemAction::Discard, root, sender),
             Button::ShowLog => self.show_log(sender),
             Button::StartCore => self.daemon.start(),
             Button::TryAgain => {
@@ -496,6 +508,14 @@ impl ConsoleWindow {
                     Some(root.upcast_ref()),
                     &self.guest.name,
                     move || input.emit(ConsoleInput::Power(PowerAction::ForceOff)),
+                );
+            }
+            ProblemAction::Discard => {
+                let input = sender.input_sender().clone();
+                crate::widgets::power::confirm_discard(
+                    Some(root.upcast_ref()),
+                    &self.guest.name,
+                    move || input.emit(ConsoleInput::Power(PowerAction::Discard)),
                 );
             }
             // Nothing that is done here names a file or a drive.

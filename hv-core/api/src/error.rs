@@ -1,6 +1,6 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{ByteSize, GuestState};
+use crate::{ByteSize, GuestState, SavedStateFault};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -78,6 +78,12 @@ pub enum Operation {
     Reset,
     /// Wait no longer until it has shut down.
     CancelShutdown,
+    /// Write its memory to a file and end its engine.
+    Save,
+    /// Let it go on with its saved state.
+    Restore,
+    /// Throw its saved state away.
+    Discard,
     /// Change its settings.
     Set,
     /// Put a medium into a drive.
@@ -231,6 +237,15 @@ pub enum Error {
         /// The guest's name.
         guest: String,
         /// The engine's words.
+        detail: String,
+    },
+    /// The guest's saved state can't be used. It is kept.
+    SavedStateUnusable {
+        /// The guest's name.
+        guest: String,
+        /// What is wrong with it.
+        fault: SavedStateFault,
+        /// The file or disk, or the engine's words.
         detail: String,
     },
     /// The engine refused or failed at something.

@@ -17,6 +17,10 @@ pub enum GuestState {
     Running,
     /// The guest's CPUs are stopped; its memory is kept.
     Paused,
+    /// The guest's memory is being written to a file; its CPUs are stopped.
+    Saving,
+    /// No engine runs; the guest's memory is in a file, with which it goes on when it is started.
+    Saved,
     /// The guest was asked to shut down and has not yet done so.
     ShuttingDown,
     /// The engine or the guest ended in a way nobody asked for. `reason` and `detail` say which.
@@ -36,6 +40,8 @@ pub enum StateReason {
     ForcedOff,
     /// The engine could not be started. `detail` has its words.
     StartFailed,
+    /// The saved state could not be restored; it is kept. `detail` has the engine's words.
+    RestoreFailed,
     /// The engine ended by itself. `detail` has its last words.
     EngineDied,
     /// The guest's own system reported a crash.

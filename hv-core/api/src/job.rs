@@ -1,6 +1,6 @@
 //! Long work of the core. A job goes on whoever watches it, and ends in exactly one way.
 
-use crate::{GuestId, JobId};
+use crate::{ByteSize, GuestId, JobId};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -11,6 +11,10 @@ use zlink::introspect::CustomType;
 pub enum JobKind {
     /// Makes a new guest.
     Create,
+    /// Writes a guest's memory to a file and ends its engine.
+    Save,
+    /// Starts a guest with its saved state.
+    Restore,
 }
 
 /// The step that a job is at.
@@ -26,6 +30,10 @@ pub enum JobStage {
     Definition,
     /// Starts the guest.
     Starting,
+    /// Writes the guest's memory.
+    Saving,
+    /// Reads the guest's memory.
+    Restoring,
 }
 
 /// Whether a job goes on, and how it ended.
@@ -60,4 +68,8 @@ pub struct JobInfo {
     pub stage: JobStage,
     /// How much of it is done, 0–1.
     pub progress: f64,
+    /// How many bytes of `total` are done, where the step moves bytes.
+    pub done: Option<ByteSize>,
+    /// How many bytes the step moves, as far as that is known.
+    pub total: Option<ByteSize>,
 }

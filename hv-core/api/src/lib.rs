@@ -20,6 +20,7 @@ mod medium;
 pub mod paths;
 mod power;
 pub mod problem;
+mod saved;
 mod service;
 mod size;
 mod statistics;
@@ -36,6 +37,7 @@ pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
 pub use power::{PowerInfo, PowerSettings, ShutdownWait};
+pub use saved::{Begun, SavedStateFault};
 pub use service::{
     Changed, Core, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media, Plan, Port,
     StatisticsReply,

@@ -2,7 +2,7 @@
 //! there compares both with the committed `dev.guesthouse.Core.varlink`.
 
 use crate::{
-    ByteSize, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo,
+    Begun, ByteSize, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo,
     NewGuest, SettingResult, Settings,
 };
 use futures_util::Stream;
@@ -133,20 +133,21 @@ pub trait Core {
     /// One guest.
     async fn show(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
-    /// Starts a guest that is off or crashed; answers when it runs.
+    /// Starts a guest that is off or crashed, or lets one go on that is saved; answers when it runs.
     async fn start(&mut self, guest: &str, paused: Option<bool>) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Asks the guest to shut down, as its power button would. Answers when it has been asked; how long it
     /// has for it, and whether it listens, is in [`GuestInfo::waiting`].
     async fn shutdown(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
-    /// Takes the guest's power away; what it has not written is lost. Answers when it is off.
+    /// Takes the guest's power away; what it has not written is lost, and so is a saved state. Answers
+    /// when it is off.
     async fn force_off(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Stops the guest's CPUs; answers when they stand.
     async fn pause(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
-    /// Lets the guest's CPUs go on; answers when they do.
+    /// Lets the guest's CPUs go on, or the guest with its saved state; answers when they do.
     async fn resume(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Waits no longer until a guest has shut down: it counts as running again. It may shut down yet.
@@ -161,6 +162,18 @@ pub trait Core {
     /// Presses the guest's reset button; what it has not written is lost. Answers when its firmware runs
     /// again.
     async fn reset(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Begins to write the guest's memory to a file. When the job is done, the guest is saved and no engine
+    /// runs; when it fails or is cancelled, the guest goes on as before.
+    async fn save(&mut self, guest: &str) -> zlink::Result<Result<Begun, Error>>;
+
+    /// Begins to start a saved guest with its saved state. When the job is done, the guest runs, or with
+    /// `paused` stands where it stood; when it fails or is cancelled, the guest is saved as before.
+    async fn restore(&mut self, guest: &str, paused: Option<bool>) -> zlink::Result<Result<Begun, Error>>;
+
+    /// Throws a guest's saved state away; the guest is off then, as if its power had been taken away when
+    /// it was saved.
+    async fn discard(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Changes settings: all that were asked for, or none.
     async fn set(&mut self, guest: &str, settings: &Settings) -> zlink::Result<Result<Changed, Error>>;

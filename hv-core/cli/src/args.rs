@@ -30,6 +30,19 @@ pub enum Command {
     Call(Call),
     /// Make a new guest. What is not said is chosen by the medium and the host.
     Create(Box<Create>),
+    /// Keep a guest's memory on the disk and end its engine. Starting it lets it go on from there.
+    Save {
+        /// Its name or identity.
+        guest: String,
+    },
+    /// Let a saved guest go on.
+    Restore {
+        /// Its name or identity.
+        guest: String,
+        /// Leave its CPUs stopped, until it is resumed.
+        #[arg(long)]
+        paused: bool,
+    },
     /// Show a serial port on this terminal, from what was printed before on. Ctrl+] leaves.
     Console {
         /// Its name or identity.
@@ -58,7 +71,7 @@ pub enum Call {
         /// Its name or identity.
         guest: String,
     },
-    /// Start a guest.
+    /// Start a guest, or let it go on where it is saved.
     Start {
         /// Its name or identity.
         guest: String,
@@ -74,7 +87,7 @@ pub enum Call {
         #[arg(long)]
         cancel: bool,
     },
-    /// Take a guest's power away; what it has not written is lost.
+    /// Take a guest's power away; what it has not written is lost, and so is a saved state.
     ForceOff {
         /// Its name or identity.
         guest: String,
@@ -84,7 +97,7 @@ pub enum Call {
         /// Its name or identity.
         guest: String,
     },
-    /// Let a paused guest go on.
+    /// Let a paused or saved guest go on.
     Resume {
         /// Its name or identity.
         guest: String,
@@ -517,7 +530,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_is_not_there() {
-        for command in ["snapshot A list", "import f", "save A", "create A --image /x"] {
+        for command in ["snapshot A list", "import f", "create A --image /x"] {
             assert!(parse(&format!("hv {command}")).is_err(), "{command}");
         }
     }

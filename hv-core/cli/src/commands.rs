@@ -3,7 +3,9 @@
 mod create;
 mod events;
 mod guests;
+mod job;
 mod machine;
+mod saved;
 mod screenshot;
 mod statistics;
 
@@ -24,6 +26,14 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     match args.command {
         Command::Call(call) => interrupt.guard(answer(&mut core, call, output)).await,
         Command::Create(create) => create::run(&mut core, &socket, *create, output, &mut interrupt).await,
+        Command::Save { guest } => {
+            let direction = saved::Direction::Save;
+            saved::run(&mut core, &socket, &guest, direction, output, &mut interrupt).await
+        }
+        Command::Restore { guest, paused } => {
+            let direction = saved::Direction::Restore { paused };
+            saved::run(&mut core, &socket, &guest, direction, output, &mut interrupt).await
+        }
         Command::Console { guest, port } => console::attach(&mut core, &guest, port, &mut interrupt).await,
     }
 }

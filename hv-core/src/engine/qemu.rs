@@ -14,6 +14,7 @@ mod machine;
 mod power;
 mod process;
 pub mod qmp;
+mod state;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -225,9 +226,11 @@ impl Engine for Qemu {
             folder,
             run: run.clone(),
             noise: self.noise(&[]),
+            news: Arc::default(),
         };
+        let news = Arc::clone(&watch.news);
         tokio::spawn(watch.keep());
-        let machine = Arc::new(QemuMachine::new(process, client, serial, run.serial_logs.clone()));
+        let machine = Arc::new(QemuMachine::new(process, client, news, serial, run.serial_logs.clone()));
         Ok(Some(Adopted { machine, status }))
     }
 }
@@ -305,9 +308,11 @@ impl Fresh {
             folder,
             run,
             noise,
+            news: Arc::default(),
         };
+        let news = Arc::clone(&watch.news);
         tokio::spawn(watch.keep());
-        Ok(Arc::new(QemuMachine::new(process, client, serial, logs)))
+        Ok(Arc::new(QemuMachine::new(process, client, news, serial, logs)))
     }
 
     /// Ends a QEMU that did not come up, and says why it did not.

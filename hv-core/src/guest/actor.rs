@@ -3,27 +3,32 @@
 //!
 //! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
 //! client's answer is held until its wish has come true or can't any more. What has to do with the engine
-//! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`, with changed settings and media
-//! in `changes`.
+//! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`,
+//! with changed settings and media in `changes`, with saved states in `saving`.
 
 mod changes;
 mod display;
 mod engine;
 mod power;
+mod saving;
 
 use super::config::Definition;
 use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
 use super::launch::Launched;
-use super::state::{Effect, Ending, Happening, OffCause, State, Verdict, Wish};
+use super::saved::Writing;
+use super::state::{
+    Effect, Ending, Former, Happening, OffCause, PauseCause, SavedCause, State, Verdict, Wish,
+};
 use super::statistics::Meter;
 use super::view::{EngineFacts, RunRecord, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use changes::Edits;
 use display::attach;
-use hv_api::{ByteSize, Change, Error, GuestInfo, Operation};
+use hv_api::{ByteSize, Change, Error, GuestInfo, Operation, SavedStateFault};
 use power::press_power;
+pub use saving::Order;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -69,6 +74,10 @@ enum Internal {
     },
     /// The display was opened, or not.
     DisplayOpened(Result<Relay, Error>),
+    /// The guest's memory is written and on the disk.
+    StateWritten(Writing),
+    /// The guest was not saved, and does this again.
+    NotSaved(Former, Option<Error>),
 }
 
 struct Actor {
@@ -77,6 +86,9 @@ struct Actor {
     state: State,
     since: u64,
     record: Option<RunRecord>,
+    /// What the present machine was made from.
+    running: Option<Definition>,
+    saving: saving::Saving,
     machine: watch::Sender<Option<Arc<dyn Machine>>>,
     info: watch::Sender<Arc<GuestInfo>>,
     events: Option<mpsc::Receiver<EngineEvent>>,
@@ -115,6 +127,8 @@ pub fn spawn(
         state,
         since: now(),
         record: None,
+        running: None,
+        saving: saving::Saving::default(),
         machine: machine_sender,
         info: info_sender,
         events: None,
@@ -132,7 +146,7 @@ pub fn spawn(
     };
     match found {
         Ok(Some((adopted, events))) => actor.adopt(adopted, events),
-        Ok(None) => {}
+        Ok(None) => actor.recall_saved(),
         Err(error) => {
             warn!(guest = %actor.definition.id, ?error, "its engine may still run, but can't be taken over");
             actor.unreachable = Some(error);
@@ -180,6 +194,8 @@ impl Actor {
             Request::ChangeMedium { drive, medium, force, answer } => {
                 self.change_medium(drive, medium, force, answer);
             }
+            Request::Save { order, answer } => self.save(order, answer),
+            Request::Restore { paused, order, answer } => self.restore(paused, order, answer),
             Request::OpenDisplay(answer) => self.open_display(answer),
             // Handled by the loop, which it ends.
             Request::Delete { .. } => {}
@@ -194,6 +210,13 @@ impl Actor {
             _ => false,
         };
         if starts && let Err(error) = self.prepare_start() {
+            drop(answer.send(Err(error)));
+            return;
+        }
+        if let Wish::ForceOff | Wish::Discard = wish
+            && matches!(self.state, State::Saved(_))
+            && let Err(error) = self.discard()
+        {
             drop(answer.send(Err(error)));
             return;
         }
@@ -240,6 +263,7 @@ impl Actor {
             self.ending_deadline = None;
         }
         self.forget_shutdown();
+        self.settle_saving();
         self.publish();
         self.settle();
     }
@@ -254,6 +278,10 @@ impl Actor {
                         launch.abort();
                     }
                 }
+                Effect::Save => self.begin_saving(),
+                Effect::UndoSave => self.undo_saving(),
+                Effect::AbandonSave => self.abandon_saving(),
+                Effect::KeepSaved => self.keep_saved(),
                 Effect::Kill => {
                     self.ending_deadline = None;
                     if let Some(machine) = self.machine.borrow().as_ref() {
@@ -283,7 +311,13 @@ impl Actor {
                     Effect::PressPower { if_heard } => press_power(&*machine, if_heard, &internal).await,
                     Effect::PressReset => machine.reset().await,
                     Effect::End => machine.quit().await,
-                    Effect::Launch | Effect::AbandonLaunch | Effect::Kill => Ok(()),
+                    Effect::Launch
+                    | Effect::AbandonLaunch
+                    | Effect::Kill
+                    | Effect::Save
+                    | Effect::UndoSave
+                    | Effect::AbandonSave
+                    | Effect::KeepSaved => Ok(()),
                 };
                 match result {
                     Ok(()) => {}
@@ -308,6 +342,8 @@ impl Actor {
                 self.adopt(adopted, events);
             }
             Internal::PowerPressed { heard, if_heard } => self.power_pressed(heard, if_heard),
+            Internal::StateWritten(writing) => self.state_written(writing),
+            Internal::NotSaved(former, error) => self.not_saved(former, error),
             Internal::EffectFailed(effect, error, machine) => {
                 // That of a machine that has ended meanwhile is no news.
                 if self.machine.borrow().as_ref().is_some_and(|present| Arc::ptr_eq(present, &machine)) {
@@ -339,7 +375,8 @@ impl Actor {
     fn effect_failed(&mut self, effect: Effect, error: &EngineError) {
         let operations: &[Operation] = match effect {
             Effect::Run if matches!(self.state, State::Starting { .. }) => {
-                return self.happen(Happening::RunFailed { detail: error.to_string() });
+                let untouched = matches!(error, EngineError::Refused { .. });
+                return self.happen(Happening::RunFailed { detail: error.to_string(), untouched });
             }
             Effect::Run => &[Operation::Resume, Operation::Restart],
             Effect::Halt => &[Operation::Pause],
@@ -352,7 +389,14 @@ impl Actor {
             }
             Effect::PressReset => &[Operation::Reset, Operation::Restart],
             // Whatever it said: it was told to end, and if it does not, it is made to.
-            Effect::End | Effect::Kill | Effect::Launch | Effect::AbandonLaunch => {
+            Effect::End
+            | Effect::Kill
+            | Effect::Launch
+            | Effect::AbandonLaunch
+            | Effect::Save
+            | Effect::UndoSave
+            | Effect::AbandonSave
+            | Effect::KeepSaved => {
                 debug!(?effect, %error, "the engine did not take it");
                 return;
             }
@@ -434,6 +478,14 @@ impl Actor {
                 guest: self.definition.name.clone(),
                 detail: crash.detail.clone(),
             }),
+            (Wish::Start { .. }, State::Saved(SavedCause::NotRestored { detail })) => {
+                self.launch_error.clone().unwrap_or_else(|| Error::SavedStateUnusable {
+                    guest: self.definition.name.clone(),
+                    fault: SavedStateFault::Refused,
+                    detail: detail.clone(),
+                })
+            }
+            (Wish::Save, _) => self.saving_error().unwrap_or_else(|| self.wrong_state(wish.operation())),
             _ => self.wrong_state(wish.operation()),
         }
     }

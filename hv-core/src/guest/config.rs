@@ -214,6 +214,7 @@ impl Definition {
                 initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
                 append: kernel.append.clone(),
             }),
+            restoring: false,
             run,
         }
     }

@@ -1,5 +1,6 @@
 //! The rest of the core's hold on a guest's task: what can be asked of it, and what it shows.
 
+use super::actor::Order;
 use super::edit::Edit;
 use super::state::Wish;
 use super::statistics::Meter;
@@ -33,6 +34,10 @@ pub enum Request {
         /// Answered when it is done.
         answer: Answer<GuestInfo>,
     },
+    /// Save it to its folder; answered when that is done.
+    Save { order: Order, answer: Answer<GuestInfo> },
+    /// Let it go on with its saved state; answered when it does.
+    Restore { paused: bool, order: Order, answer: Answer<GuestInfo> },
     /// A window's end of a display channel.
     OpenDisplay(Answer<OwnedFd>),
     /// The end of the guest and of the task.

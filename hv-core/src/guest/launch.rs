@@ -3,15 +3,21 @@
 use super::config::Definition;
 use super::context::Context;
 use super::handle::engine_error;
+use super::saved::{self, Saved};
 use super::view::{RunRecord, now};
-use crate::engine::{Adopted, EngineEvent, Machine};
-use crate::{serial, store};
-use hv_api::{Error, Operation};
+use crate::engine::{Adopted, Amount, EngineError, EngineEvent, Machine, MachineConfig};
+use crate::{files, serial, store};
+use hv_api::{Accelerator, Error, Operation, SavedStateFault};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 /// News of an engine that may wait for the guest's task at once.
 const ENGINE_EVENTS: usize = 64;
+
+/// How long an engine that has closed its connection may take to end. It ends within milliseconds.
+const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Looks for an engine that an earlier core left and that answered nobody when this one began: were it
 /// overlooked, the guest would run twice.
@@ -33,6 +39,8 @@ pub async fn find(
 pub(super) struct Launched {
     /// Its machine.
     pub machine: Arc<dyn Machine>,
+    /// The definition that the machine was made from.
+    pub definition: Definition,
     /// What that machine has.
     pub record: RunRecord,
     /// What the engine says.
@@ -41,18 +49,103 @@ pub(super) struct Launched {
 
 /// Launches an engine for a guest, with its logs begun anew; its CPUs stand.
 pub(super) async fn launch(context: &Context, definition: &Definition) -> Result<Launched, Error> {
-    let run = context.run_files(definition);
-    for folder in [&run.folder, &context.log_folder(definition.id)] {
-        hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
-    }
-    for log in &run.serial_logs {
+    prepare_folders(context, definition)?;
+    for log in &context.run_files(definition).serial_logs {
         serial::begin_log(log).map_err(|error| store::failed(log, &error))?;
     }
     let accelerator = context.accelerator.get().await.chosen;
-    let machine = definition.machine(&context.store.folder(definition.id), accelerator, run);
+    start(context, definition, accelerator, false).await
+}
+
+/// Launches an engine for a saved guest and gives it the saved state; its CPUs stand. Its logs go on: to the
+/// guest, no time has passed. Given up, it leaves no engine, and the saved state in any case.
+pub(super) async fn restore(
+    context: &Context,
+    saved: Saved,
+    progress: &watch::Sender<Amount>,
+) -> Result<Launched, Error> {
+    let Saved { definition, facts } = saved;
+    prepare_folders(context, &definition)?;
+    let folder = context.store.folder(definition.id);
+    let memory = files::off_thread(move || {
+        saved::open_memory(&folder).map_err(|error| store::failed(&folder, &error))
+    });
+    let memory = memory.await?;
+    let Launched { machine, record, mut events, .. } =
+        start(context, &definition, facts.accelerator, true).await?;
+    let unfinished = Unfinished { machine, kept: false };
+    if let Err(error) = unfinished.machine.load(memory, progress).await {
+        let detail = match error {
+            // It ended because of that, and says why.
+            EngineError::Gone => last_words(&mut events).await.unwrap_or_else(|| error.to_string()),
+            EngineError::Refused { detail } => detail,
+            other => other.to_string(),
+        };
+        let used = facts.engine.as_deref().unwrap_or("unknown");
+        let present = context.engine.info().await.version.unwrap_or_default();
+        let detail = if used == present {
+            detail
+        } else {
+            format!("{detail}\nsaved with version {used}, and this is {present}")
+        };
+        let (guest, fault) = (definition.name.clone(), SavedStateFault::Refused);
+        return Err(Error::SavedStateUnusable { guest, fault, detail });
+    }
+    Ok(Launched { machine: unfinished.keep(), definition, record, events })
+}
+
+fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Error> {
+    for folder in [&context.run_folder(definition.id), &context.log_folder(definition.id)] {
+        hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
+    }
+    Ok(())
+}
+
+async fn start(
+    context: &Context,
+    definition: &Definition,
+    accelerator: Accelerator,
+    restoring: bool,
+) -> Result<Launched, Error> {
+    let folder = context.store.folder(definition.id);
+    let machine = definition.machine(&folder, accelerator, context.run_files(definition));
+    let machine = MachineConfig { restoring, ..machine };
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
     let record = RunRecord { accelerator, since: now(), asked: None, machine: definition.clone() };
-    Ok(Launched { machine, record, events })
+    Ok(Launched { machine, definition: definition.clone(), record, events })
+}
+
+/// What an engine says last, where it ends within a moment.
+async fn last_words(events: &mut mpsc::Receiver<EngineEvent>) -> Option<String> {
+    let words = async {
+        loop {
+            if let EngineEvent::Exited { detail } = events.recv().await? {
+                return Some(detail);
+            }
+        }
+    };
+    timeout(LAST_WORDS_DEADLINE, words).await.ok().flatten()
+}
+
+/// A machine that is not yet what it shall be. Dropped before it is kept, it is ended.
+struct Unfinished {
+    machine: Arc<dyn Machine>,
+    kept: bool,
+}
+
+impl Unfinished {
+    fn keep(mut self) -> Arc<dyn Machine> {
+        self.kept = true;
+        Arc::clone(&self.machine)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.machine.kill();
+        }
+    }
 }

@@ -19,11 +19,18 @@ pub enum State {
         paused: bool,
         /// The engine is ready, and has been told to run.
         ready: bool,
+        /// It goes on with its saved state.
+        restoring: bool,
     },
     /// The CPUs run.
     Running,
     /// The CPUs stand.
     Paused(PauseCause),
+    /// The CPUs stand, and the memory is being written to a file; or that was given up, and the former state
+    /// is being restored.
+    Saving(Former),
+    /// No engine; the memory is in a file.
+    Saved(SavedCause),
     /// The guest was asked to shut down.
     ShuttingDown {
         /// It is started anew when it has.
@@ -60,6 +67,27 @@ pub enum PauseCause {
     },
 }
 
+/// What a guest did before it was saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Former {
+    /// Its CPUs ran.
+    Running,
+    /// Its CPUs stood.
+    Paused(PauseCause),
+}
+
+/// Why a guest is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SavedCause {
+    /// A person wanted it.
+    Asked,
+    /// It was tried in vain to let it go on.
+    NotRestored {
+        /// The engine's words.
+        detail: String,
+    },
+}
+
 /// What comes of an engine that was told to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
@@ -67,6 +95,8 @@ pub enum Ending {
     Restart,
     /// The guest is off.
     Off(OffCause),
+    /// The guest is saved.
+    Saved(SavedCause),
     /// The guest has crashed.
     Crashed(Crash),
 }
@@ -113,6 +143,12 @@ pub enum Wish {
     Reset,
     /// Wait no longer until it has shut down.
     CancelShutdown,
+    /// Write its memory to a file and end its engine.
+    Save,
+    /// Throw its saved state away.
+    Discard,
+    /// Give a restoration up that is under way.
+    GiveUp,
 }
 
 impl Wish {
@@ -127,6 +163,9 @@ impl Wish {
             Self::Restart => Operation::Restart,
             Self::Reset => Operation::Reset,
             Self::CancelShutdown => Operation::CancelShutdown,
+            Self::Save => Operation::Save,
+            Self::Discard => Operation::Discard,
+            Self::GiveUp => Operation::Restore,
         }
     }
 }
@@ -145,6 +184,8 @@ pub enum Happening {
     RunFailed {
         /// Its words.
         detail: String,
+        /// It is certain that not one instruction was carried out.
+        untouched: bool,
     },
     /// The power button was not pressed, as the engine refused.
     PowerButtonFailed,
@@ -155,6 +196,14 @@ pub enum Happening {
     },
     /// An engine of an earlier core was found. The state before says what that core was waiting for.
     Adopted(MachineStatus),
+    /// An engine of an earlier core was found that has been saved, but not yet ended.
+    AdoptedSaved,
+    /// An engine of an earlier core was found that was just being saved.
+    AdoptedSaving(Former),
+    /// The saved state is whole and on the disk.
+    Saved,
+    /// The guest could not be saved, or no longer should be; all is as before.
+    NotSaved(Former),
     /// The engine says something.
     Engine(EngineEvent),
     /// The engine that was told to end did not, in time.
@@ -179,6 +228,14 @@ pub enum Effect {
     },
     /// Press the reset button.
     PressReset,
+    /// Write the machine's memory to a file.
+    Save,
+    /// Give that up, and restore what was before.
+    UndoSave,
+    /// Give that up; the engine ends anyway.
+    AbandonSave,
+    /// The engine would not run: the saved state is good again.
+    KeepSaved,
     /// Tell the engine to end, and wait for that with a deadline.
     End,
     /// End the engine at once.
@@ -193,15 +250,37 @@ impl State {
     /// Whether there is an engine, ready or told to end.
     pub fn has_engine(&self) -> bool {
         match self {
-            Self::Running | Self::Paused(_) | Self::ShuttingDown { .. } | Self::Stopping(_) => true,
+            Self::Running
+            | Self::Paused(_)
+            | Self::Saving(_)
+            | Self::ShuttingDown { .. }
+            | Self::Stopping(_) => true,
             Self::Starting { ready, .. } => *ready,
-            Self::Off(_) | Self::Crashed(_) => false,
+            Self::Off(_) | Self::Saved(_) | Self::Crashed(_) => false,
         }
     }
 
     /// Whether nothing of the guest runs or is about to.
     pub fn is_down(&self) -> bool {
+        matches!(self, Self::Off(_) | Self::Saved(_) | Self::Crashed(_))
+    }
+
+    /// Whether there is nothing of the guest but its definition and its disks, so that what is changed in it
+    /// is so at once.
+    pub fn is_off(&self) -> bool {
         matches!(self, Self::Off(_) | Self::Crashed(_))
+    }
+
+    /// Whether the machine as it is has been saved, is just being saved or is given back what was saved: nothing
+    /// in it can be changed then.
+    pub fn is_kept(&self) -> bool {
+        matches!(
+            self,
+            Self::Saving(_)
+                | Self::Saved(_)
+                | Self::Stopping(Ending::Saved(_))
+                | Self::Starting { restoring: true, .. }
+        )
     }
 
     /// What clients are told.
@@ -216,6 +295,11 @@ impl State {
             Self::Paused(PauseCause::DiskFailed { full, detail }) => {
                 let reason = if *full { StateReason::DiskFull } else { StateReason::DiskError };
                 (GuestState::Paused, Some(reason), Some(detail))
+            }
+            Self::Saving(_) | Self::Stopping(Ending::Saved(_)) => (GuestState::Saving, None, None),
+            Self::Saved(SavedCause::Asked) => (GuestState::Saved, None, None),
+            Self::Saved(SavedCause::NotRestored { detail }) => {
+                (GuestState::Saved, Some(StateReason::RestoreFailed), Some(detail))
             }
             Self::ShuttingDown { .. } | Self::Stopping(_) => (GuestState::ShuttingDown, None, None),
             Self::Crashed(crash) => {
@@ -235,7 +319,14 @@ impl State {
         let forced = Self::Stopping(Ending::Off(OffCause::ForcedOff));
         match (self, wish) {
             (Self::Off(_) | Self::Crashed(_), Wish::Start { paused }) => {
-                Ok((Self::Starting { paused, ready: false }, vec![Effect::Launch]))
+                Ok((Self::Starting { paused, ready: false, restoring: false }, vec![Effect::Launch]))
+            }
+            (Self::Saved(_), Wish::Start { paused }) => {
+                Ok((Self::Starting { paused, ready: false, restoring: true }, vec![Effect::Launch]))
+            }
+            // Its files were thrown away before.
+            (Self::Saved(_), Wish::ForceOff | Wish::Discard) => {
+                Ok((Self::Off(OffCause::ForcedOff), Vec::new()))
             }
 
             (Self::Running | Self::ShuttingDown { .. }, Wish::Shutdown) => {
@@ -243,6 +334,10 @@ impl State {
             }
             (Self::ShuttingDown { .. }, Wish::CancelShutdown) => Ok((Self::Running, Vec::new())),
 
+            // Nothing is lost: what was saved is still there.
+            (Self::Starting { ready: false, restoring: true, .. }, Wish::ForceOff | Wish::GiveUp) => {
+                Ok((Self::Saved(SavedCause::Asked), vec![Effect::AbandonLaunch]))
+            }
             (Self::Starting { ready: false, .. }, Wish::ForceOff) => {
                 Ok((Self::Off(OffCause::ForcedOff), vec![Effect::AbandonLaunch]))
             }
@@ -254,11 +349,17 @@ impl State {
                 Wish::ForceOff,
             ) => Ok((forced, vec![Effect::End])),
             (Self::Stopping(Ending::Restart), Wish::ForceOff) => Ok((forced, vec![Effect::Kill])),
+            (Self::Saving(_), Wish::ForceOff) => Ok((forced, vec![Effect::AbandonSave, Effect::End])),
             // It ends already, but perhaps not quickly enough for the person who asks again.
             (Self::Stopping(ending), Wish::ForceOff) => Ok((Self::Stopping(ending), vec![Effect::Kill])),
 
             (Self::Running, Wish::Pause) => Ok((Self::Running, vec![Effect::Halt])),
             (state @ Self::ShuttingDown { .. }, Wish::Pause) => Ok((state, vec![Effect::Halt])),
+
+            (Self::Running, Wish::Save) => Ok((Self::Saving(Former::Running), vec![Effect::Save])),
+            (Self::Paused(cause), Wish::Save) => {
+                Ok((Self::Saving(Former::Paused(cause)), vec![Effect::Save]))
+            }
 
             (Self::Paused(cause), Wish::Resume) => Ok((Self::Paused(cause), vec![Effect::Run])),
 
@@ -277,14 +378,25 @@ impl State {
             // A reset leaves the CPUs standing, so they are let run as well.
             (state @ Self::Paused(_), Wish::Reset) => Ok((state, vec![Effect::PressReset, Effect::Run])),
 
-            (state @ (Self::Off(_) | Self::Crashed(_) | Self::Starting { .. }), _)
-            | (state @ Self::Running, Wish::Start { .. } | Wish::Resume | Wish::CancelShutdown)
-            | (state @ Self::ShuttingDown { .. }, Wish::Start { .. } | Wish::Resume)
+            (state @ (Self::Off(_) | Self::Saved(_) | Self::Crashed(_) | Self::Starting { .. }), _)
+            | (
+                state @ Self::Running,
+                Wish::Start { .. } | Wish::Resume | Wish::CancelShutdown | Wish::Discard | Wish::GiveUp,
+            )
+            | (
+                state @ Self::ShuttingDown { .. },
+                Wish::Start { .. } | Wish::Resume | Wish::Save | Wish::Discard | Wish::GiveUp,
+            )
             | (
                 state @ Self::Paused(_),
-                Wish::Start { .. } | Wish::Shutdown | Wish::Pause | Wish::CancelShutdown,
+                Wish::Start { .. }
+                | Wish::Shutdown
+                | Wish::Pause
+                | Wish::CancelShutdown
+                | Wish::Discard
+                | Wish::GiveUp,
             )
-            | (state @ Self::Stopping(_), _) => Err((state, Refused)),
+            | (state @ (Self::Saving(_) | Self::Stopping(_)), _) => Err((state, Refused)),
         }
     }
 
@@ -293,10 +405,17 @@ impl State {
         match happening {
             Happening::EngineReady => self.engine_ready(),
             Happening::LaunchFailed { detail } => match self {
+                Self::Starting { restoring: true, .. } => {
+                    (Self::Saved(SavedCause::NotRestored { detail }), Vec::new())
+                }
                 Self::Starting { .. } => (crashed(CrashKind::StartFailed, detail), Vec::new()),
                 other => (other, Vec::new()),
             },
-            Happening::RunFailed { detail } => match self {
+            Happening::RunFailed { detail, untouched } => match self {
+                Self::Starting { ready: true, restoring: true, .. } if untouched => {
+                    let cause = SavedCause::NotRestored { detail };
+                    (Self::Stopping(Ending::Saved(cause)), vec![Effect::KeepSaved, Effect::End])
+                }
                 Self::Starting { ready: true, .. } => {
                     let crash = Crash { kind: CrashKind::StartFailed, detail };
                     (Self::Stopping(Ending::Crashed(crash)), vec![Effect::End])
@@ -322,6 +441,16 @@ impl State {
                 (MachineStatus::PoweredOff, state) => state.powered_off(),
                 (MachineStatus::Panicked, _) => panicked(),
             },
+            Happening::AdoptedSaved => (Self::Stopping(Ending::Saved(SavedCause::Asked)), vec![Effect::End]),
+            Happening::AdoptedSaving(former) => (Self::Saving(former), vec![Effect::UndoSave]),
+            Happening::Saved => match self {
+                Self::Saving(_) => (Self::Stopping(Ending::Saved(SavedCause::Asked)), vec![Effect::End]),
+                other => (other, Vec::new()),
+            },
+            Happening::NotSaved(former) => match self {
+                Self::Saving(_) => (former.into(), Vec::new()),
+                other => (other, Vec::new()),
+            },
             Happening::EndingOverdue => match self {
                 Self::Stopping(ending) => (Self::Stopping(ending), vec![Effect::Kill]),
                 other => (other, Vec::new()),
@@ -333,8 +462,8 @@ impl State {
     fn engine_ready(self) -> (Self, Vec<Effect>) {
         match self {
             Self::Starting { paused: true, .. } => (Self::Paused(PauseCause::Asked), Vec::new()),
-            Self::Starting { paused: false, .. } => {
-                (Self::Starting { paused: false, ready: true }, vec![Effect::Run])
+            Self::Starting { paused: false, restoring, .. } => {
+                (Self::Starting { paused: false, ready: true, restoring }, vec![Effect::Run])
             }
             other => (other, Vec::new()),
         }
@@ -350,21 +479,27 @@ impl State {
 
     fn engine_says(self, event: EngineEvent) -> (Self, Vec<Effect>) {
         match (self, event) {
-            // Without an engine, nothing that one still says is believed.
-            (state @ (Self::Off(_) | Self::Crashed(_) | Self::Starting { ready: false, .. }), _) => {
-                (state, Vec::new())
-            }
-
             (Self::Stopping(Ending::Off(cause)), EngineEvent::Exited { .. }) => {
                 (Self::Off(cause), Vec::new())
             }
             (Self::Stopping(Ending::Restart), EngineEvent::Exited { .. }) => {
-                (Self::Starting { paused: false, ready: false }, vec![Effect::Launch])
+                (Self::Starting { paused: false, ready: false, restoring: false }, vec![Effect::Launch])
+            }
+            (Self::Stopping(Ending::Saved(cause)), EngineEvent::Exited { .. }) => {
+                (Self::Saved(cause), Vec::new())
             }
             (Self::Stopping(Ending::Crashed(crash)), EngineEvent::Exited { .. }) => {
                 (Self::Crashed(crash), Vec::new())
             }
-            (state @ Self::Stopping(_), _) => (state, Vec::new()),
+            // Without an engine, or of one that ends, nothing that it still says is believed.
+            (
+                state @ (Self::Off(_)
+                | Self::Saved(_)
+                | Self::Crashed(_)
+                | Self::Starting { ready: false, .. }
+                | Self::Stopping(_)),
+                _,
+            ) => (state, Vec::new()),
 
             (Self::Starting { .. }, EngineEvent::Exited { detail }) => {
                 (crashed(CrashKind::StartFailed, detail), Vec::new())
@@ -372,6 +507,8 @@ impl State {
             (Self::Running | Self::Paused(_) | Self::ShuttingDown { .. }, EngineEvent::Exited { detail }) => {
                 (crashed(CrashKind::EngineDied, detail), Vec::new())
             }
+
+            (Self::Saving(former), event) => former.engine_says_while_saving(event),
 
             (state, EngineEvent::PoweredOff) => state.powered_off(),
             (_, EngineEvent::Panicked) => panicked(),
@@ -392,6 +529,40 @@ impl State {
             | (state, EngineEvent::Reset | EngineEvent::MediumEjected { .. } | EngineEvent::Memory(_)) => {
                 (state, Vec::new())
             }
+        }
+    }
+}
+
+impl Former {
+    /// What the engine says while the memory is written: that the CPUs stand and go on is part of it.
+    fn engine_says_while_saving(self, event: EngineEvent) -> (State, Vec<Effect>) {
+        // The engine ends, so nothing needs to be restored.
+        let abandoned = |(state, effects): (State, Vec<Effect>)| {
+            (state, std::iter::once(Effect::AbandonSave).chain(effects).collect())
+        };
+        match event {
+            EngineEvent::Exited { detail } => abandoned((crashed(CrashKind::EngineDied, detail), Vec::new())),
+            // The last that the guest did before its CPUs were stopped.
+            EngineEvent::PoweredOff => abandoned(State::Running.powered_off()),
+            EngineEvent::Panicked => abandoned(panicked()),
+            EngineEvent::DiskFailed { full, detail } => {
+                let former = Self::Paused(PauseCause::DiskFailed { full, detail });
+                (State::Saving(former), Vec::new())
+            }
+            EngineEvent::Running
+            | EngineEvent::Paused
+            | EngineEvent::Reset
+            | EngineEvent::MediumEjected { .. }
+            | EngineEvent::Memory(_) => (State::Saving(self), Vec::new()),
+        }
+    }
+}
+
+impl From<Former> for State {
+    fn from(former: Former) -> Self {
+        match former {
+            Former::Running => Self::Running,
+            Former::Paused(cause) => Self::Paused(cause),
         }
     }
 }
@@ -425,18 +596,31 @@ impl Wish {
     )]
     pub fn verdict(self, state: &State) -> Verdict {
         match (self, state) {
-            (Self::Start { .. }, State::Starting { .. }) => Verdict::Pending,
+            (Self::Start { .. }, State::Starting { .. } | State::Stopping(Ending::Saved(_))) => {
+                Verdict::Pending
+            }
             (Self::Start { .. }, State::Running | State::Paused(_) | State::ShuttingDown { .. }) => {
                 Verdict::Done
             }
-            (Self::Start { .. }, State::Off(_) | State::Crashed(_) | State::Stopping(_)) => Verdict::Failed,
+            (
+                Self::Start { .. },
+                State::Off(_) | State::Saving(_) | State::Saved(_) | State::Crashed(_) | State::Stopping(_),
+            ) => Verdict::Failed,
 
             (Self::Shutdown, State::Off(_) | State::Stopping(_)) => Verdict::Done,
-            (Self::Shutdown, State::Crashed(_)) => Verdict::Failed,
+            (Self::Shutdown, State::Saving(_) | State::Saved(_) | State::Crashed(_)) => Verdict::Failed,
             (Self::Shutdown, _) => Verdict::Pending,
 
-            (Self::ForceOff, State::Off(_) | State::Crashed(_)) => Verdict::Done,
-            (Self::ForceOff, _) => Verdict::Pending,
+            // One that was to be given up while it was restored is saved as before: nothing of it runs.
+            (
+                Self::ForceOff | Self::Discard | Self::GiveUp,
+                State::Off(_) | State::Saved(_) | State::Crashed(_),
+            ) => Verdict::Done,
+            (Self::ForceOff | Self::Discard | Self::GiveUp, _) => Verdict::Pending,
+
+            (Self::Save, State::Saving(_) | State::Stopping(Ending::Saved(_))) => Verdict::Pending,
+            (Self::Save, State::Saved(_)) => Verdict::Done,
+            (Self::Save, _) => Verdict::Failed,
 
             (Self::Pause, State::Paused(_)) => Verdict::Done,
             (Self::Pause, State::Running | State::ShuttingDown { .. }) => Verdict::Pending,
@@ -450,7 +634,12 @@ impl Wish {
             }
             (
                 Self::Pause | Self::Resume | Self::Restart | Self::Reset,
-                State::Off(_) | State::Starting { .. } | State::Stopping(_) | State::Crashed(_),
+                State::Off(_)
+                | State::Starting { .. }
+                | State::Saving(_)
+                | State::Saved(_)
+                | State::Stopping(_)
+                | State::Crashed(_),
             ) => Verdict::Failed,
             (Self::CancelShutdown, State::Running) => Verdict::Done,
             (Self::CancelShutdown, _) => Verdict::Failed,
@@ -459,213 +648,4 @@ impl Wish {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn a_guest_starts_runs_and_powers_itself_off() {
-        let (state, effects) = State::Off(OffCause::Never).wish(Wish::Start { paused: false }).unwrap();
-        assert_eq!(effects, [Effect::Launch]);
-        let (state, effects) = state.happen(Happening::EngineReady);
-        assert_eq!(effects, [Effect::Run]);
-        assert_eq!(state.told().0, GuestState::Starting);
-        let (state, _) = state.happen(Happening::Engine(EngineEvent::Running));
-        assert_eq!(state, State::Running);
-        let (state, effects) = state.happen(Happening::Engine(EngineEvent::PoweredOff));
-        assert_eq!(effects, [Effect::End]);
-        // The CPUs stop as part of it; that is not a pause.
-        let (state, _) = state.happen(Happening::Engine(EngineEvent::Paused));
-        let (state, _) = state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
-        assert_eq!(state, State::Off(OffCause::PoweredOff));
-    }
-
-    #[test]
-    fn an_engine_that_dies_is_a_crash_unless_it_was_told_to_end() {
-        let exited = || Happening::Engine(EngineEvent::Exited { detail: "killed".into() });
-        let (state, _) = State::Running.happen(exited());
-        assert_eq!(state.told(), (GuestState::Crashed, Some(StateReason::EngineDied), Some("killed")));
-        let (state, effects) = State::Running.wish(Wish::ForceOff).unwrap();
-        assert_eq!(effects, [Effect::End]);
-        let (state, _) = state.happen(exited());
-        assert_eq!(state.told(), (GuestState::Off, Some(StateReason::ForcedOff), None));
-    }
-
-    #[test]
-    fn a_full_disk_pauses_and_says_so_until_the_guest_goes_on() {
-        let failed = EngineEvent::DiskFailed { full: true, detail: "No space left".into() };
-        let (state, _) = State::Running.happen(Happening::Engine(failed));
-        let (state, _) = state.happen(Happening::Engine(EngineEvent::Paused));
-        assert_eq!(state.told().1, Some(StateReason::DiskFull));
-        let (state, effects) = state.wish(Wish::Resume).unwrap();
-        assert_eq!(effects, [Effect::Run]);
-        assert_eq!(state.happen(Happening::Engine(EngineEvent::Running)).0, State::Running);
-    }
-
-    #[test]
-    fn a_start_that_is_given_up_leaves_the_guest_off() {
-        let (state, _) = State::Off(OffCause::Never).wish(Wish::Start { paused: false }).unwrap();
-        let (state, effects) = state.wish(Wish::ForceOff).unwrap();
-        assert_eq!(effects, [Effect::AbandonLaunch]);
-        assert_eq!(state, State::Off(OffCause::ForcedOff));
-        // A launch that had got through in the meantime changes nothing.
-        assert_eq!(state.clone().happen(Happening::EngineReady).0, state);
-    }
-
-    #[test]
-    fn a_restart_asks_and_then_begins_anew() {
-        let exited = || Happening::Engine(EngineEvent::Exited { detail: String::new() });
-        let (asked, effects) = State::Running.wish(Wish::Restart).unwrap();
-        assert_eq!(effects, [Effect::PressPower { if_heard: true }]);
-        assert_eq!(Wish::Restart.verdict(&asked), Verdict::Pending);
-        let (ending, effects) = asked.clone().happen(Happening::Engine(EngineEvent::PoweredOff));
-        assert_eq!(effects, [Effect::End]);
-        let (starting, effects) = ending.clone().happen(exited());
-        assert_eq!(effects, [Effect::Launch]);
-        assert_eq!(Wish::Restart.verdict(&starting), Verdict::Pending);
-        // A person's later word counts.
-        let (ended, _) = ending.wish(Wish::ForceOff).unwrap();
-        assert_eq!(ended.happen(exited()).0, State::Off(OffCause::ForcedOff));
-        let (off, _) = asked.clone().wish(Wish::Shutdown).unwrap();
-        assert_eq!(Wish::Restart.verdict(&off), Verdict::Failed);
-        assert_eq!(asked.clone().wish(Wish::CancelShutdown).unwrap(), (State::Running, Vec::new()));
-        // It did not wait for the power button, but restarted as it was asked to.
-        assert_eq!(asked.happen(Happening::Engine(EngineEvent::Reset)).0, State::Running);
-    }
-
-    #[test]
-    fn a_restart_of_a_guest_that_listens_to_nothing_is_a_reset_or_a_new_machine() {
-        let (asked, _) = State::Running.wish(Wish::Restart).unwrap();
-        let (state, effects) = asked.clone().happen(Happening::Deaf { pending: false });
-        assert_eq!((state, &effects[..]), (State::Running, &[Effect::PressReset][..]));
-        let (state, effects) = asked.happen(Happening::Deaf { pending: true });
-        assert_eq!((state, &effects[..]), (State::Stopping(Ending::Restart), &[Effect::End][..]));
-        // Who was asked to shut down is only waited for.
-        let (asked, _) = State::Running.wish(Wish::Shutdown).unwrap();
-        assert_eq!(asked.clone().happen(Happening::Deaf { pending: true }), (asked, Vec::new()));
-    }
-
-    fn wishes() -> impl Strategy<Value = Wish> {
-        prop_oneof![
-            any::<bool>().prop_map(|paused| Wish::Start { paused }),
-            Just(Wish::Shutdown),
-            Just(Wish::ForceOff),
-            Just(Wish::Pause),
-            Just(Wish::Resume),
-            Just(Wish::Restart),
-            Just(Wish::Reset),
-            Just(Wish::CancelShutdown),
-        ]
-    }
-
-    fn engine_events() -> impl Strategy<Value = EngineEvent> {
-        prop_oneof![
-            Just(EngineEvent::Running),
-            Just(EngineEvent::Paused),
-            Just(EngineEvent::Reset),
-            Just(EngineEvent::PoweredOff),
-            Just(EngineEvent::Panicked),
-            any::<bool>().prop_map(|full| EngineEvent::DiskFailed { full, detail: "d".into() }),
-            Just(EngineEvent::MediumEjected { drive: 0 }),
-            Just(EngineEvent::Exited { detail: "gone".into() }),
-        ]
-    }
-
-    #[derive(Debug, Clone)]
-    enum Step {
-        Wish(Wish),
-        LaunchEnds(bool),
-        Engine(EngineEvent),
-        Overdue,
-        RunFails,
-        PowerButtonFails,
-        Deaf { pending: bool },
-    }
-
-    fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let step = prop_oneof![
-            4 => wishes().prop_map(Step::Wish),
-            2 => any::<bool>().prop_map(Step::LaunchEnds),
-            4 => engine_events().prop_map(Step::Engine),
-            1 => Just(Step::Overdue),
-            1 => Just(Step::RunFails),
-            1 => Just(Step::PowerButtonFails),
-            1 => any::<bool>().prop_map(|pending| Step::Deaf { pending }),
-        ];
-        prop::collection::vec(step, 0..60)
-    }
-
-    /// The world as far as the state machine may know it: is a launch under way, is there an engine?
-    #[derive(Default)]
-    struct World {
-        launching: bool,
-        engine: bool,
-    }
-
-    impl World {
-        fn carry_out(&mut self, effects: &[Effect]) {
-            for effect in effects {
-                match effect {
-                    Effect::Launch => {
-                        assert!(!self.launching && !self.engine, "launched twice");
-                        self.launching = true;
-                    }
-                    Effect::AbandonLaunch => {
-                        assert!(self.launching, "gave up a launch that was not");
-                        self.launching = false;
-                    }
-                    Effect::Run
-                    | Effect::Halt
-                    | Effect::PressPower { .. }
-                    | Effect::PressReset
-                    | Effect::End
-                    | Effect::Kill => assert!(self.engine, "{effect:?} without an engine"),
-                }
-            }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn no_order_of_things_loses_or_doubles_an_engine(steps in steps()) {
-            let mut world = World::default();
-            let mut state = State::Off(OffCause::Never);
-            for step in steps {
-                let effects;
-                (state, effects) = match step {
-                    Step::Wish(wish) => match state.wish(wish) {
-                        Ok(next) => next,
-                        Err((same, Refused)) => (same, Vec::new()),
-                    },
-                    Step::LaunchEnds(well) if world.launching => {
-                        world.launching = false;
-                        world.engine = well;
-                        state.happen(if well {
-                            Happening::EngineReady
-                        } else {
-                            Happening::LaunchFailed { detail: "no".into() }
-                        })
-                    }
-                    Step::Engine(event) if world.engine => {
-                        world.engine = !matches!(event, EngineEvent::Exited { .. });
-                        state.happen(Happening::Engine(event))
-                    }
-                    Step::Overdue => state.happen(Happening::EndingOverdue),
-                    Step::Deaf { pending } => state.happen(Happening::Deaf { pending }),
-                    Step::PowerButtonFails => state.happen(Happening::PowerButtonFailed),
-                    Step::RunFails => state.happen(Happening::RunFailed { detail: "no".into() }),
-                    Step::LaunchEnds(_) | Step::Engine(_) => continue,
-                };
-                world.carry_out(&effects);
-                prop_assert_eq!(state.has_engine(), world.engine, "{:?}", state);
-                prop_assert_eq!(state.is_down(), !world.engine && !world.launching, "{:?}", state);
-            }
-            // Whatever happened, a person can get the guest off: force, and if it will not end, again.
-            if world.engine {
-                let (next, _) = state.wish(Wish::ForceOff).unwrap();
-                let (next, _) = next.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
-                prop_assert!(next.is_down(), "{:?}", next);
-            }
-        }
-    }
-}
+mod tests;

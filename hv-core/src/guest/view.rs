@@ -59,7 +59,7 @@ pub fn view(
         since,
         waiting: record.and_then(|record| record.asked.clone()),
         pid: engine.map(|engine| engine.pid),
-        accelerator: record.map(|record| record.accelerator),
+        accelerator: record.filter(|_| engine.is_some()).map(|record| record.accelerator),
         os: definition.os.clone(),
         cpus: definition.cpus,
         memory: definition.memory,

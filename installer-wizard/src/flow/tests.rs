@@ -51,6 +51,8 @@ fn job(state: JobState) -> JobInfo {
         guest_name: "Debian 12".into(),
         state,
         stage: JobStage::Disk,
+        done: None,
+        total: None,
         progress: 0.5,
     }
 }

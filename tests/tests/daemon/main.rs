@@ -11,6 +11,7 @@ mod files;
 mod input;
 mod moments;
 mod power;
+mod saving;
 mod statistics;
 mod stream;
 mod survival;

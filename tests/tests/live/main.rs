@@ -6,6 +6,7 @@ mod displays;
 mod host;
 mod linux;
 mod resources;
+mod saving;
 mod statistics;
 mod survival;
 

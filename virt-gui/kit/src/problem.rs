@@ -24,6 +24,8 @@ pub enum ProblemAction {
     EjectAnyway,
     /// Let the guest go on.
     Resume,
+    /// Throw the guest's saved state away.
+    Discard,
 }
 
 /// A trouble, ready to be shown.
@@ -55,8 +57,10 @@ impl Problem {
         let action = match guest.state {
             GuestState::Crashed => Some(ProblemAction::ShowLog),
             GuestState::Paused => Some(ProblemAction::Resume),
+            GuestState::Saved => Some(ProblemAction::Discard),
             GuestState::Off
             | GuestState::Starting
+            | GuestState::Saving
             | GuestState::Running
             | GuestState::ShuttingDown
             | GuestState::Unavailable => None,
@@ -142,6 +146,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
     match error {
         Error::FileUnusable { .. } => Some(ProblemAction::ChooseAnotherFile),
         Error::StartFailed { .. } => Some(ProblemAction::ShowLog),
+        Error::SavedStateUnusable { .. } => Some(ProblemAction::Discard),
         Error::EngineSilent { operation, .. } | Error::EngineRefused { operation, .. } => match operation {
             Operation::Shutdown
             | Operation::Pause
@@ -152,6 +157,9 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
             | Operation::Start
             | Operation::ForceOff
             | Operation::CancelShutdown
+            | Operation::Save
+            | Operation::Restore
+            | Operation::Discard
             | Operation::Set
             | Operation::InsertMedium
             | Operation::EjectMedium

@@ -67,7 +67,12 @@ impl Consoles {
                     console.emit(ConsoleInput::Gone);
                 }
             }
-            Change::Job(_) | Change::Host(_) => {}
+            Change::Job(job) => {
+                if let Some(console) = self.0.get(&job.guest) {
+                    console.emit(ConsoleInput::Job(Box::new(job.clone())));
+                }
+            }
+            Change::Host(_) => {}
         }
     }
 }

@@ -31,6 +31,10 @@ pub enum Page {
     Waiting,
     /// The guest is paused, and there is no picture of it.
     Paused,
+    /// The guest's memory is being saved.
+    Saving,
+    /// The guest is saved.
+    Saved,
     /// The guest is off.
     Off,
     /// The guest crashed.
@@ -50,6 +54,8 @@ pub const fn page(state: GuestState, core_reachable: bool, display: Display) -> 
     }
     match (state, display) {
         (GuestState::Off, _) => Page::Off,
+        (GuestState::Saving, _) => Page::Saving,
+        (GuestState::Saved, _) => Page::Saved,
         (GuestState::Crashed, _) => Page::Crashed,
         (GuestState::Unavailable, _) => Page::Unavailable,
         (GuestState::Starting, _) => Page::Starting,
@@ -87,6 +93,8 @@ mod tests {
             assert_eq!(page(GuestState::Paused, true, display) == Page::PausedPicture, picture);
             for (state, expected) in [
                 (GuestState::Off, Page::Off),
+                (GuestState::Saving, Page::Saving),
+                (GuestState::Saved, Page::Saved),
                 (GuestState::Starting, Page::Starting),
                 (GuestState::Crashed, Page::Crashed),
                 (GuestState::Unavailable, Page::Unavailable),

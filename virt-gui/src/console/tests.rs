@@ -81,6 +81,25 @@ fn each_state_has_its_words_and_what_can_be_done() {
         stage.shows("Waiting for the Picture…");
         stage.becomes(GuestState::Paused, None);
         stage.shows("Resume");
+        stage.becomes(GuestState::Saving, None);
+        stage.shows("Saving…");
+        let job = JobInfo {
+            id: hv_api::JobId(1),
+            kind: hv_api::JobKind::Save,
+            guest: stage.guest.id,
+            guest_name: stage.guest.name.clone(),
+            state: JobState::Running,
+            stage: hv_api::JobStage::Saving,
+            progress: 0.6,
+            done: None,
+            total: None,
+        };
+        stage.console.emit(ConsoleInput::Job(Box::new(job)));
+        stage.shows("Saving… 60 %");
+        assert!(stage.words().contains(&"Cancel".to_owned()));
+        stage.becomes(GuestState::Saved, None);
+        stage.shows("Resume");
+        assert!(stage.words().contains(&"Discard Saved State…".to_owned()));
         stage.becomes(GuestState::Crashed, Some(StateReason::EngineDied));
         stage.shows("Start Again");
         assert!(stage.words().contains(&"Show Log".to_owned()));

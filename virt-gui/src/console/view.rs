@@ -179,7 +179,7 @@ impl View {
 
     fn show_page(&self, model: &ConsoleWindow) {
         let page = model.page();
-        let words = words::of_page(page, &model.guest, model.problem.as_ref());
+        let words = words::of_page(page, &model.guest, model.job.as_ref(), model.problem.as_ref());
         let paused = page == Page::PausedPicture;
         self.veil.set_visible(paused);
         self.framebuffer.set_dimmed(paused);
@@ -191,9 +191,15 @@ impl View {
         if before == now {
             return;
         }
+        let former = before.as_ref().and_then(|(_, words)| words.clone());
         let (Some((_, words)), before) = (now, before.map(|(page, _)| page)) else { return };
         if let Some(words) = words {
-            self.fill_status(&words);
+            if former.is_some_and(|former| (former.icon, &former.buttons) == (words.icon, &words.buttons)) {
+                // Whoever is at a button stays there while only a number changes.
+                self.say_status(&words);
+            } else {
+                self.fill_status(&words);
+            }
             self.pages.set_visible_child_name("status");
         } else {
             self.pages.set_visible_child_name("picture");
@@ -206,10 +212,14 @@ impl View {
         }
     }
 
-    fn fill_status(&self, words: &Words) {
-        self.status.set_icon_name(words.icon);
+    fn say_status(&self, words: &Words) {
         self.status.set_title(&glib::markup_escape_text(&words.title));
         self.status.set_description(Some(&glib::markup_escape_text(&words.description)));
+    }
+
+    fn fill_status(&self, words: &Words) {
+        self.status.set_icon_name(words.icon);
+        self.say_status(words);
         let content = gtk::Box::builder()
             .orientation(gtk::Orientation::Vertical)
             .spacing(12)
@@ -222,7 +232,7 @@ impl View {
         for (index, (button, label)) in words.buttons.iter().enumerate() {
             let widget = gtk::Button::builder().label(label).use_underline(true).build();
             widget.add_css_class("pill");
-            if index == 0 {
+            if index == 0 && *button != Button::CancelSaving {
                 widget.add_css_class("suggested-action");
             }
             let (input, button) = (self.input.clone(), *button);

@@ -2,7 +2,8 @@
 
 use super::page::Page;
 use super::{Button, Hint};
-use hv_api::{GuestInfo, GuestState, StateReason};
+use crate::model::row::progress;
+use hv_api::{GuestInfo, GuestState, JobInfo, JobKind, StateReason};
 use virt_kit::i18n::{gettext, gettext_f};
 use virt_kit::problem::Problem;
 
@@ -20,16 +21,30 @@ pub struct Words {
 }
 
 /// The words of a page; nothing for pages that show the picture.
-pub fn of_page(page: Page, guest: &GuestInfo, problem: Option<&Problem>) -> Option<Words> {
+pub fn of_page(
+    page: Page,
+    guest: &GuestInfo,
+    job: Option<&JobInfo>,
+    problem: Option<&Problem>,
+) -> Option<Words> {
     let start = || (Button::Start, gettext("_Start"));
     let details = || (Button::Details, gettext("_Details"));
     let words = match page {
         Page::Picture | Page::PausedPicture => return None,
-        Page::Starting => Words {
-            icon: None,
-            title: gettext("Starting…"),
-            description: gettext("The guest’s machine is being turned on."),
-            buttons: vec![],
+        Page::Starting => match job.filter(|job| job.kind == JobKind::Restore) {
+            None => Words {
+                icon: None,
+                title: gettext("Starting…"),
+                description: gettext("The guest’s machine is being turned on."),
+                buttons: vec![],
+            },
+            Some(job) => Words {
+                icon: None,
+                // Translators: as in "Resuming… 60 %".
+                title: gettext_f("Resuming… {progress}", &[("progress", &progress(job))]),
+                description: gettext("The guest’s memory is read from the disk."),
+                buttons: vec![],
+            },
         },
         Page::Waiting => Words {
             icon: None,
@@ -42,6 +57,28 @@ pub fn of_page(page: Page, guest: &GuestInfo, problem: Option<&Problem>) -> Opti
             title: gettext("Paused"),
             description: paused(guest),
             buttons: vec![(Button::Resume, gettext("_Resume"))],
+        },
+        Page::Saving => Words {
+            icon: None,
+            title: match job.filter(|job| job.kind == JobKind::Save) {
+                // Translators: as in "Saving… 60 %".
+                Some(job) => gettext_f("Saving… {progress}", &[("progress", &progress(job))]),
+                None => gettext("Saving…"),
+            },
+            description: gettext("The guest’s memory is written to the disk."),
+            buttons: vec![(Button::CancelSaving, gettext("_Cancel"))],
+        },
+        Page::Saved => Words {
+            icon: Some("document-save-symbolic"),
+            title: gettext("Saved"),
+            description: Problem::of_guest(guest).map_or_else(
+                || gettext("The guest’s memory is on the disk. It goes on where it was."),
+                |problem| format!("{} {} {}", problem.what, problem.why, problem.remedy),
+            ),
+            buttons: vec![
+                (Button::Resume, gettext("_Resume")),
+                (Button::Discard, gettext("_Discard Saved State…")),
+            ],
         },
         Page::Off => Words {
             icon: Some("system-shutdown-symbolic"),

@@ -21,12 +21,28 @@ pub enum PowerAction {
     Restart,
     /// Press its reset button. To be confirmed first: what the guest has not written is lost.
     Reset,
+    /// Keep its memory on the disk and end its engine.
+    Save,
+    /// Give that up while it goes on.
+    CancelSaving,
+    /// Throw its saved state away. To be confirmed first: what the guest had not written is lost.
+    Discard,
 }
 
 impl PowerAction {
     /// All, in the order in which menus show them.
-    pub const ALL: [Self; 7] =
-        [Self::Start, Self::Shutdown, Self::Pause, Self::Resume, Self::Restart, Self::Reset, Self::ForceOff];
+    pub const ALL: [Self; 10] = [
+        Self::Start,
+        Self::Shutdown,
+        Self::Save,
+        Self::CancelSaving,
+        Self::Pause,
+        Self::Resume,
+        Self::Restart,
+        Self::Reset,
+        Self::ForceOff,
+        Self::Discard,
+    ];
 
     /// Its name among the window's actions.
     pub const fn name(self) -> &'static str {
@@ -38,6 +54,9 @@ impl PowerAction {
             Self::Resume => "resume",
             Self::Restart => "restart",
             Self::Reset => "reset",
+            Self::Save => "save",
+            Self::CancelSaving => "cancel-saving",
+            Self::Discard => "discard",
         }
     }
 }
@@ -55,6 +74,14 @@ pub enum Refusal {
     Paused,
     /// It is not paused.
     NotPaused,
+    /// Its memory is just being saved.
+    Saving,
+    /// It is saved.
+    Saved,
+    /// It is not saved.
+    NotSaved,
+    /// It is just shutting down.
+    ShuttingDown,
     /// It has crashed, and is off.
     Crashed,
     /// Its definition can't be read.
@@ -71,7 +98,8 @@ pub const fn default_action(state: GuestState) -> PowerAction {
         // pressed again hangs; asking again is in the menu.
         GuestState::Starting | GuestState::ShuttingDown => PowerAction::ForceOff,
         GuestState::Running => PowerAction::Shutdown,
-        GuestState::Paused => PowerAction::Resume,
+        GuestState::Saving => PowerAction::CancelSaving,
+        GuestState::Paused | GuestState::Saved => PowerAction::Resume,
     }
 }
 
@@ -87,12 +115,24 @@ pub const fn refusal(state: GuestState, action: PowerAction) -> Option<Refusal> 
             State::Running | State::ShuttingDown,
             Action::Shutdown | Action::Pause | Action::Restart | Action::Reset,
         )
-        | (State::Starting | State::Running | State::Paused | State::ShuttingDown, Action::ForceOff) => None,
+        | (State::Running | State::Paused, Action::Save)
+        | (State::Saving, Action::CancelSaving)
+        | (State::Saved, Action::Resume | Action::Discard)
+        | (
+            State::Starting | State::Running | State::Paused | State::Saving | State::ShuttingDown,
+            Action::ForceOff,
+        ) => None,
+        (State::Saving, _) => Some(Refusal::Saving),
+        (State::Saved, _) => Some(Refusal::Saved),
         (State::Off, _) => Some(Refusal::Off),
         (State::Crashed, _) => Some(Refusal::Crashed),
         (State::Starting, _) => Some(Refusal::Starting),
         (State::Paused, _) => Some(Refusal::Paused),
         (State::Running | State::ShuttingDown, Action::Resume) => Some(Refusal::NotPaused),
+        (State::Running | State::ShuttingDown, Action::CancelSaving | Action::Discard) => {
+            Some(Refusal::NotSaved)
+        }
+        (State::ShuttingDown, Action::Save) => Some(Refusal::ShuttingDown),
         (State::Running | State::ShuttingDown, Action::Start) => Some(Refusal::Running),
     }
 }
@@ -107,11 +147,13 @@ pub fn beside_row(state: GuestState) -> Option<PowerAction> {
 mod tests {
     use super::*;
 
-    const STATES: [GuestState; 7] = [
+    const STATES: [GuestState; 9] = [
         GuestState::Off,
         GuestState::Starting,
         GuestState::Running,
         GuestState::Paused,
+        GuestState::Saving,
+        GuestState::Saved,
         GuestState::ShuttingDown,
         GuestState::Crashed,
         GuestState::Unavailable,
@@ -123,12 +165,16 @@ mod tests {
 
     #[test]
     fn each_state_offers_what_makes_sense_in_it() {
-        use PowerAction::{ForceOff, Pause, Reset, Restart, Resume, Shutdown, Start};
-        let expected: [&[PowerAction]; 7] = [
+        use PowerAction::{
+            CancelSaving, Discard, ForceOff, Pause, Reset, Restart, Resume, Save, Shutdown, Start,
+        };
+        let expected: [&[PowerAction]; 9] = [
             &[Start],
             &[ForceOff],
-            &[Shutdown, Pause, Restart, Reset, ForceOff],
-            &[Resume, Restart, Reset, ForceOff],
+            &[Shutdown, Save, Pause, Restart, Reset, ForceOff],
+            &[Save, Resume, Restart, Reset, ForceOff],
+            &[CancelSaving, ForceOff],
+            &[Resume, Discard],
             &[Shutdown, Pause, Restart, Reset, ForceOff],
             &[Start],
             &[],
@@ -150,7 +196,10 @@ mod tests {
     #[test]
     fn a_guest_that_runs_or_may_run_can_always_be_forced_off() {
         for state in STATES {
-            let runs = !matches!(state, GuestState::Off | GuestState::Crashed | GuestState::Unavailable);
+            let runs = !matches!(
+                state,
+                GuestState::Off | GuestState::Saved | GuestState::Crashed | GuestState::Unavailable
+            );
             assert_eq!(refusal(state, PowerAction::ForceOff).is_none(), runs, "{state:?}");
         }
     }
@@ -158,8 +207,8 @@ mod tests {
     #[test]
     fn nothing_beside_a_row_destroys() {
         let offered: Vec<_> = STATES.into_iter().filter_map(beside_row).collect();
-        use PowerAction::{Resume, Shutdown, Start};
-        assert_eq!(offered, [Start, Shutdown, Resume, Start]);
+        use PowerAction::{CancelSaving, Resume, Shutdown, Start};
+        assert_eq!(offered, [Start, Shutdown, Resume, CancelSaving, Resume, Start]);
     }
 
     #[test]

@@ -28,9 +28,10 @@ pub struct Row {
 }
 
 impl Row {
-    fn of_guest(guest: &GuestInfo) -> Self {
-        let more = match guest.state {
-            GuestState::Unavailable => gettext("Its definition can't be read"),
+    fn of_guest(guest: &GuestInfo, job: Option<&JobInfo>) -> Self {
+        let more = match (guest.state, job) {
+            (GuestState::Unavailable, _) => gettext("Its definition can't be read"),
+            (GuestState::Saving | GuestState::Starting, Some(job)) => progress(job),
             _ => state::resources(guest),
         };
         Self::new(
@@ -45,9 +46,8 @@ impl Row {
 
     fn of_job(job: &JobInfo) -> Self {
         let stage = problem::stage_word(job.stage, &|text| gettext(text));
-        let percent = format!("{:.0}", (job.progress.clamp(0.0, 1.0)) * 100.0);
         // Translators: how far a guest's making is, as in "Making the disk · 43 %".
-        let more = gettext_f("{stage} · {percent} %", &[("stage", &stage), ("percent", &percent)]);
+        let more = gettext_f("{stage} · {progress}", &[("stage", &stage), ("progress", &progress(job))]);
         Self::new(job.guest, &job.guest_name, None, gettext("Being made"), more, "")
     }
 
@@ -67,16 +67,15 @@ impl Row {
 
     /// The row of this guest, or of the job that makes it; nothing where there is neither.
     pub fn find(library: &Library, id: GuestId) -> Option<Self> {
-        library
-            .guest(id)
-            .map(Self::of_guest)
-            .or_else(|| library.jobs().find(|job| job.guest == id).map(Self::of_job))
+        let job = library.jobs().find(|job| job.guest == id);
+        library.guest(id).map(|guest| Self::of_guest(guest, job)).or_else(|| job.map(Self::of_job))
     }
 
     /// The rows of all guests and of those being made, in no order.
     pub fn all(library: &Library) -> Vec<Self> {
         let made = library.jobs().filter(|job| library.guest(job.guest).is_none()).map(Self::of_job);
-        library.guests().map(Self::of_guest).chain(made).collect()
+        let job = |guest: &GuestInfo| library.jobs().find(|job| job.guest == guest.id);
+        library.guests().map(|guest| Self::of_guest(guest, job(guest))).chain(made).collect()
     }
 
     /// The state and what it has, in one line.
@@ -99,6 +98,13 @@ impl Row {
     pub fn matches(&self, search: &Search) -> bool {
         search.words.iter().all(|word| self.haystack.contains(word.as_str()))
     }
+}
+
+/// How far a job has come: `43 %`.
+pub fn progress(job: &JobInfo) -> String {
+    let percent = format!("{:.0}", job.progress.clamp(0.0, 1.0) * 100.0);
+    // Translators: a part of the whole, as in "43 %".
+    gettext_f("{percent} %", &[("percent", &percent)])
 }
 
 /// What somebody searches.
@@ -202,6 +208,25 @@ mod tests {
         for missed in ["mail", "web mail", "windows"] {
             assert!(!row.matches(&Search::new(missed)), "{missed}");
         }
+    }
+
+    #[test]
+    fn a_guest_that_is_saved_says_how_far_that_is() {
+        let guest = crate::testing::guest("web", GuestState::Saving);
+        let job = JobInfo {
+            id: hv_api::JobId(1),
+            kind: hv_api::JobKind::Save,
+            guest: guest.id,
+            guest_name: guest.name.clone(),
+            state: hv_api::JobState::Running,
+            stage: hv_api::JobStage::Saving,
+            progress: 0.604,
+            done: None,
+            total: None,
+        };
+        assert_eq!(Row::of_guest(&guest, Some(&job)).subtitle(), "Saving · 60 %");
+        let running = crate::testing::guest("web", GuestState::Running);
+        assert_eq!(Row::of_guest(&running, Some(&job)).more, state::resources(&running));
     }
 
     proptest! {

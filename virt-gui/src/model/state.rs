@@ -12,9 +12,10 @@ pub fn word(state: GuestState) -> String {
 pub fn icon(state: GuestState) -> &'static str {
     match state {
         GuestState::Off => "media-playback-stop-symbolic",
-        GuestState::Starting | GuestState::ShuttingDown => "content-loading-symbolic",
+        GuestState::Starting | GuestState::Saving | GuestState::ShuttingDown => "content-loading-symbolic",
         GuestState::Running => "media-playback-start-symbolic",
         GuestState::Paused => "media-playback-pause-symbolic",
+        GuestState::Saved => "document-save-symbolic",
         GuestState::Crashed => "dialog-error-symbolic",
         GuestState::Unavailable => "dialog-warning-symbolic",
     }
@@ -26,15 +27,24 @@ pub fn style(state: GuestState) -> &'static str {
         GuestState::Running => "success",
         GuestState::Crashed => "error",
         GuestState::Unavailable => "warning",
-        GuestState::Off | GuestState::Starting | GuestState::ShuttingDown | GuestState::Paused => "",
+        GuestState::Off
+        | GuestState::Starting
+        | GuestState::ShuttingDown
+        | GuestState::Paused
+        | GuestState::Saving
+        | GuestState::Saved => "",
     }
 }
 
 /// True where an engine runs.
 pub fn has_machine(state: GuestState) -> bool {
     match state {
-        GuestState::Starting | GuestState::Running | GuestState::Paused | GuestState::ShuttingDown => true,
-        GuestState::Off | GuestState::Crashed | GuestState::Unavailable => false,
+        GuestState::Starting
+        | GuestState::Running
+        | GuestState::Paused
+        | GuestState::Saving
+        | GuestState::ShuttingDown => true,
+        GuestState::Off | GuestState::Saved | GuestState::Crashed | GuestState::Unavailable => false,
     }
 }
 

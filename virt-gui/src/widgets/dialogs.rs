@@ -123,7 +123,9 @@ pub fn show_problem(
         dialog.set_response_appearance(
             "act",
             match action {
-                ProblemAction::ForceOff | ProblemAction::EjectAnyway => adw::ResponseAppearance::Destructive,
+                ProblemAction::ForceOff | ProblemAction::EjectAnyway | ProblemAction::Discard => {
+                    adw::ResponseAppearance::Destructive
+                }
                 ProblemAction::StartCore
                 | ProblemAction::ShowLog
                 | ProblemAction::ChooseAnotherFile
@@ -147,6 +149,7 @@ pub fn action_label(action: ProblemAction) -> String {
         ProblemAction::ChooseAnotherFile => gettext("Choose _Another File…"),
         ProblemAction::EjectAnyway => gettext("_Eject Anyway"),
         ProblemAction::Resume => gettext("_Resume"),
+        ProblemAction::Discard => gettext("_Discard Saved State…"),
     }
 }
 

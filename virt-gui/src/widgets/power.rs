@@ -5,16 +5,21 @@
 
 use crate::model::power::{PowerAction, Refusal, default_action, refusal};
 use adw::prelude::*;
+use futures_util::StreamExt;
 use gtk::gio;
-use hv_api::client::settle;
-use hv_api::{Core, GuestId, GuestInfo, GuestState};
+use hv_api::client::{CallError, Connection, Events, settle};
+use hv_api::{Core, Error, GuestId, GuestInfo, GuestReply, GuestState, JobKind};
 use relm4::prelude::*;
+use std::pin::pin;
 use virt_kit::daemon::{Daemon, Trouble};
 use virt_kit::i18n::{gettext, gettext_f};
 
 /// Asks the core for an action. Answers when the core has done it, or for a shutdown when the guest has
 /// been asked.
 pub async fn perform(daemon: &Daemon, guest: GuestId, action: PowerAction) -> Result<GuestInfo, Trouble> {
+    if action == PowerAction::CancelSaving {
+        return cancel_saving(daemon, guest).await;
+    }
     let guest = guest.to_string();
     let reply = daemon
         .call(async move |core| {
@@ -26,7 +31,48 @@ pub async fn perform(daemon: &Daemon, guest: GuestId, action: PowerAction) -> Re
                 PowerAction::Resume => core.resume(&guest).await,
                 PowerAction::Restart => core.restart(&guest).await,
                 PowerAction::Reset => core.reset(&guest).await,
+                PowerAction::Discard => core.discard(&guest).await,
+                PowerAction::Save => return saved(core, &guest).await,
+                PowerAction::CancelSaving => core.show(&guest).await,
             })
+        })
+        .await?;
+    Ok(reply.guest)
+}
+
+/// Saves a guest; answers when that has ended, also where a person has cancelled it meanwhile.
+async fn saved(core: &mut Connection, guest: &str) -> Result<GuestReply, CallError> {
+    let job = settle(core.save(guest).await)?.job;
+    let ended = {
+        let mut messages = pin!(core.follow(job).await.map_err(CallError::Broken)?);
+        let mut ended = Ok(());
+        while let Some(message) = messages.next().await {
+            ended = settle(message).map(drop);
+        }
+        ended
+    };
+    match ended {
+        Ok(()) | Err(CallError::Refused(Error::JobCancelled { .. })) => settle(core.show(guest).await),
+        Err(error) => Err(error),
+    }
+}
+
+/// Cancels what saves a guest.
+async fn cancel_saving(daemon: &Daemon, guest: GuestId) -> Result<GuestInfo, Trouble> {
+    // The stream of events goes on over its connection, so the rest is asked over another.
+    let jobs = daemon
+        .call(async move |core| {
+            let first = Events::watch(core).await?.next().await?;
+            Ok(first.snapshot.map(|present| present.jobs).unwrap_or_default())
+        })
+        .await?;
+    let saving = jobs.into_iter().find(|job| job.kind == JobKind::Save && job.guest == guest);
+    let reply = daemon
+        .call(async move |core| {
+            if let Some(job) = saving {
+                settle(core.cancel(job.id).await)?;
+            }
+            settle(core.show(&guest.to_string()).await)
         })
         .await?;
     Ok(reply.guest)
@@ -42,6 +88,9 @@ pub fn label(action: PowerAction) -> String {
         PowerAction::Resume => gettext("Resume"),
         PowerAction::Restart => gettext("Restart…"),
         PowerAction::Reset => gettext("Reset…"),
+        PowerAction::Save => gettext("Save State"),
+        PowerAction::CancelSaving => gettext("Cancel Saving"),
+        PowerAction::Discard => gettext("Discard Saved State…"),
     }
 }
 
@@ -53,6 +102,10 @@ pub fn refusal_text(refusal: Refusal) -> String {
         Refusal::Running => gettext("The guest is running already"),
         Refusal::Paused => gettext("The guest is paused; resume it first"),
         Refusal::NotPaused => gettext("The guest is not paused"),
+        Refusal::Saving => gettext("The guest’s memory is just being saved"),
+        Refusal::Saved => gettext("The guest is saved; resume it or discard its saved state first"),
+        Refusal::NotSaved => gettext("The guest is not saved"),
+        Refusal::ShuttingDown => gettext("The guest is shutting down"),
         Refusal::Crashed => gettext("The guest has crashed and is off"),
         Refusal::Unavailable => gettext("The definition of this guest can’t be read"),
         Refusal::CoreAway => gettext("The hypervisor core can’t be reached"),
@@ -66,6 +119,9 @@ pub fn icon(action: PowerAction) -> &'static str {
         PowerAction::Shutdown | PowerAction::ForceOff => "system-shutdown-symbolic",
         PowerAction::Pause => "media-playback-pause-symbolic",
         PowerAction::Restart | PowerAction::Reset => "view-refresh-symbolic",
+        PowerAction::Save => "document-save-symbolic",
+        PowerAction::CancelSaving => "process-stop-symbolic",
+        PowerAction::Discard => "user-trash-symbolic",
     }
 }
 
@@ -83,6 +139,13 @@ fn explanation(action: PowerAction) -> String {
         PowerAction::Reset => {
             gettext("Press the guest’s reset button; what it has not yet written to its disks is lost")
         }
+        PowerAction::Save => {
+            gettext("Keep the guest’s memory on the disk, so that it goes on later where it is now")
+        }
+        PowerAction::CancelSaving => gettext("Do not save the guest; it goes on as before"),
+        PowerAction::Discard => {
+            gettext("Throw the saved state away; what the guest had not written to its disks is lost")
+        }
     }
 }
 
@@ -92,7 +155,13 @@ pub fn confirmed(parent: Option<&gtk::Window>, name: &str, action: PowerAction, 
         PowerAction::ForceOff => confirm_force_off(parent, name, act),
         PowerAction::Restart => confirm_restart(parent, name, act),
         PowerAction::Reset => confirm_reset(parent, name, act),
-        PowerAction::Start | PowerAction::Shutdown | PowerAction::Pause | PowerAction::Resume => act(),
+        PowerAction::Discard => confirm_discard(parent, name, act),
+        PowerAction::Start
+        | PowerAction::Shutdown
+        | PowerAction::Pause
+        | PowerAction::Resume
+        | PowerAction::Save
+        | PowerAction::CancelSaving => act(),
     }
 }
 
@@ -111,6 +180,24 @@ pub fn confirm_force_off(parent: Option<&gtk::Window>, name: &str, confirmed: im
     dialog.set_default_response(Some("cancel"));
     dialog.set_close_response("cancel");
     dialog.connect_response(Some("force-off"), move |_, _| confirmed());
+    dialog.present();
+}
+
+/// Asks whether a guest's saved state shall really be thrown away, and calls `confirmed` if so.
+pub fn confirm_discard(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
+    let dialog = adw::MessageDialog::new(
+        parent,
+        Some(&gettext_f("Discard the saved state of “{guest}”?", &[("guest", name)])),
+        Some(&gettext(
+            "At its next start it begins anew, as after a loss of power. What it had not yet written to its disks is lost.",
+        )),
+    );
+    dialog.add_response("cancel", &gettext("_Cancel"));
+    dialog.add_response("discard", &gettext("_Discard"));
+    dialog.set_response_appearance("discard", adw::ResponseAppearance::Destructive);
+    dialog.set_default_response(Some("cancel"));
+    dialog.set_close_response("cancel");
+    dialog.connect_response(Some("discard"), move |_, _| confirmed());
     dialog.present();
 }
 
@@ -251,8 +338,8 @@ fn menu() -> gio::Menu {
         menu.append_section(None, &section);
     };
     section(&[PowerAction::Start, PowerAction::Shutdown]);
-    section(&[PowerAction::Pause, PowerAction::Resume, PowerAction::Restart]);
-    section(&[PowerAction::Reset, PowerAction::ForceOff]);
+    section(&[PowerAction::Save, PowerAction::Pause, PowerAction::Resume, PowerAction::Restart]);
+    section(&[PowerAction::Discard, PowerAction::Reset, PowerAction::ForceOff]);
     menu
 }
 

@@ -10,7 +10,12 @@ pub fn explain_state(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation>
         GuestState::Crashed => Some(crashed(guest, t)),
         GuestState::Unavailable => Some(unavailable(guest, t)),
         GuestState::Paused => stopped_by_disk(guest, t),
-        GuestState::Off | GuestState::Starting | GuestState::Running | GuestState::ShuttingDown => None,
+        GuestState::Saved => not_restored(guest, t),
+        GuestState::Off
+        | GuestState::Starting
+        | GuestState::Running
+        | GuestState::Saving
+        | GuestState::ShuttingDown => None,
     }
 }
 
@@ -31,6 +36,7 @@ fn crashed(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             StateReason::EngineDied
             | StateReason::PoweredOff
             | StateReason::ForcedOff
+            | StateReason::RestoreFailed
             | StateReason::DiskError
             | StateReason::DiskFull
             | StateReason::DefinitionMalformed
@@ -55,6 +61,7 @@ fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             StateReason::PoweredOff
             | StateReason::ForcedOff
             | StateReason::StartFailed
+            | StateReason::RestoreFailed
             | StateReason::EngineDied
             | StateReason::GuestPanicked
             | StateReason::DiskError
@@ -91,6 +98,7 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
         StateReason::PoweredOff
         | StateReason::ForcedOff
         | StateReason::StartFailed
+        | StateReason::RestoreFailed
         | StateReason::EngineDied
         | StateReason::GuestPanicked
         | StateReason::DefinitionMalformed
@@ -98,6 +106,20 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
     };
     let what = fill(&t("“{guest}” was paused."), &[("guest", &guest.name)]);
     Some(Explanation { code, what, why, remedy, detail: guest.detail.clone() })
+}
+
+/// A saved guest is in order, unless it was tried in vain to let it go on.
+fn not_restored(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
+    if guest.reason != Some(StateReason::RestoreFailed) {
+        return None;
+    }
+    Some(Explanation {
+        code: "restore-failed",
+        what: fill(&t("“{guest}” could not go on with its saved state."), &[("guest", &guest.name)]),
+        why: t("QEMU could not start it with the memory that was saved. The saved state is kept."),
+        remedy: t("Mend what the details name and try again, or discard the saved state and start it anew."),
+        detail: guest.detail.clone(),
+    })
 }
 
 /// Why an engine did not start, and what to do: read from the engine's words, as far as they are of

@@ -2,7 +2,7 @@
 
 use super::condition::start_failure;
 use super::{Explanation, Translate, fill, some_text};
-use crate::{DefinitionFault, Error, FileFault, GuestState, NameFault, Operation};
+use crate::{DefinitionFault, Error, FileFault, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
 pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
@@ -164,6 +164,7 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
                 detail: some_text(detail),
             }
         }
+        Error::SavedStateUnusable { guest, fault, detail } => saved_state_unusable(guest, *fault, detail, t),
         Error::EngineRefused { guest, operation, detail } => Explanation {
             code: "engine-refused",
             what: failed(*operation, guest, t),
@@ -345,6 +346,9 @@ fn failed(operation: Operation, guest: &str, t: Translate<'_>) -> String {
         Operation::Restart => t("“{guest}” could not be restarted."),
         Operation::Reset => t("“{guest}” could not be reset."),
         Operation::CancelShutdown => t("“{guest}” is not being waited for."),
+        Operation::Save => t("“{guest}” could not be saved."),
+        Operation::Restore => t("“{guest}” could not go on with its saved state."),
+        Operation::Discard => t("The saved state of “{guest}” could not be discarded."),
         Operation::Set => t("The settings of “{guest}” could not be changed."),
         Operation::InsertMedium => t("The medium could not be put into the drive of “{guest}”."),
         Operation::EjectMedium => t("The medium could not be taken out of the drive of “{guest}”."),
@@ -364,6 +368,8 @@ fn because_of_state(state: GuestState, t: Translate<'_>) -> String {
         GuestState::Starting => t("The guest is just starting."),
         GuestState::Running => t("The guest is running."),
         GuestState::Paused => t("The guest is paused."),
+        GuestState::Saving => t("The guest's memory is being saved."),
+        GuestState::Saved => t("The guest is saved."),
         GuestState::ShuttingDown => t("The guest is shutting down."),
         GuestState::Crashed => t("The guest has crashed and is off."),
         GuestState::Unavailable => t("The guest's definition can't be read."),
@@ -382,6 +388,8 @@ enum Need {
     Running,
     /// That it is paused.
     Paused,
+    /// That it is saved.
+    Saved,
     /// That it does not run.
     NotRunning,
     /// That it is not between two states.
@@ -392,8 +400,9 @@ impl Need {
     fn of(operation: Operation) -> Self {
         match operation {
             Operation::Start => Self::ToStart,
+            Operation::Restore | Operation::Discard => Self::Saved,
             Operation::Shutdown | Operation::ForceOff | Operation::CancelShutdown => Self::ToStop,
-            Operation::Pause => Self::ToPause,
+            Operation::Pause | Operation::Save => Self::ToPause,
             Operation::Restart
             | Operation::Reset
             | Operation::Screenshot
@@ -411,23 +420,56 @@ impl Need {
 }
 
 fn way_out_of_state(state: GuestState, operation: Operation, t: Translate<'_>) -> String {
-    use GuestState::{Crashed, Off, Paused, Running, Starting, Unavailable};
+    use GuestState::{Crashed, Off, Paused, Running, Saved, Saving, Starting, Unavailable};
     match (state, Need::of(operation)) {
         (Starting, _) => t("Wait until it runs, then try again."),
         (GuestState::ShuttingDown, _) => t("Wait until it is off, or force it off, then try again."),
+        (Saving, _) => t("Wait until it is saved, or cancel that, then try again."),
+        (Saved, Need::Running | Need::ToPause | Need::ToStop | Need::Settled) => {
+            t("Start it, so that it goes on, or discard its saved state first.")
+        }
         (Unavailable, _) => t("Mend its definition first; showing the guest tells what is wrong with it."),
         (Off | Crashed, Need::Running | Need::ToPause) => t("Start it first."),
-        (Off | Crashed, Need::Paused) => t("Start it instead."),
-        (Off | Crashed, Need::ToStop) | (Running, Need::ToStart | Need::Paused) | (Paused, Need::ToPause) => {
-            t("Nothing needs to be done.")
-        }
-        (Paused, Need::ToStart) => t("Let it go on instead."),
+        (Off | Crashed, Need::Paused | Need::Saved) => t("Start it instead."),
+        (Off | Crashed, Need::ToStop)
+        | (Running, Need::ToStart | Need::Paused | Need::Saved)
+        | (Paused, Need::ToPause) => t("Nothing needs to be done."),
+        (Paused, Need::ToStart | Need::Saved) => t("Let it go on instead."),
         (Paused, Need::Running | Need::ToStop) => t("Let it go on first."),
         (Running | Paused, Need::NotRunning) => t("Shut it down or force it off first."),
         (Running, Need::Running | Need::ToPause | Need::ToStop)
         | (Off | Crashed, Need::ToStart | Need::NotRunning)
+        | (Saved, Need::ToStart | Need::Saved | Need::NotRunning | Need::Paused)
         | (Paused, Need::Paused)
         | (Off | Crashed | Running | Paused, Need::Settled) => t("Try again."),
+    }
+}
+
+fn saved_state_unusable(guest: &str, fault: SavedStateFault, detail: &str, t: Translate<'_>) -> Explanation {
+    let (why, remedy) = match fault {
+        SavedStateFault::Damaged => (
+            t("Its saved state is incomplete or can't be read; the details name the file."),
+            t("Put the file back from a copy, or discard the saved state and start the guest anew."),
+        ),
+        SavedStateFault::DisksChanged => (
+            t("One of its disks was changed since. With the former memory, the guest would damage it."),
+            t(
+                "Put the former content of the disk back, or discard the saved state and start the guest anew.",
+            ),
+        ),
+        SavedStateFault::Refused => (
+            t("QEMU does not take its saved state, which is kept; the details have QEMU's words."),
+            t(
+                "Use the version of QEMU and the kind of acceleration with which it was saved, or discard the saved state and start the guest anew.",
+            ),
+        ),
+    };
+    Explanation {
+        code: "saved-state-unusable",
+        what: failed(Operation::Restore, guest, t),
+        why,
+        remedy,
+        detail: some_text(detail),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, GuestId, GuestInfo,
-    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, StateReason,
+    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, SavedStateFault,
+    StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -24,6 +25,9 @@ const OPERATIONS: &[Operation] = &[
     Operation::Restart,
     Operation::Reset,
     Operation::CancelShutdown,
+    Operation::Save,
+    Operation::Restore,
+    Operation::Discard,
     Operation::Set,
     Operation::InsertMedium,
     Operation::EjectMedium,
@@ -35,11 +39,13 @@ const OPERATIONS: &[Operation] = &[
     Operation::Delete,
 ];
 
-const STATES: [GuestState; 7] = [
+const STATES: [GuestState; 9] = [
     GuestState::Off,
     GuestState::Starting,
     GuestState::Running,
     GuestState::Paused,
+    GuestState::Saving,
+    GuestState::Saved,
     GuestState::ShuttingDown,
     GuestState::Crashed,
     GuestState::Unavailable,
@@ -112,6 +118,9 @@ fn errors() -> Vec<Error> {
         let path = "/home/me/guest.toml".into();
         errors.push(Error::DefinitionUnusable { guest: guest(), path, fault, detail: detail() });
     }
+    for fault in [SavedStateFault::Damaged, SavedStateFault::DisksChanged, SavedStateFault::Refused] {
+        errors.push(Error::SavedStateUnusable { guest: guest(), fault, detail: detail() });
+    }
     for words in [
         "cannot set up guest memory 'pc.ram': Cannot allocate memory",
         "Failed to get \"write\" lock",
@@ -175,6 +184,7 @@ fn every_explanation_reads_well() {
         (GuestState::Crashed, StateReason::GuestPanicked),
         (GuestState::Paused, StateReason::DiskError),
         (GuestState::Paused, StateReason::DiskFull),
+        (GuestState::Saved, StateReason::RestoreFailed),
         (GuestState::Unavailable, StateReason::DefinitionMalformed),
         (GuestState::Unavailable, StateReason::DefinitionNewer),
     ] {
@@ -193,8 +203,15 @@ fn every_explanation_reads_well() {
     }
     page.push_str("\n# words\n");
     let states = STATES.map(|state| state_word(state, &english));
-    let stages = [JobStage::Checking, JobStage::Disk, JobStage::Definition, JobStage::Starting]
-        .map(|stage| stage_word(stage, &english));
+    let stages = [
+        JobStage::Checking,
+        JobStage::Disk,
+        JobStage::Definition,
+        JobStage::Starting,
+        JobStage::Saving,
+        JobStage::Restoring,
+    ]
+    .map(|stage| stage_word(stage, &english));
     let notes =
         [MediumNote::NotBootable, MediumNote::CutShort, MediumNote::UefiOnly, MediumNote::BootRecordDamaged]
             .map(|note| note_sentence(note, &english));
@@ -239,6 +256,8 @@ fn guests_that_do_as_they_were_told_need_no_explanation() {
         (GuestState::Off, Some(StateReason::ForcedOff)),
         (GuestState::Running, None),
         (GuestState::Paused, None),
+        (GuestState::Saving, None),
+        (GuestState::Saved, None),
     ] {
         assert_eq!(explain_state(&guest(state, reason), &english), None);
     }

@@ -10,6 +10,8 @@ pub fn state_word(state: GuestState, t: Translate<'_>) -> String {
         GuestState::Starting => t("Starting"),
         GuestState::Running => t("Running"),
         GuestState::Paused => t("Paused"),
+        GuestState::Saving => t("Saving"),
+        GuestState::Saved => t("Saved"),
         GuestState::ShuttingDown => t("Shutting down"),
         GuestState::Crashed => t("Crashed"),
         GuestState::Unavailable => t("Unavailable"),
@@ -23,6 +25,8 @@ pub fn stage_word(stage: JobStage, t: Translate<'_>) -> String {
         JobStage::Disk => t("Making the disk"),
         JobStage::Definition => t("Writing the definition"),
         JobStage::Starting => t("Starting"),
+        JobStage::Saving => t("Saving"),
+        JobStage::Restoring => t("Resuming"),
     }
 }
 

@@ -261,6 +261,8 @@ pub struct JobView<'a> {
     state: Word<JobState>,
     stage: Word<JobStage>,
     progress: f64,
+    done: Option<ByteSize>,
+    total: Option<ByteSize>,
 }
 
 impl<'a> From<&'a JobInfo> for JobView<'a> {
@@ -273,6 +275,8 @@ impl<'a> From<&'a JobInfo> for JobView<'a> {
             state: Word(job.state),
             stage: Word(job.stage),
             progress: job.progress,
+            done: job.done,
+            total: job.total,
         }
     }
 }
@@ -282,11 +286,15 @@ impl<'a> From<&'a JobInfo> for JobView<'a> {
 pub struct ProgressView {
     progress: f64,
     stage: Word<JobStage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    done: Option<ByteSize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<ByteSize>,
 }
 
 impl From<&JobInfo> for ProgressView {
     fn from(job: &JobInfo) -> Self {
-        Self { progress: job.progress, stage: Word(job.stage) }
+        Self { progress: job.progress, stage: Word(job.stage), done: job.done, total: job.total }
     }
 }
 
@@ -471,7 +479,12 @@ pub mod tests {
             state: JobState::Running,
             stage: JobStage::Disk,
             progress: 0.42,
+            done: Some(ByteSize::mib(42)),
+            total: Some(ByteSize::mib(100)),
         };
-        assert_eq!(value(&ProgressView::from(&job)), json!({"progress": 0.42, "stage": "disk"}));
+        assert_eq!(
+            value(&ProgressView::from(&job)),
+            json!({"progress": 0.42, "stage": "disk", "done": 44_040_192, "total": 104_857_600})
+        );
     }
 }

@@ -109,6 +109,9 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
             line.add("-append", append.clone());
         }
     }
+    if machine.restoring {
+        line.add("-incoming", "defer".into());
+    }
     line.0
 }
 
@@ -287,6 +290,7 @@ pub mod tests {
             drives: Vec::new(),
             nics: Vec::new(),
             kernel: None,
+            restoring: false,
             run: RunFiles {
                 folder: "/run/guest".into(),
                 engine_log: "/state/engine.log".into(),

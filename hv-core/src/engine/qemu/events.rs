@@ -45,6 +45,11 @@ impl Translator {
     }
 }
 
+/// Whether this is about work that QEMU goes on with by itself: a migration or a job.
+pub fn of_long_work(event: &Event) -> bool {
+    matches!(event.name.as_str(), "MIGRATION" | "MIGRATION_PASS" | "JOB_STATUS_CHANGE")
+}
+
 /// Whether somebody opened a drive.
 pub fn tray_opened(event: &Event) -> bool {
     event.name == "DEVICE_TRAY_MOVED" && event.data.get("tray-open") == Some(&Value::Bool(true))

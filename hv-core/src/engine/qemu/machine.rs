@@ -7,9 +7,10 @@
 use super::events::{self, Translator};
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
-use super::{command_line, display, keys, live, power, statistics};
+use super::{command_line, display, keys, live, power, state, statistics};
 use crate::engine::{
-    Alteration, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus, RunFiles,
+    Alteration, Amount, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus,
+    RunFiles,
 };
 use crate::serial;
 use async_trait::async_trait;
@@ -23,7 +24,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tracing::{debug, info, warn};
@@ -43,6 +44,8 @@ const REST_DEADLINE: Duration = Duration::from_secs(1);
 pub struct QemuMachine {
     process: Process,
     client: Arc<Client>,
+    /// Given a turn with each event about long work of QEMU's.
+    news: Arc<Notify>,
     /// The serial ports; nothing for those that could not be reached.
     serial: Vec<Option<SerialPort>>,
 }
@@ -53,12 +56,13 @@ impl QemuMachine {
     pub fn new(
         process: Process,
         client: Arc<Client>,
+        news: Arc<Notify>,
         serial: Vec<Option<UnixStream>>,
         logs: Vec<PathBuf>,
     ) -> Self {
         let ports = serial.into_iter().zip(logs);
         let serial = ports.map(|(stream, log)| stream.map(|stream| SerialPort::new(stream, log))).collect();
-        Self { process, client, serial }
+        Self { process, client, news, serial }
     }
 
     async fn command(&self, command: &str, arguments: Value) -> Result<(), EngineError> {
@@ -102,6 +106,18 @@ impl Machine for QemuMachine {
 
     fn kill(&self) {
         self.process.kill();
+    }
+
+    async fn save(&self, file: OwnedFd, progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
+        state::save(&self.client, &self.news, file, progress).await
+    }
+
+    async fn cancel_save(&self) -> Result<(), EngineError> {
+        state::cancel(&self.client, &self.news).await
+    }
+
+    async fn load(&self, file: OwnedFd, progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
+        state::load(&self.client, &self.news, file, progress).await
     }
 
     async fn change_medium(
@@ -324,6 +340,8 @@ pub struct Watch {
     pub run: RunFiles,
     /// What to leave out of its last words.
     pub noise: Vec<String>,
+    /// Given a turn with each event about long work of QEMU's.
+    pub news: Arc<Notify>,
 }
 
 impl Watch {
@@ -363,6 +381,9 @@ impl Watch {
     async fn tell(&self, translator: &mut Translator, event: &Event) {
         if let Some(told) = translator.translate(event) {
             self.say(told).await;
+        }
+        if events::of_long_work(event) {
+            self.news.notify_one();
         }
         if events::tray_opened(event) {
             self.look_into_drives().await;

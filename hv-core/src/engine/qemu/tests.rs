@@ -358,6 +358,7 @@ async fn a_medium_that_the_guest_ejects_is_gone() {
         folder,
         run: config.run.clone(),
         noise: Vec::new(),
+        news: Arc::default(),
     };
     let kept = tokio::spawn(watch.keep());
     // What a guest's own command to open the drive does: the medium stays, and is back at a reset.

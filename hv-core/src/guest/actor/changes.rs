@@ -63,6 +63,9 @@ impl Actor {
 
     fn course(&self, edit: &Edit) -> Course {
         let running = self.machine.borrow().is_some() && !matches!(self.state, State::Stopping(_));
+        if edit.is_of_machine() && self.state.is_kept() {
+            return Course::Waits(NotNow::Fixed);
+        }
         match &self.record {
             Some(record) if running => edit.course(&record.machine, record.accelerator),
             // An engine of which an older core noted nothing.
@@ -190,7 +193,7 @@ impl Actor {
                     })));
                 });
             }
-            None if self.state.is_down() => {
+            None if self.state.is_off() => {
                 let result = self.keep_medium(index, medium);
                 drop(answer.send(result.map(|()| self.told())));
             }
@@ -206,6 +209,13 @@ impl Actor {
     }
 
     pub(super) fn keep_medium(&mut self, drive: usize, medium: Option<PathBuf>) -> Result<(), Error> {
+        if self.machine.borrow().is_some() {
+            let mut running = self.running().clone();
+            if let Some(drive) = running.drives.get_mut(drive) {
+                drive.medium.clone_from(&medium);
+            }
+            self.note_running(running);
+        }
         let mut wanted = self.definition.clone();
         if let Some(drive) = wanted.drives.get_mut(drive) {
             drive.medium = medium;

@@ -2,8 +2,10 @@
 //! when it has ended.
 
 use super::{Actor, Internal, State, beside};
-use crate::engine::{Adopted, EngineEvent};
-use crate::guest::launch::{Launched, find, launch};
+use crate::engine::{Adopted, EngineEvent, MachineStatus};
+use crate::guest::config::Definition;
+use crate::guest::launch::{Launched, find, launch, restore};
+use crate::guest::saved;
 use crate::guest::state::Happening;
 use crate::{files, storage};
 use hv_api::{Error, Operation};
@@ -15,32 +17,45 @@ use tracing::{debug, error, info, warn};
 impl Actor {
     /// Makes sure that what the guest needs is there and nobody else's, before anything is started.
     pub(super) fn prepare_start(&mut self) -> Result<(), Error> {
-        let folder = self.context.store.folder(self.definition.id);
-        let media = self.definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
-        let kernel = self.definition.kernel.as_ref();
+        let is_saved = matches!(self.state, State::Saved(_));
+        let saved = if is_saved { Some(self.prepare_restoring()?) } else { None };
+        let definition = saved.as_ref().map_or(&self.definition, |saved| &saved.definition);
+        let folder = self.context.store.folder(definition.id);
+        let media = definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
+        let kernel = definition.kernel.as_ref();
         let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
         for path in media.chain(kernels) {
             files::open_readable(&folder.join(path))?;
         }
-        let mut volumes = Vec::new();
-        for disk in &self.definition.disks {
-            let path = folder.join(&disk.path);
-            files::open_readable(&path)?;
-            volumes.extend(storage::volume_id(&path).map(|id| (id, path)));
+        for disk in &definition.disks {
+            files::open_readable(&folder.join(&disk.path))?;
         }
-        self.context.volumes.claim(self.definition.id, &self.definition.name, volumes)?;
+        self.claim_disks(definition)?;
+        self.restore_at_launch(saved);
         self.launch_error = None;
         Ok(())
+    }
+
+    /// Makes the disks of this definition the guest's alone.
+    pub(super) fn claim_disks(&self, definition: &Definition) -> Result<(), Error> {
+        let folder = self.context.store.folder(definition.id);
+        let paths = definition.disks.iter().map(|disk| folder.join(&disk.path));
+        let volumes = paths.filter_map(|path| storage::volume_id(&path).map(|id| (id, path))).collect();
+        self.context.volumes.claim(definition.id, &self.definition.name, volumes)
     }
 
     pub(super) fn launch(&mut self) {
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
         let internal = self.internal.clone();
+        let saved = self.take_restoring();
         let launch = beside(async move {
             let news = match find(&context, &definition).await {
                 Ok(Some((adopted, events))) => Internal::Found(adopted, events),
-                Ok(None) => Internal::Launched(launch(&context, &definition).await),
+                Ok(None) => Internal::Launched(match saved {
+                    Some((saved, progress)) => restore(&context, saved, &progress).await,
+                    None => launch(&context, &definition).await,
+                }),
                 Err(error) => Internal::Launched(Err(error)),
             };
             drop(internal.send(Box::new(news)));
@@ -54,16 +69,20 @@ impl Actor {
         self.events = Some(events);
         let record = std::fs::read_to_string(self.record_file());
         self.record = record.ok().and_then(|text| toml::from_str(&text).ok());
-        let folder = self.context.store.folder(self.definition.id);
-        let disks = self.definition.disks.iter().map(|disk| folder.join(&disk.path));
-        let volumes = disks.filter_map(|path| storage::volume_id(&path).map(|id| (id, path))).collect();
-        if let Err(error) = self.context.volumes.claim(self.definition.id, &self.definition.name, volumes) {
+        self.recall_running();
+        if let Err(error) = self.claim_disks(self.running()) {
             error!(?error, "two running guests have the same disk");
         }
         drop(self.machine.send_replace(Some(adopted.machine)));
         self.ask_for_memory();
         self.go_on_waiting();
-        self.happen(Happening::Adopted(adopted.status));
+        let saving = match adopted.status {
+            MachineStatus::Running => self.interrupted_saving(true),
+            MachineStatus::Paused => self.interrupted_saving(false),
+            // What it was to be saved from is over.
+            MachineStatus::PoweredOff | MachineStatus::Panicked => None,
+        };
+        self.happen(saving.unwrap_or(Happening::Adopted(adopted.status)));
         if let Some(record) = &self.record {
             self.since = record.since;
             self.publish();
@@ -77,28 +96,36 @@ impl Actor {
             self.unreachable = None;
         }
         let starting = matches!(self.state, State::Starting { ready: false, .. });
+        let restoring = matches!(self.state, State::Starting { restoring: true, .. });
         match result {
             Ok(Launched { machine, .. }) if !starting => {
                 // Given up in the moment in which it was ready.
                 machine.kill();
             }
-            Ok(Launched { machine, record, events }) => {
+            Ok(Launched { machine, definition, record, events }) => {
+                if restoring && let Err(error) = self.take_saved() {
+                    machine.kill();
+                    return self.launch_failed(error);
+                }
                 self.events = Some(events);
                 self.record = Some(record);
                 self.note_record();
                 self.memory_now = None;
+                self.note_running(definition);
                 drop(self.machine.send_replace(Some(machine)));
                 self.happen(Happening::EngineReady);
             }
-            Err(error) => {
-                let detail = match &error {
-                    Error::StartFailed { detail, .. } => detail.clone(),
-                    other => format!("{other:?}"),
-                };
-                self.launch_error = Some(error);
-                self.happen(Happening::LaunchFailed { detail });
-            }
+            Err(error) => self.launch_failed(error),
         }
+    }
+
+    fn launch_failed(&mut self, error: Error) {
+        let detail = match &error {
+            Error::StartFailed { detail, .. } | Error::SavedStateUnusable { detail, .. } => detail.clone(),
+            other => format!("{other:?}"),
+        };
+        self.launch_error = Some(error);
+        self.happen(Happening::LaunchFailed { detail });
     }
 
     /// Nothing runs any more: gives back what only a running guest holds.
@@ -116,7 +143,12 @@ impl Actor {
                 operation: Operation::OpenDisplay,
             })));
         }
+        self.running = None;
+        drop(std::fs::remove_file(self.running_file()));
         self.context.volumes.release(self.definition.id);
+        if matches!(self.state, State::Saved(_)) {
+            self.enter_saved(saved::known(&self.context.store.folder(self.definition.id)));
+        }
         match std::fs::remove_file(self.record_file()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 debug!(%error, "the note of what the machine had stays");

@@ -7,6 +7,7 @@
 
 mod by_hand;
 mod measure;
+mod saving;
 mod table;
 
 use hv_tests::ui::Desktop;
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use table::Table;
 
 /// What can be measured.
-const PARTS: [&str; 4] = ["start", "idle", "many", "window"];
+const PARTS: [&str; 5] = ["start", "idle", "many", "window", "save"];
 
 /// How many guests are many.
 const MANY: usize = 1000;
@@ -49,6 +50,9 @@ async fn main() {
     }
     if is_wanted("many") {
         many_guests(&mut table).await;
+    }
+    if is_wanted("save") {
+        saving::saving_of_a_guest(&mut table).await;
     }
     if is_wanted("window") {
         windows(&mut table).await;

@@ -139,7 +139,12 @@ impl UsagePanel {
     pub fn show(&self, guest: Option<&GuestInfo>) {
         let measured = guest.filter(|guest| match guest.state {
             GuestState::Running | GuestState::Paused | GuestState::ShuttingDown => true,
-            GuestState::Off | GuestState::Starting | GuestState::Crashed | GuestState::Unavailable => false,
+            GuestState::Off
+            | GuestState::Starting
+            | GuestState::Saving
+            | GuestState::Saved
+            | GuestState::Crashed
+            | GuestState::Unavailable => false,
         });
         self.0.wanted.set(measured.map(|guest| guest.id));
         if measured.is_none() {

@@ -1,0 +1,315 @@
+//! A guest's saved state on disk: the folder `saved` in the guest's own.
+//!
+//! It has three files: `memory`, as the engine wrote it; `guest.toml`, the definition of the machine that was
+//! saved, which by now may not be the guest's any more; and `saved.toml`, what else must fit when it goes on.
+//!
+//! Promises that a saved state is whole or not there: it is written in the folder `.saving`, flushed, and that
+//! folder then becomes `saved` by a rename. In the same way it ends: `saved` becomes `.resumed` before the first
+//! instruction of the restored machine, and is deleted once that has run. So where there is a `saved`, no CPU
+//! has run since it was written. What an interruption leaves is told apart by these names alone.
+
+use super::config::Definition;
+use crate::store::{self, read_text};
+use hv_api::{Accelerator, ByteSize, Error};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use tracing::warn;
+
+const SAVED: &str = "saved";
+const WRITING: &str = ".saving";
+const RESUMED: &str = ".resumed";
+const DOOMED: &str = ".discarded";
+
+const MEMORY: &str = "memory";
+const DEFINITION: &str = "guest.toml";
+const FACTS: &str = "saved.toml";
+
+/// The last line of the facts. A file without it is cut short: disks could be missing, and TOML would not mind.
+const END: &str = "\n# end\n";
+
+/// The version that this program writes, and the newest that it reads.
+const VERSION: u32 = 1;
+
+/// What must fit when a saved state goes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Facts {
+    version: u32,
+    /// What ran the guest's instructions.
+    pub accelerator: Accelerator,
+    /// The version of the engine.
+    pub engine: Option<String>,
+    /// When it was saved, in seconds since 1970.
+    pub since: u64,
+    /// Whether its CPUs ran before.
+    pub running: bool,
+    /// The length of the memory's file in bytes; zero until that is written.
+    memory: u64,
+    /// The disks as they were left.
+    #[serde(default, rename = "disk", skip_serializing_if = "Vec::is_empty")]
+    disks: Vec<DiskMark>,
+}
+
+/// By what it shows that a disk was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct DiskMark {
+    path: PathBuf,
+    length: u64,
+    /// Its last change, in seconds and nanoseconds since 1970.
+    modified: (i64, i64),
+}
+
+/// A saved state that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// What the guest was when it was saved.
+    pub definition: Definition,
+    /// What else must fit.
+    pub facts: Facts,
+}
+
+/// Why a saved state can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// A file is missing, cut short or not readable.
+    #[error("{0}")]
+    Damaged(String),
+    /// A disk is not as it was left.
+    #[error("{0}")]
+    DisksChanged(String),
+}
+
+impl Facts {
+    /// For a guest that is about to be saved.
+    pub fn new(accelerator: Accelerator, since: u64, running: bool) -> Self {
+        Self { version: VERSION, accelerator, engine: None, since, running, memory: 0, disks: Vec::new() }
+    }
+}
+
+/// Whether the guest in this folder is saved.
+pub fn exists(guest: &Path) -> bool {
+    guest.join(SAVED).is_dir()
+}
+
+/// Reads the saved state of the guest in this folder, and makes sure that it fits the disks.
+pub fn open(guest: &Path) -> Result<Saved, Unusable> {
+    let saved = read(&guest.join(SAVED))?;
+    let length = saved.facts.memory;
+    let found = fs::metadata(guest.join(SAVED).join(MEMORY)).map_err(|error| damaged(MEMORY, &error))?;
+    if found.len() != length {
+        let has = found.len();
+        return Err(Unusable::Damaged(format!("{MEMORY}: it has {has} of {length} bytes")));
+    }
+    for mark in &saved.facts.disks {
+        let now = DiskMark::of(&mark.path)
+            .map_err(|error| Unusable::DisksChanged(format!("{}: {error}", mark.path.display())))?;
+        if now != *mark {
+            return Err(Unusable::DisksChanged(format!("{}: it was written since", mark.path.display())));
+        }
+    }
+    Ok(saved)
+}
+
+/// What is known of the guest's saved state, whether or not it fits the disks.
+pub fn known(guest: &Path) -> Option<Saved> {
+    read(&guest.join(SAVED)).ok()
+}
+
+/// Opens the memory of the guest's saved state for reading.
+pub fn open_memory(guest: &Path) -> io::Result<OwnedFd> {
+    File::open(guest.join(SAVED).join(MEMORY)).map(OwnedFd::from)
+}
+
+fn read(folder: &Path) -> Result<Saved, Unusable> {
+    let text = |name: &str| read_text(&folder.join(name)).map_err(|error| damaged(name, &error));
+    let facts = text(FACTS)?;
+    if !facts.ends_with(END) {
+        return Err(Unusable::Damaged(format!("{FACTS}: it is cut short")));
+    }
+    let facts: Facts = toml::from_str(&facts).map_err(|error| damaged(FACTS, &error))?;
+    if facts.version > VERSION {
+        return Err(Unusable::Damaged(format!("{FACTS}: it has version {}", facts.version)));
+    }
+    let definition = Definition::read(&text(DEFINITION)?).map_err(|error| damaged(DEFINITION, &error))?;
+    Ok(Saved { definition, facts })
+}
+
+fn damaged(file: &str, error: &dyn std::fmt::Display) -> Unusable {
+    Unusable::Damaged(format!("{file}: {}", error.to_string().trim()))
+}
+
+impl DiskMark {
+    fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::metadata(path)?;
+        let modified = (found.mtime(), found.mtime_nsec());
+        Ok(Self { path: path.to_owned(), length: found.len(), modified })
+    }
+}
+
+/// A saved state that is being written.
+#[derive(Debug, Clone)]
+pub struct Writing {
+    guest: PathBuf,
+    saved: Saved,
+}
+
+impl Writing {
+    /// Begins to write: from now on, an interrupted core's successor knows what the guest was doing. Also gives
+    /// the file for the memory.
+    pub fn begin(guest: &Path, saved: Saved) -> Result<(Self, OwnedFd), Error> {
+        let writing = Self { guest: guest.to_owned(), saved };
+        let folder = writing.folder();
+        let failed = |error: io::Error| store::failed(&folder, &error);
+        remove(guest, WRITING);
+        let begin = || {
+            fs::DirBuilder::new().mode(0o700).create(&folder)?;
+            // For a core that finds the engine; should the host stop, neither is of any use.
+            fs::write(folder.join(DEFINITION), writing.saved.definition.write())?;
+            writing.write_facts()?;
+            let mut options = File::options();
+            options.write(true).create_new(true).mode(0o600).open(folder.join(MEMORY))
+        };
+        match begin() {
+            Ok(memory) => Ok((writing, memory.into())),
+            Err(error) => {
+                remove(guest, WRITING);
+                Err(failed(error))
+            }
+        }
+    }
+
+    /// By which version of the engine the memory is written.
+    pub fn saved_by(&mut self, engine: Option<String>) {
+        self.saved.facts.engine = engine;
+    }
+
+    /// The memory is written: makes sure that everything is on the disk. Takes as long as that takes.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        let folder = self.folder();
+        let memory = folder.join(MEMORY);
+        let failed = |error: io::Error| store::failed(&memory, &error);
+        let file = File::open(&memory).map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        self.saved.facts.memory = file.metadata().map_err(failed)?.len();
+        let definition = &self.saved.definition;
+        let disks = definition.disks.iter().map(|disk| {
+            let path = self.guest.join(&disk.path);
+            DiskMark::of(&path).map_err(|error| store::failed(&path, &error))
+        });
+        self.saved.facts.disks = disks.collect::<Result<_, _>>()?;
+        let flush = || {
+            self.write_facts()?;
+            [FACTS, DEFINITION].iter().try_for_each(|name| File::open(folder.join(name))?.sync_all())?;
+            File::open(&folder)?.sync_all()
+        };
+        flush().map_err(|error| store::failed(&folder, &error))
+    }
+
+    /// Makes it the guest's saved state, in one step.
+    pub fn keep(self) -> Result<Saved, Error> {
+        rename(&self.guest, WRITING, SAVED)?;
+        Ok(self.saved)
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.guest.join(WRITING)
+    }
+
+    fn write_facts(&self) -> io::Result<()> {
+        let text = toml::to_string(&self.saved.facts).map_err(io::Error::other)?;
+        fs::write(self.folder().join(FACTS), format!("{text}{END}"))
+    }
+}
+
+/// Looks for what an interruption has left, and removes what is of no use whatever the guest does. Where a state
+/// was being written, says whether the guest's CPUs ran before.
+pub fn interrupted(guest: &Path) -> Option<bool> {
+    // Of a machine that may have run since: to go on with it again would damage the disks.
+    remove(guest, RESUMED);
+    remove(guest, DOOMED);
+    let writing = guest.join(WRITING);
+    // Where it was not even written down, the CPUs had not been stopped for it yet.
+    writing.is_dir().then(|| read(&writing).is_ok_and(|saved| saved.facts.running))
+}
+
+/// Removes a saved state that was not completed.
+pub fn remove_writing(guest: &Path) {
+    remove(guest, WRITING);
+}
+
+/// The machine has the saved state and is about to run: from here on it must never be used again.
+pub fn resume(guest: &Path) -> Result<(), Error> {
+    remove(guest, RESUMED);
+    rename(guest, SAVED, RESUMED)
+}
+
+/// The machine did not run after all.
+pub fn take_back(guest: &Path) -> Result<(), Error> {
+    rename(guest, RESUMED, SAVED)
+}
+
+/// The machine runs: what it was restored from goes.
+pub fn forget_resumed(guest: &Path) {
+    remove(guest, RESUMED);
+}
+
+/// Throws a saved state away.
+pub fn discard(guest: &Path) -> Result<(), Error> {
+    remove(guest, DOOMED);
+    rename(guest, SAVED, DOOMED)
+}
+
+/// Removes the files of one that was thrown away, which takes a moment where they are large.
+pub fn forget_discarded(guest: &Path) {
+    remove(guest, DOOMED);
+}
+
+/// Removes whatever there is of a saved state, in a guest's folder that is deleted but for its disks.
+pub fn remove_all(guest: &Path) {
+    for name in [SAVED, WRITING, RESUMED, DOOMED] {
+        remove(guest, name);
+    }
+}
+
+fn rename(guest: &Path, from: &str, to: &str) -> Result<(), Error> {
+    let (from, to) = (guest.join(from), guest.join(to));
+    let done = fs::rename(&from, &to).and_then(|()| File::open(guest)?.sync_all());
+    done.map_err(|error| store::failed(&from, &error))
+}
+
+fn remove(guest: &Path, name: &str) {
+    let folder = guest.join(name);
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            warn!(folder = %folder.display(), %error, "what is left of a saved state stays");
+        }
+        _ => {}
+    }
+}
+
+/// How much room the state of a guest may take at most. Memory that it never used takes none, so the engine's
+/// own share of the host's memory, `used`, is enough where it is known.
+pub fn room_needed(memory: ByteSize, used: Option<ByteSize>) -> ByteSize {
+    /// Devices, the display's memory, and the list of pages.
+    const REST: ByteSize = ByteSize::mib(32);
+    let most = used.map_or(memory, |used| used.min(memory));
+    ByteSize::bytes(most.as_bytes().saturating_add(REST.as_bytes()))
+}
+
+/// What of a process is in memory or swapped out; nothing where that can't be known.
+pub fn memory_of(pid: u32) -> Option<ByteSize> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
+    };
+    let kibibytes = field("VmRSS:")?.saturating_add(field("VmSwap:").unwrap_or_default());
+    Some(ByteSize::bytes(kibibytes.saturating_mul(1024)))
+}
+
+#[cfg(test)]
+mod tests;
