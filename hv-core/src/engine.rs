@@ -8,7 +8,7 @@ pub mod qemu;
 
 use async_trait::async_trait;
 use hv_api::display::{Button, Rect};
-use hv_api::{Accelerator, ByteSize, EngineInfo, Firmware, GuestId, GuestStatistics, NetworkMode};
+use hv_api::{Accelerator, ByteSize, EngineInfo, GuestId, GuestStatistics, NetworkMode};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -26,6 +26,11 @@ pub trait Engine: Send + Sync {
     /// The newest kind of machine it offers, by a name that will mean the same machine in years. It is
     /// written into a new guest's definition, so that the guest never finds itself in other hardware.
     async fn newest_machine(&self) -> Result<String, EngineError>;
+
+    /// The program that gives guests a TPM; nothing where it is not installed or the engine knows none.
+    fn tpm_program(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// How it would be started for this machine: program first. Starts nothing.
     fn command_line(&self, machine: &MachineConfig) -> Vec<String>;
@@ -281,7 +286,11 @@ pub struct MachineConfig {
     /// How much it can be given while it runs, at least as much.
     pub max_memory: ByteSize,
     /// Firmware.
-    pub firmware: Firmware,
+    pub firmware: FirmwareConfig,
+    /// Whether it has a TPM.
+    pub tpm: bool,
+    /// What it tries to start from, in this order; where nothing is named, its disks, then its drives.
+    pub order: Vec<BootDevice>,
     /// Disks, in their order.
     pub disks: Vec<DiskConfig>,
     /// Drives for optical media, in their order.
@@ -294,6 +303,37 @@ pub struct MachineConfig {
     pub restoring: bool,
     /// Its files while it runs. `run.serial_logs` has one entry a serial port.
     pub run: RunFiles,
+}
+
+/// What a machine can start from, by its number, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootDevice {
+    /// A disk.
+    Disk(usize),
+    /// A drive for optical media.
+    Drive(usize),
+}
+
+/// The firmware of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FirmwareConfig {
+    /// The engine's own BIOS.
+    Bios,
+    /// UEFI firmware from these files.
+    Uefi(UefiConfig),
+}
+
+/// UEFI firmware and its memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UefiConfig {
+    /// The firmware's image, which is only read.
+    pub image: PathBuf,
+    /// The format of the image.
+    pub image_format: DiskFormat,
+    /// The guest's variable store, in qcow2 so that snapshots can have it too.
+    pub store: PathBuf,
+    /// Whether the firmware keeps its secrets in system management mode, and works in no other way.
+    pub smm: bool,
 }
 
 /// One disk of a machine.
@@ -357,6 +397,8 @@ pub struct KernelConfig {
 pub struct RunFiles {
     /// A folder that only this user may enter, for the engine's sockets; the engine chooses the names.
     pub folder: PathBuf,
+    /// Where what its TPM knows is kept. Made when it first has one.
+    pub tpm_folder: PathBuf,
     /// Where the engine's output is appended.
     pub engine_log: PathBuf,
     /// Where the output of each serial port is appended, by the engine itself, so that none is lost

@@ -6,6 +6,7 @@
 //! (`creation`), and the list of all of them (`registry`). How its power is looked after is in `power`.
 
 pub mod actor;
+pub mod boot;
 pub mod config;
 pub mod context;
 pub mod creation;

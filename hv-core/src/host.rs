@@ -6,9 +6,10 @@
 pub mod accelerator;
 mod accelerators;
 pub mod facts;
+pub mod firmware;
 pub mod paths;
 
 pub use accelerator::probe_main;
 pub use accelerators::Accelerators;
-pub use facts::{cpus, firmware, free_space, memory};
+pub use facts::{cpus, free_space, memory};
 pub use paths::Folders;

@@ -11,6 +11,7 @@ pub mod guest;
 pub mod host;
 pub mod inspect;
 pub mod job;
+pub mod kernel;
 pub mod keys;
 pub mod medium;
 pub mod serial;

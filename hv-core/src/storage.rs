@@ -28,10 +28,30 @@ pub async fn grow_volume(path: &Path, format: DiskFormat, size: ByteSize) -> Res
 }
 
 async fn size_volume(verb: &str, path: &Path, format: DiskFormat, size: ByteSize) -> Result<(), Error> {
-    let child = Command::new(IMAGE_TOOL)
-        .args([verb, "-q", "-f", format.name(), "--"])
-        .arg(path)
-        .arg(size.as_bytes().to_string())
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args([verb, "-q", "-f", format.name(), "--"]).arg(path).arg(size.as_bytes().to_string());
+    run(tool, path).await
+}
+
+/// Copies a volume of some hundred kilobytes into a qcow2 volume, all or nothing.
+pub async fn copy_as_qcow2(source: &Path, format: DiskFormat, path: &Path) -> Result<(), Error> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["convert", "-q", "-f", format.name(), "-O", "qcow2", "--"]).arg(source).arg(&temporary);
+    let copied = run(tool, path).await.and_then(|()| {
+        let flushed = std::fs::File::open(&temporary).and_then(|file| file.sync_all());
+        flushed.and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| store::failed(path, &error))
+    });
+    if copied.is_err() {
+        let _ = std::fs::remove_file(&temporary);
+    }
+    copied
+}
+
+/// Runs the image tool, which makes something at this path.
+async fn run(mut tool: Command, path: &Path) -> Result<(), Error> {
+    let child = tool
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

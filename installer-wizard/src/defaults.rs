@@ -157,6 +157,7 @@ pub(crate) mod tests {
             memory,
             memory_available: ByteSize::bytes(memory.as_bytes() / 2),
             firmware: vec![],
+            tpm_program: None,
             data_folder: "/d".into(),
             state_folder: "/s".into(),
             runtime_folder: "/r".into(),

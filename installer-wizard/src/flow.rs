@@ -539,6 +539,9 @@ const fn row_of(error: &Error) -> Option<Row> {
         Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
         Error::GuestNotFound { .. }
         | Error::SerialPortsOutOfRange { .. }
+        | Error::FirmwareMissing { .. }
+        | Error::OptionNeeds { .. }
+        | Error::BootDeviceNotFound { .. }
         | Error::OptionsConflict { .. }
         | Error::FileUnusable { .. }
         | Error::DiskInUse { .. }
@@ -555,6 +558,7 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::ShutdownCancelled { .. }
         | Error::ShutdownWaitOutOfRange { .. }
         | Error::MediumLocked { .. }
+        | Error::DiskNotFound { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }

@@ -150,9 +150,7 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
         MediumNote::CutShort => gettext(
             "The file is shorter than the disc it holds. The download may be incomplete, and the installation may fail.",
         ),
-        MediumNote::UefiOnly => gettext(
-            "This disc starts with UEFI only, but guests start with BIOS. The guest may not start from it.",
-        ),
+        MediumNote::UefiOnly => gettext("This disc starts with UEFI only, so the guest gets UEFI firmware."),
         MediumNote::BootRecordDamaged => {
             gettext("The disc's boot record is damaged, so the guest may not start from it.")
         }

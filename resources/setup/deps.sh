@@ -12,7 +12,8 @@ packages_apt() {
   case $1 in
     build) echo gcc libc6-dev pkg-config gettext ca-certificates libgtk-4-dev libadwaita-1-dev libvte-2.91-gtk4-dev ;;
     run)
-      echo qemu-system-x86 qemu-utils seabios adwaita-icon-theme fonts-dejavu-core librsvg2-common dbus
+      echo qemu-system-x86 qemu-utils seabios ovmf swtpm
+      echo adwaita-icon-theme fonts-dejavu-core librsvg2-common dbus
       # Newer releases keep the display we use in a package of its own.
       if ! compgen -G '/usr/lib/*/qemu/ui-dbus.so' >/dev/null; then echo qemu-system-modules-opengl; fi
       ;;
@@ -33,6 +34,7 @@ packages_dnf() {
     build) echo gcc pkgconf-pkg-config gettext 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
     run)
       echo qemu-system-x86-core qemu-img qemu-ui-dbus qemu-device-display-virtio-vga seabios-bin
+      echo edk2-ovmf swtpm
       echo adwaita-icon-theme dejavu-sans-fonts librsvg2 dbus-daemon
       ;;
     test)
@@ -46,7 +48,7 @@ packages_pacman() {
   case $1 in
     build) echo gcc pkgconf gettext gtk4 libadwaita vte4 ;;
     run)
-      echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios
+      echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios edk2-ovmf swtpm
       echo adwaita-icon-theme ttf-dejavu librsvg dbus
       ;;
     test)
@@ -60,7 +62,7 @@ packages_zypper() {
   case $1 in
     build) echo gcc pkgconf gettext-tools 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
     run)
-      echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios
+      echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios qemu-ovmf-x86_64 swtpm
       echo adwaita-icon-theme dejavu-fonts librsvg dbus-1-daemon
       ;;
     test)
@@ -73,7 +75,7 @@ packages_zypper() {
 reason() {
   case $1 in
     build) echo "to build it: a C linker and GTK, libadwaita and VTE's development files" ;;
-    run) echo "to run it: QEMU, which runs the guests, with firmware, icons and a font" ;;
+    run) echo "to run it: QEMU, which runs the guests, with firmware and a TPM, icons and a font" ;;
     test) echo "to test it: a virtual screen, the accessibility bus and small bootable discs" ;;
   esac
 }

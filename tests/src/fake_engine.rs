@@ -394,6 +394,7 @@ impl FakeCore {
             data: home.path("data/guesthouse"),
             guests: home.guests(),
             state: home.path("state/guesthouse"),
+            cache: home.path("cache/guesthouse"),
             runtime: home.path("run/guesthouse"),
         };
         let thread = std::thread::spawn(move || {

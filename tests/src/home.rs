@@ -182,6 +182,11 @@ impl Home {
         self.processes(QEMU, |words| words.contains(&&b"-uuid"[..]))
     }
 
+    /// The TPMs that run here for guests.
+    pub fn tpms(&self) -> Vec<Process> {
+        self.processes("swtpm", |words| words.contains(&&b"--tpm2"[..]))
+    }
+
     /// Waits until no engine runs here.
     pub async fn no_engine(&self) {
         until("the end of every engine", || self.engines().is_empty().then_some(())).await;

@@ -1,6 +1,6 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{ByteSize, GuestState, SavedStateFault};
+use crate::{ByteSize, Firmware, GuestState, SavedStateFault};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -176,6 +176,27 @@ pub enum Error {
         first: String,
         /// The second.
         second: String,
+    },
+    /// Something was asked for that makes sense only together with something else.
+    OptionNeeds {
+        /// What was asked for, as the method names it.
+        option: String,
+        /// What it needs.
+        needs: String,
+    },
+    /// The guest has nothing of that name to start from.
+    BootDeviceNotFound {
+        /// The guest's name.
+        guest: String,
+        /// What was named; empty where it has no medium in any drive.
+        device: String,
+    },
+    /// This computer has no such firmware for guests.
+    FirmwareMissing {
+        /// Its kind.
+        firmware: Firmware,
+        /// Whether it had to know Secure Boot.
+        secure_boot: bool,
     },
     /// A file that was named can't be used.
     FileUnusable {

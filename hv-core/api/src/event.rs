@@ -38,6 +38,7 @@ pub struct Event {
 
 /// The same as one of several things, for Rust.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are guests, and each is taken apart at once")]
 pub enum Change {
     /// Everything.
     Snapshot(Snapshot),

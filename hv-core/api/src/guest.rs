@@ -1,6 +1,6 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
-use crate::{ByteSize, GuestId, LiveRanges, PowerInfo, PowerSettings, ShutdownWait};
+use crate::{BootInfo, BootSettings, ByteSize, GuestId, LiveRanges, PowerInfo, PowerSettings, ShutdownWait};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -74,6 +74,8 @@ pub enum Accelerator {
 pub enum Firmware {
     /// The PC's traditional firmware.
     Bios,
+    /// UEFI firmware, with a variable store of the guest's own.
+    Uefi,
 }
 
 /// How a network card of a guest reaches the world.
@@ -123,6 +125,8 @@ pub struct GuestInfo {
     pub memory_now: Option<ByteSize>,
     /// The firmware it starts with.
     pub firmware: Firmware,
+    /// How it starts, besides that.
+    pub boot: BootInfo,
     /// Its disks, in the order in which it sees them.
     pub disks: Vec<DiskInfo>,
     /// Its drives for removable media.
@@ -162,6 +166,7 @@ impl GuestInfo {
             live: None,
             memory_now: None,
             firmware: Firmware::Bios,
+            boot: BootInfo::default(),
             disks: Vec::new(),
             drives: Vec::new(),
             nics: Vec::new(),
@@ -263,6 +268,12 @@ pub struct NewGuest {
     pub network: Option<bool>,
     /// Serial ports, 0–4; one where left out.
     pub serial_ports: Option<u32>,
+    /// The firmware; where left out, what the medium needs, or BIOS.
+    pub firmware: Option<Firmware>,
+    /// True for UEFI firmware that starts only what is signed. Excludes BIOS.
+    pub secure_boot: Option<bool>,
+    /// True for a TPM 2.0 of its own.
+    pub tpm: Option<bool>,
     /// True to start it as soon as it is made.
     pub start: Option<bool>,
 }
@@ -282,4 +293,6 @@ pub struct Settings {
     pub max_memory: Option<ByteSize>,
     /// How its power is looked after.
     pub power: Option<PowerSettings>,
+    /// How its machine starts.
+    pub boot: Option<BootSettings>,
 }

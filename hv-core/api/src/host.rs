@@ -50,6 +50,8 @@ pub struct FirmwareInfo {
     pub kind: Firmware,
     /// Its image on the host.
     pub path: String,
+    /// Whether it can start only what is signed: it knows Secure Boot, and whose signatures to trust.
+    pub secure_boot: bool,
 }
 
 /// What this computer has for guests, and where the core keeps things.
@@ -67,6 +69,8 @@ pub struct HostInfo {
     pub memory_available: ByteSize,
     /// Firmware found on the host.
     pub firmware: Vec<FirmwareInfo>,
+    /// The program that gives guests a TPM; nothing where it is not installed.
+    pub tpm_program: Option<String>,
     /// The folder with the guests.
     pub data_folder: String,
     /// The folder with logs.

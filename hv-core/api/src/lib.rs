@@ -7,6 +7,7 @@
 //! nothing about guests (that is `hv-core`) and shows nothing (that is `virt-gui` and `hv`).
 #![deny(missing_docs)]
 
+mod boot;
 pub mod client;
 pub mod display;
 mod error;
@@ -25,6 +26,7 @@ mod service;
 mod size;
 mod statistics;
 
+pub use boot::{BootInfo, BootSettings};
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{

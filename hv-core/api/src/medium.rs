@@ -50,7 +50,7 @@ pub enum MediumNote {
     NotBootable,
     /// The file is shorter than the disc it claims to hold: the download may be incomplete.
     CutShort,
-    /// It can be started by UEFI firmware only, which this version can't give to a guest.
+    /// It can be started by UEFI firmware only.
     UefiOnly,
     /// The boot record points outside of the file or is damaged.
     BootRecordDamaged,

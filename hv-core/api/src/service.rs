@@ -136,6 +136,14 @@ pub trait Core {
     /// Starts a guest that is off or crashed, or lets one go on that is saved; answers when it runs.
     async fn start(&mut self, guest: &str, paused: Option<bool>) -> zlink::Result<Result<GuestReply, Error>>;
 
+    /// Starts a guest that is off or crashed from the medium in a drive, and without its kernel, this one
+    /// time; answers when it runs.
+    async fn start_from_cd(
+        &mut self,
+        guest: &str,
+        paused: Option<bool>,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
     /// Asks the guest to shut down, as its power button would. Answers when it has been asked; how long it
     /// has for it, and whether it listens, is in [`GuestInfo::waiting`].
     async fn shutdown(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;

@@ -1,9 +1,10 @@
 //! The command line: what may be written, and what it means.
 
+mod boot;
 mod power;
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use hv_api::{ByteSize, NewGuest, Settings, SizeError};
+use hv_api::{ByteSize, Firmware, NewGuest, Settings, SizeError};
 use std::path::PathBuf;
 
 /// Runs guest operating systems: the Guesthouse core without a window.
@@ -78,6 +79,9 @@ pub enum Call {
         /// Leave its CPUs stopped, until it is resumed.
         #[arg(long)]
         paused: bool,
+        /// Try its drives first, and its kernel not at all, this one time.
+        #[arg(long)]
+        from_cd: bool,
     },
     /// Ask a guest to shut down, as its power button would.
     Shutdown {
@@ -117,7 +121,9 @@ pub enum Call {
     Set {
         /// Its name or identity.
         guest: String,
-        /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, memory=SIZE, max-memory=SIZE, shutdown-wait=SECONDS.
+        /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, memory=SIZE, max-memory=SIZE, firmware=bios|uefi,
+        /// secure-boot=true|false, tpm=true|false, boot=disk0,cd0,… (none for the usual order), kernel=PATH,
+        /// initrd=PATH, append=TEXT (empty for none), shutdown-wait=SECONDS.
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },
@@ -274,6 +280,15 @@ pub struct Create {
     /// Serial ports, 0 to 4 [default: 1].
     #[arg(long, value_name = "NUMBER")]
     pub serial: Option<u32>,
+    /// Its firmware [default: what the medium needs].
+    #[arg(long, value_enum)]
+    pub firmware: Option<boot::FirmwareName>,
+    /// UEFI firmware that starts only what is signed.
+    #[arg(long)]
+    pub secure_boot: bool,
+    /// A TPM 2.0 of its own.
+    #[arg(long)]
+    pub tpm: bool,
     /// Start it when it is made.
     #[arg(long)]
     pub start: bool,
@@ -313,6 +328,9 @@ impl Create {
             no_disk: self.no_disk.then_some(true),
             network: self.nic.map(|nic| nic == Nic::User),
             serial_ports: self.serial,
+            firmware: self.firmware.map(Firmware::from),
+            secure_boot: self.secure_boot.then_some(true),
+            tpm: self.tpm.then_some(true),
             start: (self.start || self.console).then_some(true),
         }
     }
@@ -349,10 +367,20 @@ fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool,
         "memory" => settings.memory.replace(size(value)?).is_some(),
         "max-memory" => settings.max_memory.replace(size(value)?).is_some(),
         other => {
+            let mut boot_settings = settings.boot.clone().unwrap_or_default();
+            if let Some(taken) = boot::take(&mut boot_settings, other, value) {
+                settings.boot = Some(boot_settings);
+                return taken;
+            }
             let mut power_settings = settings.power.take().unwrap_or_default();
             let taken = power::take(&mut power_settings, other, value);
-            let unknown =
-                || Err(format!("there is no setting “{other}”; there are {SETTINGS}, {}", power::KEYS));
+            let unknown = || {
+                Err(format!(
+                    "there is no setting “{other}”; there are {SETTINGS}, {}, {}",
+                    boot::KEYS,
+                    power::KEYS
+                ))
+            };
             let before = taken.unwrap_or_else(unknown)?;
             settings.power = Some(power_settings);
             before
@@ -492,7 +520,9 @@ mod tests {
         let read = |words: &[&str]| settings(words.iter().map(|word| setting(word).expect(word)).collect());
         let name = Settings { name: Some("a=b".into()), ..Settings::default() };
         assert_eq!(read(&["name=a=b"]), Ok(name));
-        for wrong in ["cpus", "cpus=-1", "cpus=two", "colour=red", "memory=2", "memory=much"] {
+        for wrong in
+            ["cpus", "cpus=-1", "cpus=two", "colour=red", "memory=2", "memory=much", "firmware=efi", "tpm=2"]
+        {
             assert!(setting(wrong).is_err(), "{wrong}");
         }
         let both = Settings { max_cpus: Some(8), cpus: Some(2), ..Settings::default() };

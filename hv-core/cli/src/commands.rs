@@ -44,8 +44,14 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Inspect { paths } => inspect(core, &paths, output).await,
         Call::List => guests::list(core, output).await,
         Call::Show { guest } => guests::show(core, &guest, output).await,
-        Call::Start { guest, paused } => {
-            let reply = settle(core.start(&guest, paused.then_some(true)).await)?;
+        Call::Start { guest, paused, from_cd } => {
+            let paused = paused.then_some(true);
+            let reply = if from_cd {
+                core.start_from_cd(&guest, paused).await
+            } else {
+                core.start(&guest, paused).await
+            };
+            let reply = settle(reply)?;
             guests::changed(&reply.guest, output)
         }
         Call::Shutdown { guest, cancel: false } => {

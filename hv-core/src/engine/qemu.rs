@@ -18,6 +18,7 @@ mod state;
 mod statistics;
 #[cfg(test)]
 mod tests;
+mod tpm;
 
 use super::{Adopted, Engine, EngineError, EventSender, Machine, MachineConfig, MachineStatus, RunFiles};
 use async_trait::async_trait;
@@ -38,6 +39,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
+use tpm::{Former, Tpm};
 use tracing::{debug, warn};
 
 /// The program, as it is named in every distribution.
@@ -86,16 +88,7 @@ impl Qemu {
     }
 
     fn find(&self) -> Result<PathBuf, EngineError> {
-        let found = if self.program.components().count() > 1 {
-            Some(self.program.clone()).filter(|path| is_program(path))
-        } else {
-            let folders = std::env::var_os("PATH").unwrap_or_default();
-            std::env::split_paths(&folders)
-                .filter(|folder| folder.is_absolute())
-                .map(|folder| folder.join(&self.program))
-                .find(|path| is_program(path))
-        };
-        found.ok_or_else(|| EngineError::Missing { program: self.name() })
+        find_program(&self.program).ok_or_else(|| EngineError::Missing { program: self.name() })
     }
 
     /// What is known of this program already.
@@ -152,6 +145,10 @@ impl Engine for Qemu {
         Ok(newest)
     }
 
+    fn tpm_program(&self) -> Option<PathBuf> {
+        find_program(Path::new(tpm::PROGRAM))
+    }
+
     fn command_line(&self, machine: &MachineConfig) -> Vec<String> {
         let program = self.find().unwrap_or_else(|_missing| self.program.clone());
         let arguments = command_line::arguments(machine, &Sockets::nominal(machine));
@@ -170,20 +167,40 @@ impl Engine for Qemu {
         let listeners =
             listen(&folder, machine.run.serial_logs.len()).map_err(|error| failed(&starting, &error))?;
         let (monitor, serial) = listeners.split_first().ok_or(EngineError::Gone)?;
-        let sockets =
-            Sockets { monitor: monitor.as_raw_fd(), serial: serial.iter().map(AsRawFd::as_raw_fd).collect() };
+        let mut sockets = Sockets {
+            monitor: monitor.as_raw_fd(),
+            serial: serial.iter().map(AsRawFd::as_raw_fd).collect(),
+            tpm: None,
+        };
+        let mut inherited = listeners;
+        let mut tpm = None;
+        if machine.tpm {
+            let missing = EngineError::Missing { program: tpm::PROGRAM.into() };
+            let program = self.tpm_program().ok_or(missing)?;
+            let log = machine.run.engine_log.with_file_name("tpm.log");
+            let (started, socket) = Tpm::start(&program, &machine.run.tpm_folder, &log).await?;
+            sockets.tpm = Some(socket.as_raw_fd());
+            inherited.push(socket);
+            tpm = Some(started);
+        }
         let arguments = command_line::arguments(machine, &sockets);
         let noise = self.noise(&arguments);
-        let child = process::spawn(&program, &arguments, &listeners, &machine.run.engine_log)
+        let child = process::spawn(&program, &arguments, &inherited, &machine.run.engine_log, Path::new("/"))
             .map_err(|error| failed(&format!("{} could not be run", program.display()), &error))?;
         // From here on QEMU alone listens, and its end is the end of its sockets.
-        drop(listeners);
+        drop(inherited);
         let mut fresh = Fresh::new(child, folder, machine.run.clone())?;
         let connected = timeout(START_DEADLINE, fresh.connect())
             .await
             .unwrap_or_else(|_elapsed| Err(EngineError::Silent { seconds: START_DEADLINE.as_secs() as u32 }));
         match connected {
-            Ok(connections) => fresh.take_off(connections, events, noise),
+            Ok(connections) => {
+                let machine = fresh.take_off(connections, events, noise)?;
+                if let Some(tpm) = tpm {
+                    tpm.release();
+                }
+                Ok(machine)
+            }
             Err(why) => Err(fresh.give_up(why, &noise).await),
         }
     }
@@ -195,9 +212,15 @@ impl Engine for Qemu {
         events: EventSender,
     ) -> Result<Option<Adopted>, EngineError> {
         let Ok(folder) = RunFolder::open(&run.folder) else { return Ok(None) };
+        let tpm = Former::of(&run.tpm_folder);
         let reached = timeout(ADOPT_DEADLINE, reach(&folder, run.serial_logs.len())).await;
         let silent = EngineError::Silent { seconds: ADOPT_DEADLINE.as_secs() as u32 };
-        let Some((stream, process)) = reached.unwrap_or(Err(silent))? else { return Ok(None) };
+        let Some((stream, process)) = reached.unwrap_or(Err(silent))? else {
+            if let Some(tpm) = tpm {
+                tpm.end().await;
+            }
+            return Ok(None);
+        };
         let (client, incoming) = match Client::connect(stream, ADOPT_DEADLINE).await {
             Ok(connected) => connected,
             Err(EngineError::Gone) => return Ok(None),
@@ -404,6 +427,18 @@ async fn reach(
         drop(stream);
         tokio::time::sleep(TAKE_OVER_PAUSE).await;
     }
+}
+
+/// A program by its name, searched for in `PATH`, or by its path.
+fn find_program(name: &Path) -> Option<PathBuf> {
+    if name.components().count() > 1 {
+        return Some(name.to_owned()).filter(|path| is_program(path));
+    }
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&folders)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(name))
+        .find(|path| is_program(path))
 }
 
 fn is_program(path: &Path) -> bool {

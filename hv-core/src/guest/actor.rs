@@ -94,6 +94,8 @@ struct Actor {
     events: Option<mpsc::Receiver<EngineEvent>>,
     internal: mpsc::UnboundedSender<Box<Internal>>,
     launch: Option<AbortHandle>,
+    /// While a start from a drive is asked for.
+    from_cd: bool,
     launch_error: Option<Error>,
     /// Why an engine that may still run could not be taken over. Its disks must stay until that is known.
     unreachable: Option<Error>,
@@ -134,6 +136,7 @@ pub fn spawn(
         events: None,
         internal,
         launch: None,
+        from_cd: false,
         launch_error: None,
         unreachable: None,
         ending_deadline: None,
@@ -191,6 +194,7 @@ impl Actor {
         match request {
             Request::Wish(wish, answer) => self.wish(wish, answer),
             Request::Edit(edits, answer) => self.edit(edits, answer),
+            Request::StartFromCd { paused, answer } => self.start_from_cd(paused, answer),
             Request::ChangeMedium { drive, medium, force, answer } => {
                 self.change_medium(drive, medium, force, answer);
             }

@@ -4,7 +4,10 @@
 //! be brought up to date here when there is one.
 
 use super::power::PowerPolicy;
-use crate::engine::{DiskConfig, DiskFormat, DriveConfig, KernelConfig, MachineConfig, NicConfig, RunFiles};
+use crate::engine::{
+    BootDevice, DiskConfig, DiskFormat, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, NicConfig,
+    RunFiles,
+};
 use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, NetworkMode};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -23,6 +26,9 @@ pub const MIN_DISK: ByteSize = ByteSize::MIB;
 
 /// The largest disk that can be made: what its file format can hold with the usual cluster size.
 pub const MAX_DISK: ByteSize = ByteSize::gib(64 << 10);
+
+/// What a guest's TPM knows, in the guest's folder.
+pub const TPM_FOLDER: &str = "tpm";
 
 const HEADER: &str = "\
 # A guest of Guesthouse. It can be edited by hand while the guest is off and the core is not running;
@@ -61,6 +67,15 @@ pub struct Definition {
     pub max_memory: Option<ByteSize>,
     /// Firmware.
     pub firmware: Firmware,
+    /// Whether it starts only what is signed.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub secure_boot: bool,
+    /// Whether the machine has a TPM.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tpm: bool,
+    /// What it tries to start from, by name; empty for the usual order.
+    #[serde(default, rename = "boot", skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<String>,
     /// Serial ports, 0–4.
     pub serial_ports: u32,
     /// How its power is looked after.
@@ -164,6 +179,9 @@ impl Definition {
         if definition.serial_ports > MAX_SERIAL_PORTS {
             return Err(malformed(&format!("a guest has at most {MAX_SERIAL_PORTS} serial ports")));
         }
+        if definition.secure_boot && definition.firmware != Firmware::Uefi {
+            return Err(malformed(&"only UEFI firmware knows Secure Boot"));
+        }
         definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
     }
@@ -186,8 +204,25 @@ impl Definition {
         self.max_memory.map_or(self.memory, |most| most.max(self.memory))
     }
 
-    /// The machine to ask an engine for. `folder` is the guest's own, in which relative paths start.
-    pub fn machine(&self, folder: &Path, accelerator: Accelerator, run: RunFiles) -> MachineConfig {
+    /// The disk or drive of this name; nothing where the guest has none, as after it was taken away.
+    pub fn boot_device(&self, name: &str) -> Option<BootDevice> {
+        let number = |prefix: &str, count: usize| {
+            let number = name.strip_prefix(prefix)?.parse().ok().filter(|number| *number < count)?;
+            (name == format!("{prefix}{number}")).then_some(number)
+        };
+        let disk = number("disk", self.disks.len()).map(BootDevice::Disk);
+        disk.or_else(|| number("cd", self.drives.len()).map(BootDevice::Drive))
+    }
+
+    /// The machine to ask an engine for. `folder` is the guest's own, in which relative paths start;
+    /// `firmware` is what was found for it on this computer.
+    pub fn machine(
+        &self,
+        folder: &Path,
+        accelerator: Accelerator,
+        firmware: FirmwareConfig,
+        run: RunFiles,
+    ) -> MachineConfig {
         MachineConfig {
             guest: self.id,
             name: self.name.clone(),
@@ -197,7 +232,9 @@ impl Definition {
             max_cpus: self.most_cpus(),
             memory: self.memory,
             max_memory: self.most_memory(),
-            firmware: self.firmware,
+            firmware,
+            tpm: self.tpm,
+            order: self.order.iter().filter_map(|name| self.boot_device(name)).collect(),
             disks: self
                 .disks
                 .iter()
@@ -218,6 +255,11 @@ impl Definition {
             run,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// What is wrong with a name; nothing where it can be used.
@@ -298,6 +340,9 @@ pub(crate) mod tests {
             memory: ByteSize::mib(2560),
             max_memory: Some(ByteSize::gib(16)),
             firmware: Firmware::Bios,
+            secure_boot: false,
+            tpm: false,
+            order: Vec::new(),
             serial_ports: 1,
             power: PowerPolicy { shutdown_wait: 120 },
             kernel: Some(Kernel {

@@ -1,6 +1,6 @@
 //! What every guest's task needs of the rest of the core, and where a guest's files are.
 
-use super::config::Definition;
+use super::config::{Definition, TPM_FOLDER};
 use super::volumes::Volumes;
 use crate::engine::{Engine, RunFiles};
 use crate::host::{Accelerators, Folders};
@@ -48,6 +48,7 @@ impl Context {
         let logs = self.log_folder(definition.id);
         RunFiles {
             folder: self.run_folder(definition.id),
+            tpm_folder: self.store.folder(definition.id).join(TPM_FOLDER),
             engine_log: logs.join("engine.log"),
             serial_logs: (0..definition.serial_ports)
                 .map(|port| logs.join(format!("serial{port}.log")))

@@ -1,12 +1,13 @@
 //! Making a guest: from what a person asked for, and what the host has, to a definition.
 
+use super::boot;
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, Nic, VERSION};
 use super::power::PowerPolicy;
 use crate::engine::DiskFormat;
 use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::storage;
-use hv_api::{ByteSize, Error, FileFault, Firmware, GuestId, NetworkMode, NewGuest};
+use hv_api::{ByteSize, Error, FileFault, GuestId, NetworkMode, NewGuest};
 use std::path::{Path, PathBuf};
 
 /// The file of a disk that was made for its guest, in the guest's folder.
@@ -26,6 +27,11 @@ pub struct Resolved {
 pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> Result<Resolved, Error> {
     let no_disk = new.no_disk == Some(true);
     conflict("iso", new.iso.is_some(), "kernel", new.kernel.is_some())?;
+    for (option, given) in [("initrd", new.initrd.is_some()), ("append", new.append.is_some())] {
+        if given && new.kernel.is_none() {
+            return Err(Error::OptionNeeds { option: option.into(), needs: "kernel".into() });
+        }
+    }
     conflict("disk", new.disk.is_some(), "disk_path", new.disk_path.is_some())?;
     conflict("disk", new.disk.is_some(), "no_disk", no_disk)?;
     conflict("disk_path", new.disk_path.is_some(), "no_disk", no_disk)?;
@@ -37,6 +43,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     for path in [&new.iso, &new.kernel, &new.initrd].into_iter().flatten() {
         files::open_readable(path.as_ref())?;
     }
+    let (firmware, secure_boot) = boot::for_new(new)?;
     let suggested = recommended(limits);
     let (disks, disk) = match (&new.disk_path, no_disk) {
         (Some(path), _) => (vec![existing_disk(path)?], None),
@@ -65,7 +72,10 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         max_cpus: Some(new.max_cpus.unwrap_or(limits.cpus).max(cpus)),
         memory,
         max_memory: Some(new.max_memory.unwrap_or(ByteSize::mib(limits.memory.as_mib())).max(memory)),
-        firmware: Firmware::Bios,
+        firmware,
+        secure_boot,
+        tpm: new.tpm.unwrap_or_default(),
+        order: Vec::new(),
         serial_ports,
         power: PowerPolicy::default(),
         kernel: new.kernel.as_ref().map(|kernel| Kernel {
@@ -156,6 +166,15 @@ mod tests {
         let new = NewGuest { disk: Some(ByteSize::gib(1)), no_disk: Some(true), ..NewGuest::default() };
         let expected = Error::OptionsConflict { first: "disk".into(), second: "no_disk".into() };
         assert_eq!(resolved(new), Err(expected));
+    }
+
+    #[test]
+    fn what_belongs_to_a_kernel_is_refused_without_one() {
+        let new = NewGuest { append: Some("quiet".into()), ..NewGuest::default() };
+        assert_eq!(
+            resolved(new),
+            Err(Error::OptionNeeds { option: "append".into(), needs: "kernel".into() })
+        );
     }
 
     #[test]

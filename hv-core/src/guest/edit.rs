@@ -1,10 +1,11 @@
 //! One change to a guest, as a pure thing: what it makes of the definition, and what it takes to give a machine
 //! that runs the same.
 
+use super::boot;
 use super::config::Definition;
 use super::power::PowerPolicy;
 use crate::engine::Alteration;
-use hv_api::{Accelerator, ByteSize, LiveRanges, NotNow, PowerSettings, Settings};
+use hv_api::{Accelerator, BootSettings, ByteSize, LiveRanges, NotNow, PowerSettings, Settings};
 
 /// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
 const LEAST_LIVE_MEMORY: ByteSize = ByteSize::mib(128);
@@ -25,6 +26,8 @@ pub enum Edit {
     /// The disk with this number, from 0, is this large. It is in the volume and not in the definition: that of a
     /// guest that is off has been grown already.
     DiskSize(u32, ByteSize),
+    /// Another way to start.
+    Boot(BootSettings),
     /// Another way to look after its power.
     Power(PowerSettings),
 }
@@ -43,13 +46,14 @@ pub enum Course {
 impl Edit {
     /// What is asked for by new settings, in the order in which it is done.
     pub fn of_settings(settings: Settings) -> Vec<Self> {
-        let Settings { name, cpus, memory, max_cpus, max_memory, power } = settings;
+        let Settings { name, cpus, memory, max_cpus, max_memory, boot, power } = settings;
         [
             name.map(Self::Name),
             max_cpus.map(Self::MaxCpus),
             cpus.map(Self::Cpus),
             max_memory.map(Self::MaxMemory),
             memory.map(Self::Memory),
+            boot.map(Self::Boot),
             power.map(Self::Power),
         ]
         .into_iter()
@@ -66,6 +70,7 @@ impl Edit {
             Self::Memory(_) => vec!["memory"],
             Self::MaxMemory(_) => vec!["max-memory"],
             Self::DiskSize(..) => vec!["disk-size"],
+            Self::Boot(settings) => boot::keys(settings),
             Self::Power(settings) => PowerPolicy::default().set(settings),
         }
     }
@@ -84,6 +89,7 @@ impl Edit {
             Self::Memory(size) => definition.memory = *size,
             Self::MaxMemory(size) => definition.max_memory = Some(*size),
             Self::DiskSize(..) => {}
+            Self::Boot(settings) => boot::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
         }
     }
@@ -100,7 +106,7 @@ impl Edit {
             Self::Memory(size) if *size < live.memory_lowest => Course::Waits(NotNow::BelowMinimum),
             Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),
             Self::DiskSize(disk, size) => Course::Altered(Alteration::DiskSize(*disk, *size)),
-            Self::MaxCpus(_) | Self::MaxMemory(_) => Course::Waits(NotNow::Fixed),
+            Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) => Course::Waits(NotNow::Fixed),
         }
     }
 }

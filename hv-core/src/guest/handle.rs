@@ -23,6 +23,13 @@ pub enum Request {
     /// Changes, checked already against the host and the other guests. Answered when each is done, or is
     /// known to wait for the next start.
     Edit(Vec<Edit>, Answer<Vec<SettingResult>>),
+    /// A start that tries the drives first, this one time; answered when the guest runs.
+    StartFromCd {
+        /// Whether its CPUs stay stopped.
+        paused: bool,
+        /// Answered when it has come true.
+        answer: Answer<GuestInfo>,
+    },
     /// Another medium in a drive, or none.
     ChangeMedium {
         /// The drive; the first where it is left out.

@@ -1,11 +1,12 @@
 //! Finding or launching the engine of a guest.
 
+use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::handle::engine_error;
 use super::saved::{self, Saved};
 use super::view::{RunRecord, now};
-use crate::engine::{Adopted, Amount, EngineError, EngineEvent, Machine, MachineConfig};
+use crate::engine::{Adopted, Amount, EngineError, EngineEvent, Machine};
 use crate::{files, serial, store};
 use hv_api::{Accelerator, Error, Operation, SavedStateFault};
 use std::sync::Arc;
@@ -48,13 +49,18 @@ pub(super) struct Launched {
 }
 
 /// Launches an engine for a guest, with its logs begun anew; its CPUs stand.
-pub(super) async fn launch(context: &Context, definition: &Definition) -> Result<Launched, Error> {
+pub(super) async fn launch(
+    context: &Context,
+    definition: &Definition,
+    from_cd: bool,
+) -> Result<Launched, Error> {
     prepare_folders(context, definition)?;
     for log in &context.run_files(definition).serial_logs {
         serial::begin_log(log).map_err(|error| store::failed(log, &error))?;
     }
     let accelerator = context.accelerator.get().await.chosen;
-    start(context, definition, accelerator, false).await
+    let beginning = if from_cd { Beginning::FromCd } else { Beginning::Usual };
+    start(context, definition, accelerator, beginning).await
 }
 
 /// Launches an engine for a saved guest and gives it the saved state; its CPUs stand. Its logs go on: to the
@@ -72,7 +78,7 @@ pub(super) async fn restore(
     });
     let memory = memory.await?;
     let Launched { machine, record, mut events, .. } =
-        start(context, &definition, facts.accelerator, true).await?;
+        start(context, &definition, facts.accelerator, Beginning::Restoring).await?;
     let unfinished = Unfinished { machine, kept: false };
     if let Err(error) = unfinished.machine.load(memory, progress).await {
         let detail = match error {
@@ -101,15 +107,34 @@ fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Err
     Ok(())
 }
 
+/// How a machine begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    /// As its definition says.
+    Usual,
+    /// From its optical drives, this once.
+    FromCd,
+    /// With a saved state.
+    Restoring,
+}
+
 async fn start(
     context: &Context,
     definition: &Definition,
     accelerator: Accelerator,
-    restoring: bool,
+    beginning: Beginning,
 ) -> Result<Launched, Error> {
     let folder = context.store.folder(definition.id);
-    let machine = definition.machine(&folder, accelerator, context.run_files(definition));
-    let machine = MachineConfig { restoring, ..machine };
+    let firmware = boot::find(definition, &folder).await?;
+    firmware.make_store().await?;
+    let run = context.run_files(definition);
+    let mut machine = definition.machine(&folder, accelerator, firmware.config(), run);
+    match beginning {
+        Beginning::Usual => {}
+        Beginning::FromCd => boot::from_cd(&mut machine),
+        Beginning::Restoring => machine.restoring = true,
+    }
+    boot::unpack_kernel(&mut machine, &context.folders.cache).await;
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;

@@ -5,6 +5,7 @@
 
 mod saving;
 
+use super::boot;
 use super::config::{Definition, MAX_DISK, name_fault};
 use super::context::Context;
 use super::creation::{self, Resolved};
@@ -188,7 +189,8 @@ impl Registry {
             cpus: host::cpus(),
             memory: memory.total,
             memory_available: memory.available,
-            firmware: host::firmware(),
+            firmware: host::firmware::all(),
+            tpm_program: self.context.engine.tpm_program().map(|path| path.display().to_string()),
             data_folder: folders.data.display().to_string(),
             state_folder: folders.state.display().to_string(),
             runtime_folder: folders.runtime.display().to_string(),
@@ -234,6 +236,9 @@ impl Registry {
         let info = handle.info();
         if let Some(memory) = settings.memory.filter(|wanted| info.pid.is_some() && *wanted > info.memory) {
             self.check_promises(info.id, memory)?;
+        }
+        if let Some(boot) = &settings.boot {
+            boot::check(boot, &info, &*self.context.engine).await?;
         }
         let mut reservation = None;
         if let Some(name) = &settings.name {
@@ -314,7 +319,8 @@ impl Registry {
         let Resolved { definition, .. } = self.resolve(GuestId::random(), new, machine).await?;
         let folder = self.context.store.folder(definition.id);
         let accelerator = self.context.accelerator.get().await.chosen;
-        let machine = definition.machine(&folder, accelerator, self.context.run_files(&definition));
+        let firmware = boot::find(&definition, &folder).await?.config();
+        let machine = definition.machine(&folder, accelerator, firmware, self.context.run_files(&definition));
         Ok(Plan { definition: definition.write(), command: self.context.engine.command_line(&machine) })
     }
 
@@ -400,7 +406,9 @@ impl Registry {
             check_disk_is_free(&new, guests)?;
             creation::resolve(id, &new, limits(), machine)
         };
-        files::off_thread(look).await
+        let resolved = files::off_thread(look).await?;
+        boot::Needs::of(&resolved.definition).check(&*self.context.engine).await?;
+        Ok(resolved)
     }
 
     fn check_name(&self, name: &str, own: Option<GuestId>) -> Result<(), Error> {

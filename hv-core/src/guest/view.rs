@@ -1,5 +1,6 @@
 //! What clients are told of a guest, made from what it is and what it does.
 
+use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::edit::live_ranges;
@@ -68,6 +69,7 @@ pub fn view(
         live: record.map(|record| live_ranges(&record.machine, record.accelerator)),
         memory_now: engine.and_then(|engine| engine.memory),
         firmware: definition.firmware,
+        boot: boot::info(definition),
         disks: definition
             .disks
             .iter()
@@ -115,6 +117,7 @@ fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
     changes
         .filter(|(_, now, next)| now != next)
         .map(|(key, now, next)| PendingChange { key: key.into(), now, next })
+        .chain(boot::pending(running, next))
         .collect()
 }
 

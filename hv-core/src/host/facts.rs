@@ -3,7 +3,7 @@
 //! What Linux writes for programs to read is read by pure functions here, each of which takes nonsense
 //! for "not known". All calls are short and touch only local files.
 
-use hv_api::{ByteSize, Firmware, FirmwareInfo};
+use hv_api::ByteSize;
 use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -54,20 +54,16 @@ pub fn free_space(folder: &Path) -> io::Result<ByteSize> {
     Ok(ByteSize::bytes(found.f_bavail.saturating_mul(found.f_frsize)))
 }
 
-/// The firmware that guests could start with, the preferred one first.
-pub fn firmware() -> Vec<FirmwareInfo> {
+/// The image of the BIOS that QEMU takes by itself.
+pub fn bios() -> Option<PathBuf> {
     // Debian and Fedora, then Arch and what is built by hand.
     const FOLDERS: [&str; 4] =
         ["/usr/share/seabios", "/usr/share/qemu", "/usr/local/share/qemu", "/usr/share/qemu-kvm"];
-    firmware_in(&FOLDERS.map(Path::new))
+    bios_in(&FOLDERS.map(Path::new))
 }
 
-fn firmware_in(folders: &[&Path]) -> Vec<FirmwareInfo> {
-    let image = folders.iter().map(|folder| folder.join("bios-256k.bin")).find(|path| path.is_file());
-    image
-        .map(|path| FirmwareInfo { kind: Firmware::Bios, path: path.to_string_lossy().into_owned() })
-        .into_iter()
-        .collect()
+fn bios_in(folders: &[&Path]) -> Option<PathBuf> {
+    folders.iter().map(|folder| folder.join("bios-256k.bin")).find(|path| path.is_file())
 }
 
 /// The CPU's flag for virtualization, `svm` or `vmx`, from `/proc/cpuinfo`.
@@ -168,10 +164,8 @@ mod tests {
         let (without, with) = (root.path().join("a"), root.path().join("b"));
         fs::create_dir(&with).expect("a folder");
         fs::write(with.join("bios-256k.bin"), "x").expect("a file");
-        let found = firmware_in(&[&without, &with]);
-        let image = with.join("bios-256k.bin").to_string_lossy().into_owned();
-        assert_eq!(found, [FirmwareInfo { kind: Firmware::Bios, path: image }]);
-        assert_eq!(firmware_in(&[&without]), []);
+        assert_eq!(bios_in(&[&without, &with]), Some(with.join("bios-256k.bin")));
+        assert_eq!(bios_in(&[&without]), None);
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub struct Folders {
     /// Logs, and what can be found out again: `guesthouse` in `$XDG_STATE_HOME` or in
     /// `~/.local/state`.
     pub state: PathBuf,
+    /// What can be made again: `guesthouse` in `$XDG_CACHE_HOME` or in `~/.cache`.
+    pub cache: PathBuf,
     /// Sockets; gone after the session.
     pub runtime: PathBuf,
 }
@@ -38,6 +40,7 @@ impl Folders {
         Self::from_values(
             env::var_os("XDG_DATA_HOME"),
             env::var_os("XDG_STATE_HOME"),
+            env::var_os("XDG_CACHE_HOME"),
             env::home_dir(),
             hv_api::paths::runtime_folder(),
         )
@@ -46,6 +49,7 @@ impl Folders {
     fn from_values(
         data: Option<OsString>,
         state: Option<OsString>,
+        cache: Option<OsString>,
         home: Option<PathBuf>,
         runtime: PathBuf,
     ) -> Result<Self, NoHome> {
@@ -56,7 +60,9 @@ impl Folders {
         };
         let data = base(data, ".local/share")?.join(OWN);
         let state = base(state, ".local/state")?.join(OWN);
-        Ok(Self { guests: data.join("guests"), data, state, runtime })
+        // Never needed: where there is nowhere to keep it, it is made in the folder with the state.
+        let cache = base(cache, ".cache").map_or_else(|_none| state.join("cache"), |cache| cache.join(OWN));
+        Ok(Self { guests: data.join("guests"), data, state, cache, runtime })
     }
 
     /// Makes those that are not there, for this user only. One that is there, or a link to one, is
@@ -90,6 +96,7 @@ mod tests {
         Folders::from_values(
             data.map(OsString::from),
             state.map(OsString::from),
+            None,
             home.map(PathBuf::from),
             PathBuf::from("/run/user/1/guesthouse"),
         )
@@ -124,6 +131,7 @@ mod tests {
         let made = Folders::from_values(
             Some(base.path().join("share").into()),
             Some(base.path().join("state").into()),
+            None,
             None,
             base.path().join("run"),
         )

@@ -33,7 +33,8 @@ fn main() {
     }
 
     let mut monitor = None;
-    for value in words.iter().filter(|word| word.starts_with("socket,id=")) {
+    let listens = |word: &&String| word.starts_with("socket,id=") && word.contains(",server=on");
+    for value in words.iter().filter(listens) {
         let listener = listener(&option(value, "fd").expect("a socket"));
         match option(value, "logfile") {
             None => monitor = Some(listener),

@@ -8,6 +8,7 @@ mod command;
 mod edits;
 mod engine;
 mod files;
+mod firmware;
 mod input;
 mod moments;
 mod power;

@@ -3,6 +3,7 @@
 
 mod consoles;
 mod displays;
+mod firmware;
 mod host;
 mod linux;
 mod resources;

@@ -183,6 +183,9 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::SerialPortsOutOfRange { .. }
         | Error::ShutdownCancelled { .. }
         | Error::ShutdownWaitOutOfRange { .. }
+        | Error::FirmwareMissing { .. }
+        | Error::OptionNeeds { .. }
+        | Error::BootDeviceNotFound { .. }
         | Error::OptionsConflict { .. }
         | Error::DiskInUse { .. }
         | Error::NoSpace { .. }

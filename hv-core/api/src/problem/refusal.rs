@@ -2,7 +2,7 @@
 
 use super::condition::start_failure;
 use super::{Explanation, Translate, fill, some_text};
-use crate::{DefinitionFault, Error, FileFault, GuestState, NameFault, Operation, SavedStateFault};
+use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
 pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
@@ -97,6 +97,18 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
                 detail: None,
             }
         }
+        Error::OptionNeeds { option, needs } => {
+            let values = [("option", &**option), ("needs", &**needs)];
+            Explanation {
+                code: "option-needs",
+                what: fill(&t("“{option}” can't be used alone."), &values),
+                why: fill(&t("It belongs to “{needs}”, which was not given."), &values),
+                remedy: fill(&t("Give “{needs}” too, or leave out “{option}”."), &values),
+                detail: None,
+            }
+        }
+        Error::BootDeviceNotFound { guest, device } => boot_device_not_found(guest, device, t),
+        Error::FirmwareMissing { firmware, secure_boot } => firmware_missing(*firmware, *secure_boot, t),
         Error::FileUnusable { path, fault, detail } => {
             let (why, remedy) = file_fault(*fault, t);
             Explanation {
@@ -474,6 +486,9 @@ fn saved_state_unusable(guest: &str, fault: SavedStateFault, detail: &str, t: Tr
 }
 
 fn engine_missing(program: &str, t: Translate<'_>) -> Explanation {
+    if program == "swtpm" {
+        return tpm_missing(t);
+    }
     let remedy = if program == "qemu-img" {
         t(
             "Install QEMU's image tool: the package qemu-utils on Debian and Ubuntu, qemu-img on Fedora and Arch Linux, qemu-tools on openSUSE.",
@@ -493,6 +508,59 @@ fn engine_missing(program: &str, t: Translate<'_>) -> Explanation {
         remedy,
         detail: None,
     }
+}
+
+fn boot_device_not_found(guest: &str, device: &str, t: Translate<'_>) -> Explanation {
+    let values = [("guest", guest), ("device", device)];
+    let (what, why, remedy) = if device.is_empty() {
+        (
+            t("“{guest}” can't start from a medium."),
+            t("None of its drives has one."),
+            t("Insert a medium first, or start it as usual."),
+        )
+    } else {
+        (
+            t("“{guest}” can't start from “{device}”."),
+            t("It has no disk and no drive of that name, or it was named twice."),
+            t("Use names such as disk0 or cd0, each once; the guest's page shows which there are."),
+        )
+    };
+    Explanation { code: "boot-device-not-found", what: fill(&what, &values), why, remedy, detail: None }
+}
+
+fn tpm_missing(t: Translate<'_>) -> Explanation {
+    Explanation {
+        code: "engine-missing",
+        what: t("A guest can't have a TPM yet."),
+        why: t("The program swtpm, which pretends the chip, is not installed."),
+        remedy: t(
+            "Install the package swtpm, which has this name on Debian, Ubuntu, Fedora, Arch Linux and openSUSE, or choose no TPM.",
+        ),
+        detail: None,
+    }
+}
+
+fn firmware_missing(firmware: Firmware, secure_boot: bool, t: Translate<'_>) -> Explanation {
+    let (what, remedy) = match (firmware, secure_boot) {
+        (Firmware::Bios, _) => (
+            t("A guest can't have BIOS firmware yet."),
+            t("Install the package seabios, on Fedora seabios-bin, on openSUSE qemu-seabios."),
+        ),
+        (Firmware::Uefi, false) => (
+            t("A guest can't have UEFI firmware yet."),
+            t(
+                "Install the package ovmf on Debian and Ubuntu, edk2-ovmf on Fedora and Arch Linux, qemu-ovmf-x86_64 on openSUSE, or choose BIOS.",
+            ),
+        ),
+        (Firmware::Uefi, true) => (
+            t("A guest can't have Secure Boot yet."),
+            t(
+                "Install the package ovmf on Debian and Ubuntu, edk2-ovmf on Fedora, qemu-ovmf-x86_64 on openSUSE, or choose UEFI without Secure Boot.",
+            ),
+        ),
+    };
+    let why = t("No such firmware that fits the guest's machine was found on this computer.");
+    Explanation { code: "firmware-missing", what, why, remedy, detail: None }
 }
 
 fn drive_not_found(guest: &str, drive: &str, t: Translate<'_>) -> Explanation {

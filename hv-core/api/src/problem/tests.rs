@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, GuestId, GuestInfo,
+    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, GuestId, GuestInfo,
     GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, SavedStateFault,
     StateReason,
 };
@@ -82,6 +82,13 @@ fn errors() -> Vec<Error> {
         Error::StoreFailed { path: "/home/me/guests".into(), detail: detail() },
         Error::EngineMissing { program: "qemu-system-x86_64".into() },
         Error::EngineMissing { program: "qemu-img".into() },
+        Error::EngineMissing { program: "swtpm".into() },
+        Error::OptionNeeds { option: "initrd".into(), needs: "kernel".into() },
+        Error::BootDeviceNotFound { guest: guest(), device: "disk7".into() },
+        Error::BootDeviceNotFound { guest: guest(), device: String::new() },
+        Error::FirmwareMissing { firmware: Firmware::Bios, secure_boot: false },
+        Error::FirmwareMissing { firmware: Firmware::Uefi, secure_boot: false },
+        Error::FirmwareMissing { firmware: Firmware::Uefi, secure_boot: true },
         Error::EngineRefused { guest: guest(), operation: Operation::Pause, detail: detail() },
         Error::EngineSilent { guest: guest(), operation: Operation::ForceOff, seconds: 5 },
         Error::EngineSilent { guest: guest(), operation: Operation::Screenshot, seconds: 5 },

@@ -37,9 +37,7 @@ pub fn note_sentence(note: MediumNote, t: Translate<'_>) -> String {
         MediumNote::CutShort => {
             t("The file is shorter than the disc it claims to hold: the download may be incomplete.")
         }
-        MediumNote::UefiOnly => {
-            t("It can be started by UEFI firmware only, which Guesthouse can't give to a guest yet.")
-        }
+        MediumNote::UefiOnly => t("It can be started by UEFI firmware only."),
         MediumNote::BootRecordDamaged => {
             t("Its boot record is damaged or lies outside of the file: a guest may not start from it.")
         }

@@ -83,7 +83,14 @@ pub fn guest_block(guest: &GuestInfo) -> String {
     let has = guest.memory_now.filter(|now| *now != guest.memory);
     let has = has.map(|now| format!(", the guest has {now} now")).unwrap_or_default();
     facts.push(("Memory", format!("{} of at most {}{has}", guest.memory, guest.max_memory)));
-    facts.push(("Firmware", wire_word(&guest.firmware)));
+    let secure = if guest.boot.secure_boot { ", secure boot" } else { "" };
+    facts.push(("Firmware", format!("{}{secure}", wire_word(&guest.firmware))));
+    if guest.boot.tpm {
+        facts.push(("TPM", "2.0".to_owned()));
+    }
+    if !guest.boot.order.is_empty() {
+        facts.push(("Starts from", guest.boot.order.join(", ")));
+    }
     if let Some(kernel) = &guest.kernel {
         facts.push(("Kernel", kernel.clone()));
     }
@@ -145,8 +152,11 @@ pub fn host_block(host: &HostInfo) -> String {
     facts.push(("CPUs", host.cpus.to_string()));
     facts.push(("Memory", format!("{}, of which {} available", host.memory, host.memory_available)));
     for firmware in &host.firmware {
-        facts.push(("Firmware", format!("{}: {}", wire_word(&firmware.kind), firmware.path)));
+        let secure = if firmware.secure_boot { ", secure boot" } else { "" };
+        facts.push(("Firmware", format!("{}{secure}: {}", wire_word(&firmware.kind), firmware.path)));
     }
+    facts
+        .push(("TPM", host.tpm_program.clone().unwrap_or_else(|| "none: swtpm is not installed".to_owned())));
     facts.push(("Free space", host.free_space.to_string()));
     facts.push(("Guests", host.data_folder.clone()));
     facts.push(("Logs", host.state_folder.clone()));

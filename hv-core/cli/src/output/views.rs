@@ -47,11 +47,17 @@ pub struct GuestView<'a> {
     live: Option<&'a LiveRanges>,
     memory_now: Option<ByteSize>,
     firmware: Word<Firmware>,
+    machine: &'a str,
+    secure_boot: bool,
+    tpm: bool,
+    boot: &'a [String],
     disks: &'a [DiskInfo],
     media: Vec<DriveView<'a>>,
     nics: Vec<NicView<'a>>,
     serial_ports: u32,
     kernel: Option<&'a str>,
+    initrd: Option<&'a str>,
+    append: Option<&'a str>,
     #[serde(flatten)]
     power: PowerView,
     pending: &'a [PendingChange],
@@ -78,11 +84,17 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             live: guest.live.as_ref(),
             memory_now: guest.memory_now,
             firmware: Word(guest.firmware),
+            machine: &guest.boot.machine,
+            secure_boot: guest.boot.secure_boot,
+            tpm: guest.boot.tpm,
+            boot: &guest.boot.order,
             disks: &guest.disks,
             media: guest.drives.iter().map(DriveView::from).collect(),
             nics: guest.nics.iter().map(NicView::from).collect(),
             serial_ports: guest.serial_ports,
             kernel: guest.kernel.as_deref(),
+            initrd: guest.boot.initrd.as_deref(),
+            append: guest.boot.append.as_deref(),
             power: PowerView::from(&guest.power),
             pending: &guest.pending,
             paths: &guest.paths,
@@ -149,6 +161,7 @@ pub struct HostView<'a> {
     memory: ByteSize,
     memory_available: ByteSize,
     firmware: Vec<FirmwareView<'a>>,
+    tpm_program: Option<&'a str>,
     data_folder: &'a str,
     state_folder: &'a str,
     runtime_folder: &'a str,
@@ -170,6 +183,7 @@ struct AcceleratorView<'a> {
 struct FirmwareView<'a> {
     kind: Word<Firmware>,
     path: &'a str,
+    secure_boot: bool,
 }
 
 impl<'a> From<&'a HostInfo> for HostView<'a> {
@@ -184,8 +198,11 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
                 detail: &info.detail,
             }
         });
-        let firmware =
-            |FirmwareInfo { kind, path }: &'a FirmwareInfo| FirmwareView { kind: Word(*kind), path };
+        let firmware = |FirmwareInfo { kind, path, secure_boot }: &'a FirmwareInfo| FirmwareView {
+            kind: Word(*kind),
+            path,
+            secure_boot: *secure_boot,
+        };
         Self {
             accelerator,
             engine: &host.engine,
@@ -193,6 +210,7 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
             memory: host.memory,
             memory_available: host.memory_available,
             firmware: host.firmware.iter().map(firmware).collect(),
+            tpm_program: host.tpm_program.as_deref(),
             data_folder: &host.data_folder,
             state_folder: &host.state_folder,
             runtime_folder: &host.runtime_folder,
@@ -351,6 +369,7 @@ pub struct ScreenshotView<'a> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use hv_api::BootInfo;
     use serde_json::{Value, json};
 
     pub fn guest() -> GuestInfo {
@@ -379,6 +398,8 @@ pub mod tests {
                 memory_highest: ByteSize::gib(16),
             }),
             memory_now: Some(ByteSize::gib(2)),
+            firmware: Firmware::Bios,
+            boot: BootInfo::default(),
             disks: vec![DiskInfo {
                 name: "disk0".into(),
                 path: "/d.qcow2".into(),
@@ -437,11 +458,17 @@ pub mod tests {
                 },
                 "memory_now": 2_147_483_648_u64,
                 "firmware": "bios",
+                "machine": "",
+                "secure_boot": false,
+                "tpm": false,
+                "boot": [],
                 "disks": [{"name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],
                 "nics": [{"mode": "user", "mac": "52:54:00:00:00:01"}],
                 "serial_ports": 1,
                 "kernel": null,
+                "initrd": null,
+                "append": null,
                 "shutdown_wait": 90,
                 "pending": [{"key": "cpus", "now": "2", "next": "4"}],
                 "paths": {

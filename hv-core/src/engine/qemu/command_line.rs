@@ -5,8 +5,8 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
-use crate::engine::{DiskConfig, MachineConfig};
-use hv_api::{Accelerator, Firmware, NetworkMode};
+use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MachineConfig};
+use hv_api::{Accelerator, NetworkMode};
 use serde_json::json;
 use std::path::Path;
 
@@ -21,6 +21,8 @@ pub const MEMORY_MODULE_MIB: u64 = 128;
 
 /// How often memory can be added until the next start.
 const MEMORY_SLOTS: u64 = 32;
+/// QEMU's name of the firmware's variable store.
+pub const VARIABLES_NODE: &str = "variables";
 
 /// The first PCI slots of those devices a machine may have several of. 0x1f is the chipset's own.
 const NIC_SLOT: usize = 0x08;
@@ -33,12 +35,16 @@ pub struct Sockets {
     pub monitor: i32,
     /// Those of the serial ports.
     pub serial: Vec<i32>,
+    /// That of the TPM, which is connected already.
+    pub tpm: Option<i32>,
 }
 
 impl Sockets {
     /// Numbers for a command line that is only looked at.
     pub fn nominal(machine: &MachineConfig) -> Self {
-        Self { monitor: 3, serial: (4..).take(machine.run.serial_logs.len()).collect() }
+        let serial: Vec<i32> = (4..).take(machine.run.serial_logs.len()).collect();
+        let tpm = machine.tpm.then_some(4 + serial.len() as i32);
+        Self { monitor: 3, serial, tpm }
     }
 }
 
@@ -59,13 +65,18 @@ pub fn check(machine: &MachineConfig) -> Result<(), String> {
         }
     }
     let kernel = machine.kernel.iter().flat_map(|kernel| kernel.initrd.iter().chain([&kernel.kernel]));
+    let firmware = match &machine.firmware {
+        FirmwareConfig::Bios => Vec::new(),
+        FirmwareConfig::Uefi(uefi) => vec![&uefi.image, &uefi.store],
+    };
     let mut paths = machine
         .disks
         .iter()
         .map(|disk| &disk.path)
         .chain(machine.drives.iter().filter_map(|drive| drive.medium.as_ref()))
         .chain(&machine.run.serial_logs)
-        .chain(kernel);
+        .chain(kernel)
+        .chain(firmware);
     match paths.find(|path| !path.is_absolute() || path.to_str().is_none()) {
         Some(path) => Err(format!("the path {} is not absolute or not UTF-8", path.display())),
         None => Ok(()),
@@ -80,13 +91,11 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     channels(&mut line, machine, sockets);
     fixed_devices(&mut line);
     for (number, disk) in machine.disks.iter().enumerate() {
-        add_disk(&mut line, number, disk);
+        add_disk(&mut line, number, &place_in_order(machine, BootDevice::Disk(number)), disk);
     }
     for (number, drive) in machine.drives.iter().enumerate() {
-        // Behind the disks: a blank disk falls through to the medium, and once a system is installed it
-        // starts although the medium is still there.
-        let order = machine.disks.len() + number + 1;
-        add_drive(&mut line, number, order, drive.medium.as_deref());
+        let order = place_in_order(machine, BootDevice::Drive(number));
+        add_drive(&mut line, number, &order, drive.medium.as_deref());
     }
     for (number, nic) in machine.nics.iter().enumerate() {
         match nic.mode {
@@ -115,6 +124,21 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     line.0
 }
 
+/// The property by which a device says when it is tried; none where it is not tried at all.
+fn place_in_order(machine: &MachineConfig, device: BootDevice) -> String {
+    let place = if machine.order.is_empty() {
+        // Drives behind the disks: a blank disk falls through to the medium, and once a system is installed
+        // it starts although the medium is still there.
+        Some(match device {
+            BootDevice::Disk(number) => number,
+            BootDevice::Drive(number) => machine.disks.len() + number,
+        })
+    } else {
+        machine.order.iter().position(|other| *other == device)
+    };
+    place.map(|place| format!(",bootindex={}", place + 1)).unwrap_or_default()
+}
+
 fn base(line: &mut Line, machine: &MachineConfig) {
     let name = escaped(&machine.name);
     line.flag("-nodefaults");
@@ -128,10 +152,33 @@ fn base(line: &mut Line, machine: &MachineConfig) {
     line.add("-action", "shutdown=pause,panic=pause,reboot=reset".into());
     line.add("-rtc", "base=utc".into());
     line.add("-boot", "strict=on".into());
-    match machine.firmware {
-        // QEMU's own choice for this machine.
-        Firmware::Bios => {}
+}
+
+/// The firmware's image and variables, and the properties of the machine that go with them. Without any,
+/// QEMU takes its own BIOS.
+fn firmware(line: &mut Line, machine: &MachineConfig) -> &'static str {
+    let FirmwareConfig::Uefi(uefi) = &machine.firmware else { return "" };
+    let image = json!({
+        "driver": uefi.image_format.name(),
+        "node-name": "firmware",
+        "read-only": true,
+        "file": { "driver": "file", "filename": text(&uefi.image), "read-only": true },
+    });
+    let store = json!({
+        "driver": "qcow2",
+        "node-name": VARIABLES_NODE,
+        "file": { "driver": "file", "filename": text(&uefi.store) },
+    });
+    line.add("-blockdev", image.to_string());
+    line.add("-blockdev", store.to_string());
+    if !uefi.smm {
+        return ",pflash0=firmware,pflash1=variables";
     }
+    // Only code in system management mode may write variables; and what sleep to memory keeps in memory
+    // could be changed by anybody.
+    line.add("-global", "driver=cfi.pflash01,property=secure,value=on".into());
+    line.add("-global", "driver=ICH9-LPC,property=disable_s3,value=1".into());
+    ",smm=on,pflash0=firmware,pflash1=variables"
 }
 
 fn processor(line: &mut Line, machine: &MachineConfig) {
@@ -140,7 +187,8 @@ fn processor(line: &mut Line, machine: &MachineConfig) {
         Accelerator::Emulation => ("tcg", "max"),
     };
     let kind = escaped(&machine.machine);
-    line.add("-machine", format!("{kind},accel={accelerator},usb=off,vmport=off,dump-guest-core=off"));
+    let flash = firmware(line, machine);
+    line.add("-machine", format!("{kind},accel={accelerator},usb=off,vmport=off,dump-guest-core=off{flash}"));
     line.add("-cpu", cpu.into());
     // Always one socket: some systems count those, and are licensed for few.
     let (cpus, most) = (machine.cpus, machine.max_cpus.max(machine.cpus));
@@ -172,6 +220,11 @@ fn channels(line: &mut Line, machine: &MachineConfig, sockets: &Sockets) {
         );
         line.add("-device", format!("isa-serial,chardev=ser{number},id=serial{number},index={number}"));
     }
+    if let Some(socket) = sockets.tpm {
+        line.add("-chardev", format!("socket,id=tpm0,fd={socket}"));
+        line.add("-tpmdev", "emulator,id=tpm0,chardev=tpm0".into());
+        line.add("-device", "tpm-crb,tpmdev=tpm0".into());
+    }
 }
 
 fn fixed_devices(line: &mut Line) {
@@ -189,7 +242,7 @@ fn fixed_devices(line: &mut Line) {
     }
 }
 
-fn add_disk(line: &mut Line, number: usize, disk: &DiskConfig) {
+fn add_disk(line: &mut Line, number: usize, order: &str, disk: &DiskConfig) {
     let node = json!({
         "driver": disk.format.name(),
         "node-name": disk_node(number),
@@ -199,18 +252,18 @@ fn add_disk(line: &mut Line, number: usize, disk: &DiskConfig) {
     });
     line.add("-blockdev", node.to_string());
     line.add("-object", format!("iothread,id=io{number}"));
-    let (slot, order) = (DISK_SLOT + number, number + 1);
+    let slot = DISK_SLOT + number;
     line.add(
         "-device",
         format!(
             "virtio-blk-pci,drive=disk{number},id=vd{number},serial=disk{number},iothread=io{number},\
-             addr={slot:#x},bootindex={order},werror=stop,rerror=stop"
+             addr={slot:#x}{order},werror=stop,rerror=stop"
         ),
     );
 }
 
-fn add_drive(line: &mut Line, number: usize, order: usize, medium: Option<&Path>) {
-    let device = format!("ide-cd,id={},bus=ide.{number},bootindex={order}", drive_name(number));
+fn add_drive(line: &mut Line, number: usize, order: &str, medium: Option<&Path>) {
+    let device = format!("ide-cd,id={},bus=ide.{number}{order}", drive_name(number));
     let Some(medium) = medium else {
         line.add("-device", device);
         return;
@@ -267,7 +320,7 @@ impl Line {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::engine::{DiskFormat, DriveConfig, KernelConfig, NicConfig, RunFiles};
+    use crate::engine::{DiskFormat, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
     use hv_api::ByteSize;
     use proptest::prelude::*;
     use std::ffi::OsString;
@@ -285,7 +338,9 @@ pub mod tests {
             max_cpus: 1,
             memory: ByteSize::mib(256),
             max_memory: ByteSize::mib(256),
-            firmware: Firmware::Bios,
+            firmware: FirmwareConfig::Bios,
+            tpm: false,
+            order: Vec::new(),
             disks: Vec::new(),
             drives: Vec::new(),
             nics: Vec::new(),
@@ -293,6 +348,7 @@ pub mod tests {
             restoring: false,
             run: RunFiles {
                 folder: "/run/guest".into(),
+                tpm_folder: "/data/tpm".into(),
                 engine_log: "/state/engine.log".into(),
                 serial_logs: Vec::new(),
             },
@@ -350,6 +406,34 @@ pub mod tests {
             append: Some("console=ttyS0 a=\"b,c\"".into()),
         });
         insta::assert_snapshot!(shown(&machine));
+    }
+
+    #[test]
+    fn a_machine_with_secure_firmware_and_a_tpm() {
+        let mut machine = bare();
+        machine.firmware = FirmwareConfig::Uefi(UefiConfig {
+            image: "/usr/share/OVMF/code, secure.fd".into(),
+            image_format: DiskFormat::Raw,
+            store: "/data/variables-secure-boot.qcow2".into(),
+            smm: true,
+        });
+        machine.tpm = true;
+        insta::assert_snapshot!(shown(&machine));
+    }
+
+    #[test]
+    fn what_is_started_from_is_in_the_order_that_was_asked_for() {
+        let mut machine = full();
+        let mut order = |order: &[BootDevice]| {
+            machine.order = order.to_vec();
+            let line = arguments(&machine, &Sockets::nominal(&machine));
+            ["id=vd0,", "id=vd1,", "id=cd0,", "id=cd1,"].map(|id| {
+                let device = line.iter().find(|word| word.contains(id)).unwrap();
+                device.split_once("bootindex=").map(|(_, rest)| rest[..1].to_owned()).unwrap_or_default()
+            })
+        };
+        assert_eq!(order(&[]), ["1", "2", "3", "4"]);
+        assert_eq!(order(&[BootDevice::Drive(1), BootDevice::Disk(0)]), ["2", "", "", "1"]);
     }
 
     #[test]

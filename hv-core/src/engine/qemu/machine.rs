@@ -7,6 +7,7 @@
 use super::events::{self, Translator};
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
+use super::tpm::Former;
 use super::{command_line, display, keys, live, power, state, statistics};
 use crate::engine::{
     Alteration, Amount, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus,
@@ -373,6 +374,9 @@ impl Watch {
         }
         // Before the end is told: who hears of it may start the machine anew.
         self.folder.clear(self.run.serial_logs.len());
+        if let Some(tpm) = Former::of(&self.run.tpm_folder) {
+            tokio::spawn(tpm.end());
+        }
         let detail = farewell(&process::last_words(&self.run.engine_log, &self.noise), how);
         info!(detail, "the engine has ended");
         self.say(EngineEvent::Exited { detail }).await;

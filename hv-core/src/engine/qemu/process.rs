@@ -126,8 +126,8 @@ impl Process {
         }
     }
 
-    /// Waits until it has ended.
-    async fn ended(&self) -> io::Result<()> {
+    /// Waits until it has ended. May be cancelled.
+    pub async fn ended(&self) -> io::Result<()> {
         let handle = self.handle.try_clone()?;
         // SAFETY: the `OwnedFd` is open, always names the same descriptor, and is closed with `watched`.
         #[expect(unsafe_code, reason = "tokio can't see that an owned descriptor stays the same")]
@@ -161,9 +161,15 @@ impl Ending {
     }
 }
 
-/// Starts a program that outlives this process. It inherits `sockets` under their own numbers, and its
-/// output goes behind a mark to the end of `log`.
-pub fn spawn(program: &Path, arguments: &[String], sockets: &[OwnedFd], log: &Path) -> io::Result<Child> {
+/// Starts a program that outlives this process, with this working folder. It inherits `sockets` under
+/// their own numbers, and its output goes behind a mark to the end of `log`.
+pub fn spawn(
+    program: &Path,
+    arguments: &[String],
+    sockets: &[OwnedFd],
+    log: &Path,
+    folder: &Path,
+) -> io::Result<Child> {
     let mut log = File::options().append(true).create(true).mode(0o600).open(log)?;
     if log.metadata()?.len() > LOG_LIMIT {
         log.set_len(0)?;
@@ -178,7 +184,7 @@ pub fn spawn(program: &Path, arguments: &[String], sockets: &[OwnedFd], log: &Pa
     let mut command = Command::new(program);
     command
         .args(arguments)
-        .current_dir("/")
+        .current_dir(folder)
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -60,6 +60,7 @@ impl Place {
             nics: vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into() }],
             run: RunFiles {
                 folder: run,
+                tpm_folder: folder.path().join("tpm"),
                 engine_log: folder.path().join("engine.log"),
                 serial_logs: vec![folder.path().join("serial0, first.log")],
             },

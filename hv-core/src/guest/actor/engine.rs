@@ -4,11 +4,12 @@
 use super::{Actor, Internal, State, beside};
 use crate::engine::{Adopted, EngineEvent, MachineStatus};
 use crate::guest::config::Definition;
+use crate::guest::handle::Answer;
 use crate::guest::launch::{Launched, find, launch, restore};
 use crate::guest::saved;
-use crate::guest::state::Happening;
+use crate::guest::state::{Happening, Wish};
 use crate::{files, storage};
-use hv_api::{Error, Operation};
+use hv_api::{Error, GuestInfo, Operation};
 use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::sync::mpsc;
@@ -44,9 +45,22 @@ impl Actor {
         self.context.volumes.claim(definition.id, &self.definition.name, volumes)
     }
 
+    pub(super) fn start_from_cd(&mut self, paused: bool, answer: Answer<GuestInfo>) {
+        if self.definition.drives.iter().all(|drive| drive.medium.is_none()) {
+            let guest = self.definition.name.clone();
+            drop(answer.send(Err(Error::BootDeviceNotFound { guest, device: String::new() })));
+            return;
+        }
+        // The launch is prepared within the wish, if it is granted.
+        self.from_cd = true;
+        self.wish(Wish::Start { paused }, answer);
+        self.from_cd = false;
+    }
+
     pub(super) fn launch(&mut self) {
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
+        let from_cd = self.from_cd;
         let internal = self.internal.clone();
         let saved = self.take_restoring();
         let launch = beside(async move {
@@ -54,7 +68,7 @@ impl Actor {
                 Ok(Some((adopted, events))) => Internal::Found(adopted, events),
                 Ok(None) => Internal::Launched(match saved {
                     Some((saved, progress)) => restore(&context, saved, &progress).await,
-                    None => launch(&context, &definition).await,
+                    None => launch(&context, &definition, from_cd).await,
                 }),
                 Err(error) => Internal::Launched(Err(error)),
             };

@@ -312,9 +312,9 @@ async fn write_state(
     if host::free_space(folder).is_ok_and(|free| free < needed) {
         return Err(store::no_space(folder));
     }
-    let guests_folder = folder.to_owned();
-    let begun = files::off_thread(move || Writing::begin(&guests_folder, saved)).await?;
-    let (mut writing, memory) = begun;
+    // Three small files that need not reach the disk: were they written on another thread, a save that is
+    // abandoned in this moment would leave them.
+    let (mut writing, memory) = Writing::begin(folder, saved)?;
     let Order { progress, cancelled } = order;
     let write = async {
         machine.pause().await.map_err(refused)?;

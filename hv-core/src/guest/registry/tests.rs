@@ -135,6 +135,7 @@ async fn with_guests(engine: Arc<dyn Engine>, names: &[&str]) -> Rc<Registry> {
         data: base.join("data"),
         guests: base.join("data/guests"),
         state: base.join("state"),
+        cache: base.join("cache"),
         runtime: base.join("run"),
     };
     folders.create().unwrap();

@@ -97,6 +97,8 @@ impl HardwarePage {
         }
         self.firmware.set_subtitle(&match guest.firmware {
             Firmware::Bios => gettext("BIOS"),
+            Firmware::Uefi if guest.boot.secure_boot => gettext("UEFI with Secure Boot"),
+            Firmware::Uefi => gettext("UEFI"),
         });
         let ports = guest.serial_ports.to_string();
         self.serial.set_subtitle(&match guest.serial_ports {

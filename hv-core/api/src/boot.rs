@@ -1,0 +1,43 @@
+//! How a guest's machine starts.
+
+use crate::Firmware;
+use serde::{Deserialize, Serialize};
+use zlink::introspect::CustomType;
+
+/// How a guest starts, besides the kind of its firmware.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct BootInfo {
+    /// The kind of machine, as the engine names it: fixed when the guest was made.
+    pub machine: String,
+    /// Whether its firmware starts only what is signed.
+    pub secure_boot: bool,
+    /// Whether it has a TPM 2.0.
+    pub tpm: bool,
+    /// What it tries to start from, in this order: `disk0`, `cd0`, …; nothing else is tried. Empty: its
+    /// disks, then its drives.
+    pub order: Vec<String>,
+    /// The initial file system that goes with its kernel.
+    pub initrd: Option<String>,
+    /// Its kernel's command line.
+    pub append: Option<String>,
+}
+
+/// New values for that; what is left out stays as it is. All take effect at the next start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct BootSettings {
+    /// The firmware. BIOS ends Secure Boot; the variable store that UEFI had is kept for another time.
+    pub firmware: Option<Firmware>,
+    /// Whether its firmware starts only what is signed. True brings UEFI with it.
+    pub secure_boot: Option<bool>,
+    /// Whether it has a TPM 2.0. What one that is taken away knows is kept.
+    pub tpm: Option<bool>,
+    /// What it tries to start from, in this order, each once: `disk0`, `cd0`, …; empty for the usual order.
+    pub order: Option<Vec<String>>,
+    /// A Linux kernel to start directly: an absolute path; empty for none, which takes away what belongs
+    /// to it.
+    pub kernel: Option<String>,
+    /// The initial file system that goes with the kernel: an absolute path; empty for none.
+    pub initrd: Option<String>,
+    /// The kernel's command line; empty for none.
+    pub append: Option<String>,
+}
