@@ -1,6 +1,7 @@
 //! The daemon: one for each user, however many are started at once; listens, serves, and ends without
 //! touching a guest.
 
+use crate::autostart;
 use crate::engine::Engine;
 use crate::guest::registry::Registry;
 use crate::host::{Accelerators, Folders};
@@ -73,11 +74,18 @@ impl Daemon {
         Ok(Self { listener, socket, registry, _lock: lock })
     }
 
+    /// All guests.
+    pub fn registry(&self) -> Rc<Registry> {
+        Rc::clone(&self.registry)
+    }
+
     /// Serves until a client or a signal ends it. Guests run on.
     pub async fn run(self) {
         let quit = Rc::new(Notify::new());
         let registry = Rc::clone(&self.registry);
         spawn_local(async move { registry.try_accelerator().await });
+        let registry = Rc::clone(&self.registry);
+        spawn_local(async move { autostart::begin(&registry).await });
         tokio::select! {
             () = self.accept_clients(&quit) => {}
             () = quit.notified() => info!("ended by a client"),

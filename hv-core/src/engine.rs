@@ -104,6 +104,11 @@ pub trait Machine: Send + Sync {
     /// Presses the reset button. [`EngineEvent::Reset`] follows.
     async fn reset(&self) -> Result<(), EngineError>;
 
+    /// Writes the whole memory of a machine whose CPUs stand into this file. May take minutes.
+    async fn dump_memory(&self, _file: OwnedFd) -> Result<(), EngineError> {
+        Err(EngineError::Refused { detail: "it can't write its memory".into() })
+    }
+
     /// Ends the engine, letting it write what it holds; [`EngineEvent::Exited`] follows.
     async fn quit(&self) -> Result<(), EngineError>;
 
@@ -181,6 +186,9 @@ pub enum Alteration {
     Memory(ByteSize),
     /// The disk with this number, from 0, grows to this size.
     DiskSize(u32, ByteSize),
+    /// With true, the machine stops where its guest restarts itself, and [`EngineEvent::Rebooted`] is said; with
+    /// false, the guest begins anew. A press of the reset button may set it to false.
+    StopOnReboot(bool),
 }
 
 /// How far something has come that moves bytes.
@@ -243,6 +251,8 @@ pub enum EngineEvent {
     Reset,
     /// Its guest has powered it off. The engine waits to be ended.
     PoweredOff,
+    /// Its guest has restarted it, and it stands instead, as it was told.
+    Rebooted,
     /// Its guest says that it has crashed. The engine waits to be ended.
     Panicked,
     /// A disk failed, and its CPUs stand so that nothing is lost.

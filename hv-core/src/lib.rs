@@ -3,6 +3,7 @@
 //!
 //! Who owns what, and what knows what, is in `ARCHITECTURE.md`.
 
+pub mod autostart;
 pub mod daemon;
 pub mod display;
 pub mod engine;
@@ -16,5 +17,6 @@ pub mod keys;
 pub mod medium;
 pub mod serial;
 pub mod server;
+pub mod session;
 pub mod storage;
 pub mod store;

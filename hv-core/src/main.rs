@@ -7,6 +7,7 @@ use clap::Parser;
 use hv_core::daemon::{Daemon, StartError};
 use hv_core::engine::qemu::Qemu;
 use hv_core::host::{self, Accelerators, Folders};
+use hv_core::session;
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -63,6 +64,7 @@ fn run(options: Options) -> Result<(), StartError> {
         let engine = Arc::new(Qemu::new("qemu-system-x86_64"));
         let daemon = Daemon::start(engine, folders, accelerator, socket).await?;
         say("listening");
+        tokio::task::spawn_local(session::follow(daemon.registry()));
         daemon.run().await;
         Ok(())
     });

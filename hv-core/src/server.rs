@@ -14,13 +14,14 @@ use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, ByteSize, Change,
-    Changed, Confidence, CpuStatistics, Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo,
-    EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths,
-    GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobId, JobInfo, JobKind, JobReply, JobStage,
-    JobState, KvmState, LiveRanges, LogKind, LogReply, Media, MediumInfo, MediumKind, MediumNote,
-    MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo, NicStatistics, NotNow, Operation,
-    PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended, SavedStateFault, SettingResult,
-    Settings, ShutdownWait, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
+    Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskInfo, DiskStatistics,
+    DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, GuestInfo,
+    GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobId, JobInfo,
+    JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
+    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo,
+    NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
+    SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, StateReason,
+    StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -72,14 +73,14 @@ impl Service {
     version = env!("CARGO_PKG_VERSION"),
     types = [
         Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, Changed,
-        Confidence, CpuStatistics, Created, DefinitionFault, DiskInfo, DiskStatistics, DriveInfo,
-        EngineInfo, Event, FileFault, Firmware, FirmwareInfo, GuestInfo, GuestMemory, GuestPaths,
-        GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobInfo, JobKind, JobReply,
-        JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, Media, MediumInfo, MediumKind,
-        MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo, NicStatistics,
-        NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
-        SavedStateFault, SettingResult, Settings, ShutdownWait, Snapshot, StateReason,
-        StatisticsReply, VcpuStatistics,
+        Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskInfo, DiskStatistics,
+        DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, GuestInfo,
+        GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobInfo,
+        JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
+        LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
+        NetworkMode, NewGuest, NicInfo, NicStatistics, NotNow, Operation, PendingChange, Plan, Port,
+        PowerInfo, PowerSettings, Recommended, SavedStateFault, SettingResult, Settings,
+        ShutdownWait, SleepAction, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
 impl Service {
@@ -133,9 +134,7 @@ impl Service {
 
     async fn start_from_cd(&self, guest: String, paused: Option<bool>) -> Result<GuestReply, Error> {
         let paused = paused.unwrap_or_default();
-        let handle = self.registry.find(&guest)?;
-        let started = handle.ask(|answer| Request::StartFromCd { paused, answer });
-        started.await.map(|guest| GuestReply { guest })
+        self.registry.start_from_cd(&guest, paused).await.map(|guest| GuestReply { guest })
     }
 
     async fn shutdown(&self, guest: String) -> Result<GuestReply, Error> {

@@ -12,6 +12,7 @@ use hv_core::engine::{
 };
 use hv_core::host::{Accelerators, Folders};
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -32,6 +33,8 @@ pub enum Asked {
     PowerButton,
     /// To say whether the guest listens to it: it does not where this fails.
     HearPowerButton,
+    /// To write the guest's memory into a file.
+    DumpMemory,
     /// To press the reset button.
     Reset,
     /// To end.
@@ -107,6 +110,7 @@ struct Now {
     canvas: Option<Box<dyn Canvas>>,
     measured: u64,
     observed: bool,
+    stops_on_reboot: bool,
     pressed: Arc<Mutex<Vec<(u16, bool)>>>,
 }
 
@@ -129,7 +133,7 @@ impl FakeMachine {
         match &event {
             EngineEvent::Running => now.status = MachineStatus::Running,
             EngineEvent::Paused | EngineEvent::DiskFailed { .. } => now.status = MachineStatus::Paused,
-            EngineEvent::PoweredOff => now.status = MachineStatus::PoweredOff,
+            EngineEvent::PoweredOff | EngineEvent::Rebooted => now.status = MachineStatus::PoweredOff,
             EngineEvent::Panicked => now.status = MachineStatus::Panicked,
             EngineEvent::Exited { .. } => {
                 now.ended = true;
@@ -152,6 +156,12 @@ impl FakeMachine {
     /// Draws on the display that was opened.
     pub fn draw(&self, draw: impl FnOnce(&mut dyn Canvas)) {
         draw(lock(&self.now).canvas.as_deref_mut().expect("a display"));
+    }
+
+    /// Its guest restarts itself.
+    pub fn reboot(&self) {
+        let stops = lock(&self.now).stops_on_reboot;
+        self.say(if stops { EngineEvent::Rebooted } else { EngineEvent::Reset });
     }
 
     /// The keys that went down (true) and up on its display.
@@ -215,6 +225,7 @@ impl Engine for FakeEngine {
             canvas: None,
             measured: 0,
             observed: false,
+            stops_on_reboot: false,
             pressed: Arc::default(),
         };
         let started = Arc::new(FakeMachine { answers: Arc::clone(&self.answers), now: Mutex::new(now) });
@@ -271,6 +282,12 @@ impl Machine for FakeMachine {
         Ok(self.asked(Asked::HearPowerButton).await.is_ok())
     }
 
+    async fn dump_memory(&self, file: OwnedFd) -> Result<(), EngineError> {
+        self.asked(Asked::DumpMemory).await?;
+        File::from(file).write_all(b"memory").expect("a file to write to");
+        Ok(())
+    }
+
     async fn reset(&self) -> Result<(), EngineError> {
         self.asked(Asked::Reset).await?;
         self.say(EngineEvent::Reset);
@@ -292,14 +309,14 @@ impl Machine for FakeMachine {
         progress.send_replace(Amount { done, total });
         self.asked(Asked::Save).await?;
         assert_eq!(lock(&self.now).status, MachineStatus::Paused, "only what stands is saved");
-        std::fs::File::from(file).write_all(MEMORY).expect("a file");
+        File::from(file).write_all(MEMORY).expect("a file");
         Ok(())
     }
 
     async fn load(&self, file: OwnedFd, _progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
         self.asked(Asked::Load).await?;
         let mut memory = Vec::new();
-        std::fs::File::from(file).read_to_end(&mut memory).expect("a file");
+        File::from(file).read_to_end(&mut memory).expect("a file");
         assert_eq!(memory, MEMORY);
         Ok(())
     }
@@ -316,8 +333,10 @@ impl Machine for FakeMachine {
     async fn alter(&self, alteration: Alteration) -> Result<(), EngineError> {
         self.asked(Asked::Alter).await?;
         lock(&self.now).alterations.push(alteration);
-        if let Alteration::Memory(size) = alteration {
-            self.say(EngineEvent::Memory(size));
+        match alteration {
+            Alteration::Memory(size) => self.say(EngineEvent::Memory(size)),
+            Alteration::StopOnReboot(stop) => lock(&self.now).stops_on_reboot = stop,
+            Alteration::Cpus(_) | Alteration::DiskSize(..) => {}
         }
         Ok(())
     }
@@ -396,6 +415,7 @@ impl FakeCore {
             state: home.path("state/guesthouse"),
             cache: home.path("cache/guesthouse"),
             runtime: home.path("run/guesthouse"),
+            config: home.path("config"),
         };
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -14,6 +14,8 @@ use virt_kit::problem::{Problem, ProblemAction};
 pub enum Wish {
     /// Turn it on, off or whatever else its power control does.
     Power(PowerAction),
+    /// Wait no longer until it has shut down.
+    CancelShutdown,
     /// Change its settings.
     Set(Settings),
     /// Put a medium into a drive.
@@ -41,6 +43,11 @@ pub enum Wish {
 pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), Problem> {
     let result = match wish {
         Wish::Power(action) => power::perform(&daemon, guest, action).await.map(drop),
+        Wish::CancelShutdown => {
+            daemon
+                .call(async move |core| settle(core.cancel_shutdown(&guest.to_string()).await).map(drop))
+                .await
+        }
         Wish::Set(settings) => {
             daemon
                 .call(async move |core| settle(core.set(&guest.to_string(), &settings).await).map(drop))

@@ -5,3 +5,4 @@ pub mod power;
 pub mod row;
 pub mod state;
 pub mod usage;
+pub mod waiting;

@@ -38,6 +38,11 @@ pub enum StateReason {
     PoweredOff,
     /// A person forced it off.
     ForcedOff,
+    /// The guest restarted itself, which its definition answers otherwise.
+    Rebooted,
+    /// It was started anew again and again, and ended or crashed each time; it is not started once more.
+    /// `detail` says how often.
+    RestartedTooOften,
     /// The engine could not be started. `detail` has its words.
     StartFailed,
     /// The saved state could not be restored; it is kept. `detail` has the engine's words.
@@ -172,7 +177,7 @@ impl GuestInfo {
             nics: Vec::new(),
             serial_ports: 0,
             kernel: None,
-            power: PowerInfo { shutdown_wait: 90 },
+            power: PowerInfo::default(),
             pending: Vec::new(),
             paths: GuestPaths::default(),
         }

@@ -38,7 +38,7 @@ pub use ids::{GuestId, JobId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
-pub use power::{PowerInfo, PowerSettings, ShutdownWait};
+pub use power::{CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction};
 pub use saved::{Begun, SavedStateFault};
 pub use service::{
     Changed, Core, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media, Plan, Port,

@@ -123,7 +123,9 @@ pub enum Call {
         guest: String,
         /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, memory=SIZE, max-memory=SIZE, firmware=bios|uefi,
         /// secure-boot=true|false, tpm=true|false, boot=disk0,cd0,… (none for the usual order), kernel=PATH,
-        /// initrd=PATH, append=TEXT (empty for none), shutdown-wait=SECONDS.
+        /// initrd=PATH, append=TEXT (empty for none), shutdown-wait=SECONDS,
+        /// on-poweroff= and on-reboot= (destroy, restart, preserve), on-crash= (these, coredump-destroy,
+        /// coredump-restart), autostart= (true, false), at-logout= (shutdown, keep), on-host-sleep= (keep, pause).
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },

@@ -3,6 +3,8 @@
 //!
 //! It is a client like any other: it decides nothing about guests. Its commands, options, JSON and exit
 //! codes are interface. Standard output carries the answer and nothing else; standard error explains.
+// A test writes a whole guest as one `json!`.
+#![cfg_attr(test, recursion_limit = "256")]
 
 mod args;
 mod commands;

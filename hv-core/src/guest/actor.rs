@@ -16,6 +16,7 @@ use super::config::Definition;
 use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
 use super::launch::Launched;
+use super::power::Tries;
 use super::saved::Writing;
 use super::state::{
     Effect, Ending, Former, Happening, OffCause, PauseCause, SavedCause, State, Verdict, Wish,
@@ -27,7 +28,7 @@ use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use changes::Edits;
 use display::attach;
 use hv_api::{ByteSize, Change, Error, GuestInfo, Operation, SavedStateFault};
-use power::press_power;
+use power::{press_power, press_reset};
 pub use saving::Order;
 use std::future::Future;
 use std::os::fd::OwnedFd;
@@ -59,6 +60,8 @@ enum Internal {
     Found(Adopted, mpsc::Receiver<EngineEvent>),
     /// The power button was pressed, or was not, as that was to be done only where it is heard.
     PowerPressed { heard: bool, if_heard: bool },
+    /// The memory of the crashed guest was written, or was not.
+    Dumped { detail: String, machine: Arc<dyn Machine> },
     /// An effect on the machine failed.
     EffectFailed(Effect, EngineError, Arc<dyn Machine>),
     /// The machine was altered for an edit, or not.
@@ -102,6 +105,8 @@ struct Actor {
     ending_deadline: Option<Instant>,
     /// Until when the guest should have shut down.
     shutdown_deadline: Option<Instant>,
+    /// When it was started anew without a person's word.
+    tries: Tries,
     waiting: Vec<(Wish, Answer<GuestInfo>)>,
     display: Option<Relay>,
     display_waiting: Vec<Answer<OwnedFd>>,
@@ -141,6 +146,7 @@ pub fn spawn(
         unreachable: None,
         ending_deadline: None,
         shutdown_deadline: None,
+        tries: Tries::default(),
         waiting: Vec::new(),
         display: None,
         display_waiting: Vec::new(),
@@ -241,12 +247,14 @@ impl Actor {
 
     fn happen(&mut self, happening: Happening) {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
-        let (mut state, mut effects) = state.happen(happening);
+        let rules = self.definition.power.rules(&self.tries, now());
+        let (mut state, mut effects) = self.go_by(&rules, state, happening);
         if effects.contains(&Effect::Launch)
             && let Err(error) = self.prepare_start()
         {
             // It starts anew, and what it needs is no longer there.
-            (state, effects) = state.happen(Happening::LaunchFailed { detail: format!("{error:?}") });
+            let failed = Happening::LaunchFailed { detail: format!("{error:?}") };
+            (state, effects) = state.happen(failed, &rules);
             self.launch_error = Some(error);
         }
         self.become_state(state, &effects);
@@ -297,6 +305,7 @@ impl Actor {
                     self.ending_deadline = Some(Instant::now() + ENDING_DEADLINE);
                     on_machine.push(Effect::End);
                 }
+                Effect::DumpMemory => self.dump_memory(),
                 Effect::Run | Effect::Halt | Effect::PressPower { .. } | Effect::PressReset => {
                     on_machine.push(*effect);
                 }
@@ -307,16 +316,18 @@ impl Actor {
             return;
         }
         let internal = self.internal.clone();
+        let stops_on_reboot = self.definition.power.stops_on_reboot();
         beside(async move {
             for effect in on_machine {
                 let result = match effect {
                     Effect::Run => machine.resume().await,
                     Effect::Halt => machine.pause().await,
                     Effect::PressPower { if_heard } => press_power(&*machine, if_heard, &internal).await,
-                    Effect::PressReset => machine.reset().await,
+                    Effect::PressReset => press_reset(&*machine, stops_on_reboot).await,
                     Effect::End => machine.quit().await,
                     Effect::Launch
                     | Effect::AbandonLaunch
+                    | Effect::DumpMemory
                     | Effect::Kill
                     | Effect::Save
                     | Effect::UndoSave
@@ -346,11 +357,16 @@ impl Actor {
                 self.adopt(adopted, events);
             }
             Internal::PowerPressed { heard, if_heard } => self.power_pressed(heard, if_heard),
+            Internal::Dumped { detail, machine } => {
+                if self.is_present(&machine) {
+                    self.happen(Happening::Dumped { detail });
+                }
+            }
             Internal::StateWritten(writing) => self.state_written(writing),
             Internal::NotSaved(former, error) => self.not_saved(former, error),
             Internal::EffectFailed(effect, error, machine) => {
                 // That of a machine that has ended meanwhile is no news.
-                if self.machine.borrow().as_ref().is_some_and(|present| Arc::ptr_eq(present, &machine)) {
+                if self.is_present(&machine) {
                     self.effect_failed(effect, &error);
                 }
             }
@@ -397,6 +413,7 @@ impl Actor {
             | Effect::Kill
             | Effect::Launch
             | Effect::AbandonLaunch
+            | Effect::DumpMemory
             | Effect::Save
             | Effect::UndoSave
             | Effect::AbandonSave
@@ -441,6 +458,7 @@ impl Actor {
             EngineEvent::Running
             | EngineEvent::Paused
             | EngineEvent::PoweredOff
+            | EngineEvent::Rebooted
             | EngineEvent::Panicked
             | EngineEvent::DiskFailed { .. } => {}
         }

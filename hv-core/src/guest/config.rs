@@ -344,7 +344,7 @@ pub(crate) mod tests {
             tpm: false,
             order: Vec::new(),
             serial_ports: 1,
-            power: PowerPolicy { shutdown_wait: 120 },
+            power: PowerPolicy { shutdown_wait: 120, ..PowerPolicy::default() },
             kernel: Some(Kernel {
                 image: "/boot/vmlinuz".into(),
                 initrd: None,

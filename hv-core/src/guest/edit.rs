@@ -5,7 +5,7 @@ use super::boot;
 use super::config::Definition;
 use super::power::PowerPolicy;
 use crate::engine::Alteration;
-use hv_api::{Accelerator, BootSettings, ByteSize, LiveRanges, NotNow, PowerSettings, Settings};
+use hv_api::{Accelerator, BootSettings, ByteSize, EndAction, LiveRanges, NotNow, PowerSettings, Settings};
 
 /// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
 const LEAST_LIVE_MEMORY: ByteSize = ByteSize::mib(128);
@@ -47,6 +47,10 @@ impl Edit {
     /// What is asked for by new settings, in the order in which it is done.
     pub fn of_settings(settings: Settings) -> Vec<Self> {
         let Settings { name, cpus, memory, max_cpus, max_memory, boot, power } = settings;
+        // Of the rules, the machine has to know one.
+        let rule = power.as_ref().and_then(|power| power.on_reboot);
+        let rule = rule.map(|rule| PowerSettings { on_reboot: Some(rule), ..PowerSettings::default() });
+        let power = power.map(|power| PowerSettings { on_reboot: None, ..power });
         [
             name.map(Self::Name),
             max_cpus.map(Self::MaxCpus),
@@ -55,6 +59,7 @@ impl Edit {
             memory.map(Self::Memory),
             boot.map(Self::Boot),
             power.map(Self::Power),
+            rule.map(Self::Power),
         ]
         .into_iter()
         .flatten()
@@ -77,7 +82,16 @@ impl Edit {
 
     /// Whether the machine has a part in it.
     pub fn is_of_machine(&self) -> bool {
-        !matches!(self, Self::Name(_) | Self::Power(_))
+        match self {
+            Self::Name(_) => false,
+            Self::Power(settings) => settings.on_reboot.is_some(),
+            Self::Cpus(_)
+            | Self::MaxCpus(_)
+            | Self::Memory(_)
+            | Self::MaxMemory(_)
+            | Self::DiskSize(..)
+            | Self::Boot(_) => true,
+        }
     }
 
     /// Makes the change in a definition.
@@ -98,6 +112,9 @@ impl Edit {
     pub fn course(&self, running: &Definition, accelerator: Accelerator) -> Course {
         let live = live_ranges(running, accelerator);
         match self {
+            Self::Power(PowerSettings { on_reboot: Some(rule), .. }) => {
+                Course::Altered(Alteration::StopOnReboot(*rule != EndAction::Restart))
+            }
             Self::Name(_) | Self::Power(_) => Course::Written,
             Self::Cpus(count) if *count > live.cpus_highest => Course::Waits(NotNow::BeyondMaximum),
             Self::Cpus(count) if *count < live.cpus_lowest => Course::Waits(NotNow::EngineCannot),

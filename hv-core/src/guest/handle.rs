@@ -6,7 +6,7 @@ use super::state::Wish;
 use super::statistics::Meter;
 use crate::engine::{EngineError, Machine};
 use crate::serial::MachineWatch;
-use hv_api::{Error, GuestInfo, Operation, SettingResult};
+use hv_api::{Error, GuestInfo, GuestState, Operation, SettingResult};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -80,6 +80,14 @@ impl Handle {
     /// The machine, whichever there is at a moment.
     pub fn watch_machine(&self) -> MachineWatch {
         self.machine.clone()
+    }
+
+    /// Waits until nothing of the guest runs any more.
+    pub async fn down(&self) {
+        let mut info = self.info.clone();
+        let down = |info: &Arc<GuestInfo>| matches!(info.state, GuestState::Off | GuestState::Crashed);
+        // A guest that is gone is down.
+        let _ended = info.wait_for(down).await.is_err();
     }
 
     /// Asks something of the task, and waits for its answer.

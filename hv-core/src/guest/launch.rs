@@ -6,7 +6,7 @@ use super::context::Context;
 use super::handle::engine_error;
 use super::saved::{self, Saved};
 use super::view::{RunRecord, now};
-use crate::engine::{Adopted, Amount, EngineError, EngineEvent, Machine};
+use crate::engine::{Adopted, Alteration, Amount, EngineError, EngineEvent, Machine};
 use crate::{files, serial, store};
 use hv_api::{Accelerator, Error, Operation, SavedStateFault};
 use std::sync::Arc;
@@ -138,6 +138,14 @@ async fn start(
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
+    if definition.power.stops_on_reboot() {
+        // Its CPUs stand: no restart can come before this.
+        let told = machine.alter(Alteration::StopOnReboot(true)).await;
+        if let Err(error) = told {
+            machine.kill();
+            return Err(engine_error(&definition.name, Operation::Start, error));
+        }
+    }
     let record = RunRecord { accelerator, since: now(), asked: None, machine: definition.clone() };
     Ok(Launched { machine, definition: definition.clone(), record, events })
 }

@@ -16,6 +16,7 @@ use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
+use crate::autostart;
 use crate::engine::{DiskFormat, Engine};
 use crate::files;
 use crate::host::{self, Accelerators, Folders};
@@ -159,11 +160,17 @@ impl Registry {
     /// Asks a guest for something, and waits until it has come true.
     pub async fn wish(&self, guest: &str, wish: Wish) -> Result<GuestInfo, Error> {
         let handle = self.find(guest)?;
-        let info = handle.info();
-        if matches!(wish, Wish::Start { .. }) && info.pid.is_none() {
-            self.check_promises(info.id, info.memory)?;
+        if let Wish::Start { .. } = wish {
+            self.check_start(&handle.info())?;
         }
         handle.ask(|answer| Request::Wish(wish, answer)).await
+    }
+
+    /// Starts a guest from what is in its drives, this once.
+    pub async fn start_from_cd(&self, guest: &str, paused: bool) -> Result<GuestInfo, Error> {
+        let handle = self.find(guest)?;
+        self.check_start(&handle.info())?;
+        handle.ask(|answer| Request::StartFromCd { paused, answer }).await
     }
 
     /// Everything, and what comes after it.
@@ -246,7 +253,11 @@ impl Registry {
             // Until the guest has the name, nobody else may take it.
             reservation = Some(self.reserve(GuestId::random(), name));
         }
+        let autostart = settings.power.as_ref().is_some_and(|power| power.autostart.is_some());
         let result = handle.ask(|answer| Request::Edit(Edit::of_settings(settings), answer)).await;
+        if autostart && result.is_ok() {
+            self.keep_autostart();
+        }
         drop(reservation);
         result
     }
@@ -310,6 +321,12 @@ impl Registry {
         self.guests.borrow_mut().remove(&id);
         // Nobody may be watching.
         let _ = self.context.changes.send(Change::Removed(id));
+        self.keep_autostart();
+    }
+
+    fn keep_autostart(&self) {
+        let wanted = self.list().iter().any(|guest| guest.power.autostart);
+        autostart::keep_entry(&self.context.folders, wanted);
     }
 
     /// What a creation would do.
@@ -386,6 +403,11 @@ impl Registry {
             Self::check_memory(memory)?;
         }
         Ok(())
+    }
+
+    /// Makes sure that the host has the memory that a guest takes at its start.
+    fn check_start(&self, guest: &GuestInfo) -> Result<(), Error> {
+        if guest.pid.is_some() { Ok(()) } else { self.check_promises(guest.id, guest.memory) }
     }
 
     /// Makes sure that the host can give a guest so much memory beside what the others have that run.

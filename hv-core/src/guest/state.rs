@@ -5,6 +5,10 @@
 //! carry out. Invariant: there is an engine exactly in the states in which [`State::has_engine`] holds,
 //! and [`Effect::Launch`] is only ever given out where there is none.
 
+mod policy;
+
+pub use policy::{Kept, Rules};
+
 use crate::engine::{EngineEvent, MachineStatus};
 use hv_api::{GuestState, Operation, StateReason};
 
@@ -36,6 +40,11 @@ pub enum State {
         /// It is started anew when it has.
         restart: bool,
     },
+    /// The guest's system has crashed, and its memory is being written to a file.
+    Dumping {
+        /// It is started anew then.
+        restart: bool,
+    },
     /// The engine was told to end; then this comes of it.
     Stopping(Ending),
     /// No engine, and nobody wanted that.
@@ -51,6 +60,10 @@ pub enum OffCause {
     PoweredOff,
     /// A person took its power away.
     ForcedOff,
+    /// The guest restarted itself, and was to be off then.
+    Rebooted,
+    /// The guest powered itself off again and again, each time after it was started for that.
+    TooOften,
 }
 
 /// Why a guest is paused.
@@ -58,6 +71,8 @@ pub enum OffCause {
 pub enum PauseCause {
     /// A person wanted it.
     Asked,
+    /// It has ended, and is kept as it was.
+    Kept(Kept),
     /// A disk failed.
     DiskFailed {
         /// The host's disk is full.
@@ -92,7 +107,10 @@ pub enum SavedCause {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
     /// Another engine is launched for the guest.
-    Restart,
+    Restart {
+        /// A person wanted that.
+        asked: bool,
+    },
     /// The guest is off.
     Off(OffCause),
     /// The guest is saved.
@@ -119,6 +137,8 @@ pub enum CrashKind {
     EngineDied,
     /// The guest's system crashed.
     GuestPanicked,
+    /// The guest or its engine crashed again and again.
+    TooOften,
 }
 
 /// What a person asks of a guest.
@@ -196,6 +216,11 @@ pub enum Happening {
     },
     /// An engine of an earlier core was found. The state before says what that core was waiting for.
     Adopted(MachineStatus),
+    /// The memory of the crashed guest was written, or was not.
+    Dumped {
+        /// Where it is, or why it is not.
+        detail: String,
+    },
     /// An engine of an earlier core was found that has been saved, but not yet ended.
     AdoptedSaved,
     /// An engine of an earlier core was found that was just being saved.
@@ -228,6 +253,8 @@ pub enum Effect {
     },
     /// Press the reset button.
     PressReset,
+    /// Write the guest's memory to a file; [`Happening::Dumped`] follows.
+    DumpMemory,
     /// Write the machine's memory to a file.
     Save,
     /// Give that up, and restore what was before.
@@ -254,6 +281,7 @@ impl State {
             | Self::Paused(_)
             | Self::Saving(_)
             | Self::ShuttingDown { .. }
+            | Self::Dumping { .. }
             | Self::Stopping(_) => true,
             Self::Starting { ready, .. } => *ready,
             Self::Off(_) | Self::Saved(_) | Self::Crashed(_) => false,
@@ -274,13 +302,8 @@ impl State {
     /// Whether the machine as it is has been saved, is just being saved or is given back what was saved: nothing
     /// in it can be changed then.
     pub fn is_kept(&self) -> bool {
-        matches!(
-            self,
-            Self::Saving(_)
-                | Self::Saved(_)
-                | Self::Stopping(Ending::Saved(_))
-                | Self::Starting { restoring: true, .. }
-        )
+        let restoring = matches!(self, Self::Starting { restoring: true, .. });
+        restoring || matches!(self, Self::Saving(_) | Self::Saved(_) | Self::Stopping(Ending::Saved(_)))
     }
 
     /// What clients are told.
@@ -289,9 +312,13 @@ impl State {
             Self::Off(OffCause::Never) => (GuestState::Off, None, None),
             Self::Off(OffCause::PoweredOff) => (GuestState::Off, Some(StateReason::PoweredOff), None),
             Self::Off(OffCause::ForcedOff) => (GuestState::Off, Some(StateReason::ForcedOff), None),
+            Self::Off(OffCause::Rebooted) => (GuestState::Off, Some(StateReason::Rebooted), None),
+            Self::Off(OffCause::TooOften) => (GuestState::Off, Some(StateReason::RestartedTooOften), None),
             Self::Starting { .. } => (GuestState::Starting, None, None),
             Self::Running => (GuestState::Running, None, None),
             Self::Paused(PauseCause::Asked) => (GuestState::Paused, None, None),
+            Self::Paused(PauseCause::Kept(kept)) => (GuestState::Paused, Some(kept.reason()), None),
+            Self::Dumping { .. } => (GuestState::Paused, Some(StateReason::GuestPanicked), None),
             Self::Paused(PauseCause::DiskFailed { full, detail }) => {
                 let reason = if *full { StateReason::DiskFull } else { StateReason::DiskError };
                 (GuestState::Paused, Some(reason), Some(detail))
@@ -307,6 +334,7 @@ impl State {
                     CrashKind::StartFailed => StateReason::StartFailed,
                     CrashKind::EngineDied => StateReason::EngineDied,
                     CrashKind::GuestPanicked => StateReason::GuestPanicked,
+                    CrashKind::TooOften => StateReason::RestartedTooOften,
                 };
                 (GuestState::Crashed, Some(reason), Some(&crash.detail))
             }
@@ -341,6 +369,12 @@ impl State {
             (Self::Starting { ready: false, .. }, Wish::ForceOff) => {
                 Ok((Self::Off(OffCause::ForcedOff), vec![Effect::AbandonLaunch]))
             }
+            (Self::Paused(PauseCause::Kept(kept)), Wish::ForceOff) => {
+                Ok((Self::Stopping(kept.ending()), vec![Effect::End]))
+            }
+            (Self::Dumping { .. }, Wish::ForceOff) => {
+                Ok((Self::Stopping(Kept::Panicked.ending()), vec![Effect::End]))
+            }
             (
                 Self::Starting { ready: true, .. }
                 | Self::Running
@@ -348,7 +382,7 @@ impl State {
                 | Self::ShuttingDown { .. },
                 Wish::ForceOff,
             ) => Ok((forced, vec![Effect::End])),
-            (Self::Stopping(Ending::Restart), Wish::ForceOff) => Ok((forced, vec![Effect::Kill])),
+            (Self::Stopping(Ending::Restart { .. }), Wish::ForceOff) => Ok((forced, vec![Effect::Kill])),
             (Self::Saving(_), Wish::ForceOff) => Ok((forced, vec![Effect::AbandonSave, Effect::End])),
             // It ends already, but perhaps not quickly enough for the person who asks again.
             (Self::Stopping(ending), Wish::ForceOff) => Ok((Self::Stopping(ending), vec![Effect::Kill])),
@@ -357,14 +391,23 @@ impl State {
             (state @ Self::ShuttingDown { .. }, Wish::Pause) => Ok((state, vec![Effect::Halt])),
 
             (Self::Running, Wish::Save) => Ok((Self::Saving(Former::Running), vec![Effect::Save])),
+            // It has ended: its memory is of no use any more.
+            (state @ Self::Paused(PauseCause::Kept(_)), Wish::Save) => Err((state, Refused)),
             (Self::Paused(cause), Wish::Save) => {
                 Ok((Self::Saving(Former::Paused(cause)), vec![Effect::Save]))
             }
 
+            (Self::Paused(PauseCause::Kept(kept)), Wish::Resume) => {
+                Ok((Self::Paused(PauseCause::Kept(kept)), kept.go_on()))
+            }
             (Self::Paused(cause), Wish::Resume) => Ok((Self::Paused(cause), vec![Effect::Run])),
 
             (Self::Running | Self::ShuttingDown { .. }, Wish::Restart) => {
                 Ok((Self::ShuttingDown { restart: true }, vec![Effect::PressPower { if_heard: true }]))
+            }
+            // It has ended: there is nothing left to ask it.
+            (Self::Paused(PauseCause::Kept(_)), Wish::Restart) => {
+                Ok((Self::Stopping(Ending::Restart { asked: true }), vec![Effect::End]))
             }
             // It can only shut down while it runs.
             (Self::Paused(_), Wish::Restart) => {
@@ -396,12 +439,14 @@ impl State {
                 | Wish::Discard
                 | Wish::GiveUp,
             )
-            | (state @ (Self::Saving(_) | Self::Stopping(_)), _) => Err((state, Refused)),
+            | (state @ (Self::Saving(_) | Self::Stopping(_) | Self::Dumping { .. }), _) => {
+                Err((state, Refused))
+            }
         }
     }
 
-    /// Takes in what happened.
-    pub fn happen(self, happening: Happening) -> (Self, Vec<Effect>) {
+    /// Takes in what happened, and goes by these rules where the guest has ended.
+    pub fn happen(self, happening: Happening, rules: &Rules) -> (Self, Vec<Effect>) {
         match happening {
             Happening::EngineReady => self.engine_ready(),
             Happening::LaunchFailed { detail } => match self {
@@ -429,7 +474,7 @@ impl State {
             // There is nobody to ask, and nothing that could be lost by a reset only.
             Happening::Deaf { pending } => match self {
                 Self::ShuttingDown { restart: true } if pending => {
-                    (Self::Stopping(Ending::Restart), vec![Effect::End])
+                    (Self::Stopping(Ending::Restart { asked: true }), vec![Effect::End])
                 }
                 Self::ShuttingDown { restart: true } => (Self::Running, vec![Effect::PressReset]),
                 other => (other, Vec::new()),
@@ -438,8 +483,8 @@ impl State {
                 (MachineStatus::Running, state @ Self::ShuttingDown { .. }) => (state, Vec::new()),
                 (MachineStatus::Running, _) => (Self::Running, Vec::new()),
                 (MachineStatus::Paused, _) => (Self::Paused(PauseCause::Asked), Vec::new()),
-                (MachineStatus::PoweredOff, state) => state.powered_off(),
-                (MachineStatus::Panicked, _) => panicked(),
+                (MachineStatus::PoweredOff, state) => state.found_ended(rules),
+                (MachineStatus::Panicked, state) => state.panicked(rules),
             },
             Happening::AdoptedSaved => (Self::Stopping(Ending::Saved(SavedCause::Asked)), vec![Effect::End]),
             Happening::AdoptedSaving(former) => (Self::Saving(former), vec![Effect::UndoSave]),
@@ -455,7 +500,8 @@ impl State {
                 Self::Stopping(ending) => (Self::Stopping(ending), vec![Effect::Kill]),
                 other => (other, Vec::new()),
             },
-            Happening::Engine(event) => self.engine_says(event),
+            Happening::Dumped { detail } => self.dumped(detail, rules),
+            Happening::Engine(event) => self.engine_says(event, rules),
         }
     }
 
@@ -469,20 +515,12 @@ impl State {
         }
     }
 
-    fn powered_off(self) -> (Self, Vec<Effect>) {
-        let ending = match self {
-            Self::ShuttingDown { restart: true } => Ending::Restart,
-            _ => Ending::Off(OffCause::PoweredOff),
-        };
-        (Self::Stopping(ending), vec![Effect::End])
-    }
-
-    fn engine_says(self, event: EngineEvent) -> (Self, Vec<Effect>) {
+    fn engine_says(self, event: EngineEvent, rules: &Rules) -> (Self, Vec<Effect>) {
         match (self, event) {
             (Self::Stopping(Ending::Off(cause)), EngineEvent::Exited { .. }) => {
                 (Self::Off(cause), Vec::new())
             }
-            (Self::Stopping(Ending::Restart), EngineEvent::Exited { .. }) => {
+            (Self::Stopping(Ending::Restart { .. }), EngineEvent::Exited { .. }) => {
                 (Self::Starting { paused: false, ready: false, restoring: false }, vec![Effect::Launch])
             }
             (Self::Stopping(Ending::Saved(cause)), EngineEvent::Exited { .. }) => {
@@ -491,27 +529,34 @@ impl State {
             (Self::Stopping(Ending::Crashed(crash)), EngineEvent::Exited { .. }) => {
                 (Self::Crashed(crash), Vec::new())
             }
+            (Self::Dumping { .. }, EngineEvent::Exited { detail }) => {
+                (crashed(CrashKind::GuestPanicked, detail), Vec::new())
+            }
+            // What a machine says that ends or is only read from is of no matter.
             // Without an engine, or of one that ends, nothing that it still says is believed.
             (
                 state @ (Self::Off(_)
                 | Self::Saved(_)
                 | Self::Crashed(_)
                 | Self::Starting { ready: false, .. }
-                | Self::Stopping(_)),
+                | Self::Stopping(_)
+                | Self::Dumping { .. }),
                 _,
             ) => (state, Vec::new()),
 
             (Self::Starting { .. }, EngineEvent::Exited { detail }) => {
                 (crashed(CrashKind::StartFailed, detail), Vec::new())
             }
-            (Self::Running | Self::Paused(_) | Self::ShuttingDown { .. }, EngineEvent::Exited { detail }) => {
-                (crashed(CrashKind::EngineDied, detail), Vec::new())
-            }
+            (
+                state @ (Self::Running | Self::Paused(_) | Self::ShuttingDown { .. }),
+                EngineEvent::Exited { detail },
+            ) => state.died(detail, rules),
 
             (Self::Saving(former), event) => former.engine_says_while_saving(event),
 
-            (state, EngineEvent::PoweredOff) => state.powered_off(),
-            (_, EngineEvent::Panicked) => panicked(),
+            (state, EngineEvent::PoweredOff) => state.powered_off(rules),
+            (state, EngineEvent::Rebooted) => state.rebooted(rules),
+            (state, EngineEvent::Panicked) => state.panicked(rules),
 
             (Self::Starting { .. } | Self::Running | Self::Paused(_), EngineEvent::Running) => {
                 (Self::Running, Vec::new())
@@ -536,15 +581,18 @@ impl State {
 impl Former {
     /// What the engine says while the memory is written: that the CPUs stand and go on is part of it.
     fn engine_says_while_saving(self, event: EngineEvent) -> (State, Vec<Effect>) {
-        // The engine ends, so nothing needs to be restored.
-        let abandoned = |(state, effects): (State, Vec<Effect>)| {
-            (state, std::iter::once(Effect::AbandonSave).chain(effects).collect())
-        };
+        // The last that the guest did before its CPUs were stopped. Its engine ends, so nothing is undone.
+        let ended = |ending| (State::Stopping(ending), vec![Effect::AbandonSave, Effect::End]);
         match event {
-            EngineEvent::Exited { detail } => abandoned((crashed(CrashKind::EngineDied, detail), Vec::new())),
-            // The last that the guest did before its CPUs were stopped.
-            EngineEvent::PoweredOff => abandoned(State::Running.powered_off()),
-            EngineEvent::Panicked => abandoned(panicked()),
+            EngineEvent::Exited { detail } => {
+                (crashed(CrashKind::EngineDied, detail), vec![Effect::AbandonSave])
+            }
+            EngineEvent::PoweredOff => ended(Ending::Off(OffCause::PoweredOff)),
+            EngineEvent::Rebooted => ended(Ending::Restart { asked: false }),
+            EngineEvent::Panicked => {
+                let (kind, detail) = (CrashKind::GuestPanicked, String::new());
+                ended(Ending::Crashed(Crash { kind, detail }))
+            }
             EngineEvent::DiskFailed { full, detail } => {
                 let former = Self::Paused(PauseCause::DiskFailed { full, detail });
                 (State::Saving(former), Vec::new())
@@ -569,11 +617,6 @@ impl From<Former> for State {
 
 fn crashed(kind: CrashKind, detail: String) -> State {
     State::Crashed(Crash { kind, detail })
-}
-
-fn panicked() -> (State, Vec<Effect>) {
-    let crash = Crash { kind: CrashKind::GuestPanicked, detail: String::new() };
-    (State::Stopping(Ending::Crashed(crash)), vec![Effect::End])
 }
 
 /// What a person who made a wish waits for.
@@ -628,10 +671,14 @@ impl Wish {
             (Self::Resume, State::Paused(_)) => Verdict::Pending,
 
             (Self::Restart, State::ShuttingDown { restart: false }) => Verdict::Failed,
-            (Self::Restart, State::Stopping(Ending::Restart) | State::Starting { .. }) => Verdict::Pending,
-            (Self::Restart | Self::Reset, State::Running | State::Paused(_) | State::ShuttingDown { .. }) => {
+            (Self::Restart, State::Stopping(Ending::Restart { .. }) | State::Starting { .. }) => {
                 Verdict::Pending
             }
+            (Self::Restart, State::Running | State::ShuttingDown { restart: true }) => Verdict::Pending,
+            (Self::Restart, State::Paused(_) | State::Dumping { .. }) => Verdict::Failed,
+            (Self::Reset, State::Running | State::Paused(_) | State::ShuttingDown { .. }) => Verdict::Pending,
+            (Self::Start { .. } | Self::Pause, State::Dumping { .. }) => Verdict::Done,
+            (Self::Resume | Self::Reset, State::Dumping { .. }) => Verdict::Failed,
             (
                 Self::Pause | Self::Resume | Self::Restart | Self::Reset,
                 State::Off(_)

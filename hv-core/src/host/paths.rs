@@ -23,6 +23,8 @@ pub struct Folders {
     pub cache: PathBuf,
     /// Sockets; gone after the session.
     pub runtime: PathBuf,
+    /// The user's settings, not only ours: `$XDG_CONFIG_HOME` or `~/.config`.
+    pub config: PathBuf,
 }
 
 /// The environment names no home folder, and neither does the user database.
@@ -41,6 +43,7 @@ impl Folders {
             env::var_os("XDG_DATA_HOME"),
             env::var_os("XDG_STATE_HOME"),
             env::var_os("XDG_CACHE_HOME"),
+            env::var_os("XDG_CONFIG_HOME"),
             env::home_dir(),
             hv_api::paths::runtime_folder(),
         )
@@ -50,6 +53,7 @@ impl Folders {
         data: Option<OsString>,
         state: Option<OsString>,
         cache: Option<OsString>,
+        config: Option<OsString>,
         home: Option<PathBuf>,
         runtime: PathBuf,
     ) -> Result<Self, NoHome> {
@@ -62,7 +66,8 @@ impl Folders {
         let state = base(state, ".local/state")?.join(OWN);
         // Never needed: where there is nowhere to keep it, it is made in the folder with the state.
         let cache = base(cache, ".cache").map_or_else(|_none| state.join("cache"), |cache| cache.join(OWN));
-        Ok(Self { guests: data.join("guests"), data, state, cache, runtime })
+        let config = base(config, ".config")?;
+        Ok(Self { guests: data.join("guests"), data, state, cache, runtime, config })
     }
 
     /// Makes those that are not there, for this user only. One that is there, or a link to one, is
@@ -97,6 +102,7 @@ mod tests {
             data.map(OsString::from),
             state.map(OsString::from),
             None,
+            Some(OsString::from("/config")),
             home.map(PathBuf::from),
             PathBuf::from("/run/user/1/guesthouse"),
         )
@@ -132,6 +138,7 @@ mod tests {
             Some(base.path().join("share").into()),
             Some(base.path().join("state").into()),
             None,
+            Some(base.path().join("config").into()),
             None,
             base.path().join("run"),
         )

@@ -190,7 +190,7 @@ impl Machine {
             send(json!({"event": name, "data": data, "timestamp": {"seconds": 0, "microseconds": 0}}));
         };
         match command {
-            "qmp_capabilities" | "blockdev-del" => {}
+            "qmp_capabilities" | "blockdev-del" | "set-action" => {}
             "query-uuid" => return Some(json!({ "UUID": self.uuid })),
             "query-status" => {
                 return Some(json!({"status": self.status, "running": self.status == "running"}));

@@ -13,6 +13,7 @@ mod input;
 mod moments;
 mod power;
 mod saving;
+mod session;
 mod statistics;
 mod stream;
 mod survival;

@@ -2,10 +2,13 @@
 //! is taken from it without a person's word.
 
 use crate::{bare, connected, make, shown};
-use hv_api::{Core, Error, GuestState, NewGuest, Operation, PowerSettings, Settings, StateReason};
+use hv_api::{
+    Applied, Core, CrashAction, EndAction, Error, GuestId, GuestState, NewGuest, Operation, PowerSettings,
+    SettingResult, Settings, StateReason,
+};
 use hv_core::engine::{EngineError, EngineEvent};
-use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
-use hv_tests::{Home, Reaction, Script, within};
+use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine, FakeMachine};
+use hv_tests::{Home, Reaction, Script, until, within};
 use std::sync::Arc;
 
 /// A core with a guest "one" that runs and has a second to shut down.
@@ -16,7 +19,7 @@ macro_rules! hasty_guest {
         let $thread = FakeCore::start(&$home, &$engine).await;
         let (mut $core, mut $events) = connected(&$home).await;
         let $id = make(&mut $core, &bare("one")).await.expect("a guest").id;
-        let power = Some(PowerSettings { shutdown_wait: Some(1) });
+        let power = Some(PowerSettings { shutdown_wait: Some(1), ..PowerSettings::default() });
         $core.set("one", &Settings { power, ..Settings::default() }).await.unwrap().unwrap();
         $core.start("one", None).await.unwrap().unwrap();
         $events.state("one", GuestState::Running).await;
@@ -213,4 +216,177 @@ async fn a_command_asks_gives_up_and_presses_the_button() {
         assert_eq!(home.hv(words).await.done(), says, "{words:?}");
     }
     assert_eq!(home.hv(["shutdown", "one", "--cancel"]).await.code, 1);
+}
+
+/// A core with a guest "one" that runs, and these rules.
+macro_rules! ruled_guest {
+    ($rules:expr => $home:ident, $engine:ident, $thread:ident, $core:ident, $events:ident, $id:ident) => {
+        let $home = Home::without_programs();
+        let $engine = Arc::<FakeEngine>::default();
+        let $thread = FakeCore::start(&$home, &$engine).await;
+        let (mut $core, mut $events) = connected(&$home).await;
+        let $id = make(&mut $core, &bare("one")).await.expect("a guest").id;
+        $core.set("one", &Settings { power: Some($rules), ..Settings::default() }).await.unwrap().unwrap();
+        $core.start("one", None).await.unwrap().unwrap();
+        $events.state("one", GuestState::Running).await;
+    };
+}
+
+/// Waits until the guest has another machine than this one, and runs.
+async fn begun_anew(
+    engine: &FakeEngine,
+    former: &Arc<FakeMachine>,
+    events: &mut hv_tests::Follower,
+    id: GuestId,
+) {
+    until("another machine", || (!Arc::ptr_eq(former, &engine.machine(id))).then_some(())).await;
+    events.state("one", GuestState::Running).await;
+}
+
+#[tokio::test]
+async fn a_guest_that_powers_itself_off_starts_anew_where_its_rules_say_so() {
+    let rules = PowerSettings { on_poweroff: Some(EndAction::Restart), ..PowerSettings::default() };
+    ruled_guest!(rules => home, engine, _thread, core, events, id);
+    core.set("one", &Settings { cpus: Some(3), ..Settings::default() }).await.unwrap().unwrap();
+    let machine = engine.machine(id);
+    machine.say(EngineEvent::PoweredOff);
+    begun_anew(&engine, &machine, &mut events, id).await;
+    assert!(shown(&mut core, "one").await.pending.is_empty());
+    // Whoever asks it to shut down wants it off.
+    core.shutdown("one").await.unwrap().unwrap();
+    assert_eq!(events.state("one", GuestState::Off).await.reason, Some(StateReason::PoweredOff));
+    assert_eq!(engine.running(), 0);
+}
+
+#[tokio::test]
+async fn a_guest_that_crashes_in_a_circle_is_stopped_and_says_why() {
+    let rules = PowerSettings { on_crash: Some(CrashAction::Restart), ..PowerSettings::default() };
+    ruled_guest!(rules => home, engine, _thread, core, events, id);
+    for turn in 0..5 {
+        let machine = engine.machine(id);
+        // Its system or its engine, that is the same to who waits for it.
+        if turn % 2 == 0 {
+            machine.say(EngineEvent::Panicked);
+        } else {
+            machine.say(EngineEvent::Exited { detail: "killed".into() });
+        }
+        begun_anew(&engine, &machine, &mut events, id).await;
+    }
+    engine.machine(id).say(EngineEvent::Panicked);
+    let crashed = events.state("one", GuestState::Crashed).await;
+    assert_eq!(crashed.reason, Some(StateReason::RestartedTooOften));
+    assert!(crashed.detail.expect("words").contains("5 times within 10 minutes"));
+    assert_eq!(engine.running(), 0);
+    // A person may try as often as they like, and the count begins anew.
+    core.start("one", None).await.unwrap().unwrap();
+    let machine = engine.machine(id);
+    machine.say(EngineEvent::Panicked);
+    begun_anew(&engine, &machine, &mut events, id).await;
+}
+
+#[tokio::test]
+async fn what_is_preserved_can_be_looked_at_go_on_begin_anew_and_end() {
+    let rules = PowerSettings {
+        on_poweroff: Some(EndAction::Preserve),
+        on_crash: Some(CrashAction::Preserve),
+        ..PowerSettings::default()
+    };
+    ruled_guest!(rules => home, engine, _thread, core, events, id);
+    for (event, reason) in [
+        (EngineEvent::PoweredOff, StateReason::PoweredOff),
+        (EngineEvent::Panicked, StateReason::GuestPanicked),
+    ] {
+        engine.machine(id).say(event.clone());
+        let kept = events.state("one", GuestState::Paused).await;
+        assert_eq!((kept.reason, kept.pid.is_some()), (Some(reason), true));
+        core.open_display("one").await.unwrap().0.expect("its last picture");
+        assert_eq!(core.resume("one").await.unwrap().unwrap().guest.state, GuestState::Running);
+        let machine = engine.machine(id);
+        machine.say(event);
+        events.state("one", GuestState::Paused).await;
+        let restarted = core.restart("one").await.unwrap().unwrap().guest;
+        assert_eq!((restarted.state, restarted.reason), (GuestState::Running, None));
+        assert!(!Arc::ptr_eq(&machine, &engine.machine(id)), "it is another machine");
+    }
+    engine.machine(id).say(EngineEvent::PoweredOff);
+    events.state("one", GuestState::Paused).await;
+    let off = core.force_off("one").await.unwrap().unwrap().guest;
+    assert_eq!((off.state, off.reason), (GuestState::Off, Some(StateReason::PoweredOff)));
+    assert_eq!(engine.running(), 0);
+}
+
+#[tokio::test]
+async fn a_rule_for_restarts_reaches_a_machine_that_runs() {
+    ruled_guest!(PowerSettings::default() => home, engine, _thread, core, events, id);
+    engine.machine(id).reboot();
+    assert_eq!(shown(&mut core, "one").await.state, GuestState::Running);
+    let set = async |core: &mut hv_api::client::Connection, action| {
+        let power = Some(PowerSettings { on_reboot: Some(action), ..PowerSettings::default() });
+        core.set("one", &Settings { power, ..Settings::default() }).await.unwrap().unwrap().settings
+    };
+    let results = set(&mut core, EndAction::Preserve).await;
+    assert_eq!(results, [SettingResult { key: "on-reboot".into(), applied: Applied::Now, reason: None }]);
+    engine.machine(id).reboot();
+    assert_eq!(events.state("one", GuestState::Paused).await.reason, Some(StateReason::Rebooted));
+    // To go on, it begins anew, and the rule holds after that as well.
+    core.resume("one").await.unwrap().unwrap();
+    engine.machine(id).reboot();
+    events.state("one", GuestState::Paused).await;
+    core.force_off("one").await.unwrap().unwrap();
+
+    set(&mut core, EndAction::Destroy).await;
+    core.start("one", None).await.unwrap().unwrap();
+    engine.machine(id).reboot();
+    let off = events.state("one", GuestState::Off).await;
+    assert_eq!(off.reason, Some(StateReason::Rebooted));
+}
+
+#[tokio::test]
+async fn the_memory_of_a_crashed_guest_is_kept_in_a_file() {
+    let rules = PowerSettings { on_crash: Some(CrashAction::CoredumpDestroy), ..PowerSettings::default() };
+    ruled_guest!(rules => home, engine, _thread, core, events, id);
+    engine.machine(id).say(EngineEvent::Panicked);
+    let crashed = events.state("one", GuestState::Crashed).await;
+    let file = home.guests().join(id.to_string()).join("core.elf");
+    assert_eq!(std::fs::read(&file).expect("the file"), b"memory");
+    let expected = format!("Its memory is in {}.", file.display());
+    assert_eq!((crashed.reason, crashed.detail), (Some(StateReason::GuestPanicked), Some(expected)));
+
+    // What can't be written is no reason to keep the guest from starting anew.
+    let power =
+        Some(PowerSettings { on_crash: Some(CrashAction::CoredumpRestart), ..PowerSettings::default() });
+    core.set("one", &Settings { power, ..Settings::default() }).await.unwrap().unwrap();
+    core.start("one", None).await.unwrap().unwrap();
+    engine.answer(Asked::DumpMemory, refusal());
+    let machine = engine.machine(id);
+    machine.say(EngineEvent::Panicked);
+    begun_anew(&engine, &machine, &mut events, id).await;
+    let names = std::fs::read_dir(file.parent().expect("a folder")).expect("a folder");
+    let left =
+        names.filter(|name| name.as_ref().is_ok_and(|name| name.path().extension() == Some("part".as_ref())));
+    assert_eq!(left.count(), 0);
+}
+
+#[tokio::test]
+async fn rules_hold_for_what_happened_while_no_core_ran() {
+    for (rules, event, state) in [
+        (
+            PowerSettings { on_poweroff: Some(EndAction::Restart), ..PowerSettings::default() },
+            EngineEvent::PoweredOff,
+            GuestState::Running,
+        ),
+        (
+            PowerSettings { on_crash: Some(CrashAction::Preserve), ..PowerSettings::default() },
+            EngineEvent::Panicked,
+            GuestState::Paused,
+        ),
+    ] {
+        ruled_guest!(rules => home, engine, first, core, events, id);
+        drop((core, first));
+        engine.machine(id).say(event);
+        let _second = FakeCore::start(&home, &engine).await;
+        let (_core, mut events) = connected(&home).await;
+        events.state("one", state).await;
+        assert_eq!(engine.running(), 1);
+    }
 }

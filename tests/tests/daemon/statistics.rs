@@ -4,12 +4,17 @@ use crate::clients::{Raw, method};
 use crate::{bare, connected, make};
 use futures_util::StreamExt;
 use hv_api::client::settle;
-use hv_api::{ByteSize, Core, Error, GuestState, Operation};
+use hv_api::{ByteSize, Core, Error, GuestState, NewGuest, Operation};
 use hv_core::engine::EngineEvent;
 use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
 use hv_tests::{Home, Reaction, Script, until, within};
 use std::pin::pin;
 use std::sync::Arc;
+
+/// A guest with 64 MiB.
+fn small(name: &str) -> NewGuest {
+    NewGuest { memory: Some(ByteSize::mib(64)), ..bare(name) }
+}
 
 #[tokio::test]
 async fn a_guest_is_measured_while_somebody_listens_and_no_longer() {
@@ -90,7 +95,7 @@ async fn what_an_engine_does_not_tell_is_left_out() {
     let home = Home::with_fake_qemu(&script);
     let _process = home.core().await;
     let (mut core, _events) = connected(&home).await;
-    make(&mut core, &bare("one")).await.expect("a guest");
+    make(&mut core, &small("one")).await.expect("a guest");
     core.start("one", None).await.unwrap().unwrap();
     {
         let mut heard = pin!(core.statistics("one").await.unwrap());
@@ -114,7 +119,7 @@ async fn a_core_that_takes_over_asks_the_guest_nothing_that_nobody_wants_to_know
     let home = Home::with_fake_qemu(&Script::obedient());
     let process = home.core().await;
     let (mut core, _events) = connected(&home).await;
-    make(&mut core, &bare("one")).await.expect("a guest");
+    make(&mut core, &small("one")).await.expect("a guest");
     core.start("one", None).await.unwrap().unwrap();
     {
         let mut heard = pin!(core.statistics("one").await.unwrap());

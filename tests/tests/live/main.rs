@@ -6,6 +6,7 @@ mod displays;
 mod firmware;
 mod host;
 mod linux;
+mod power;
 mod resources;
 mod saving;
 mod statistics;

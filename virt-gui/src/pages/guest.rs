@@ -3,7 +3,9 @@
 
 mod hardware;
 mod overview;
+mod startup;
 mod usage;
+mod waiting;
 
 use crate::actions::{self, Action};
 use crate::calls::Wish;
@@ -23,6 +25,7 @@ use std::rc::Rc;
 use tokio::sync::mpsc;
 use virt_kit::i18n::gettext;
 use virt_kit::problem::{Problem, ProblemAction};
+use waiting::WaitingBar;
 
 /// What somebody wishes on this page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +63,7 @@ pub struct GuestPage {
     menu: gtk::MenuButton,
     power: Controller<PowerButton>,
     trouble: Trouble,
+    waiting: WaitingBar,
     pending: gtk::InfoBar,
     pending_text: gtk::Label,
     overview: OverviewPage,
@@ -126,8 +130,10 @@ impl GuestPage {
 
         let (pending, pending_text) = pending_bar(&wish);
         let trouble = Trouble::new(&wish);
+        let waiting = WaitingBar::new(&wish);
         let guest = gtk::Box::new(gtk::Orientation::Vertical, 0);
         guest.append(&trouble.bar);
+        guest.append(waiting.widget());
         guest.append(&pending);
         guest.append(&pages);
         guest.append(&bottom);
@@ -162,6 +168,7 @@ impl GuestPage {
             menu,
             power,
             trouble,
+            waiting,
             pending,
             pending_text,
             overview,
@@ -204,6 +211,7 @@ impl GuestPage {
             let (name, state) = (guest.name.clone(), guest.state);
             self.power.emit(PowerInput::Guest { name, state });
             self.trouble.show(Problem::of_guest(guest).as_ref());
+            self.waiting.show(guest);
             let sentence = settings::pending_sentence(guest);
             self.pending.set_revealed(sentence.is_some());
             if let Some(sentence) = sentence {

@@ -32,11 +32,20 @@ fn crashed(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             t("The operating system inside it reported a fatal error and stopped."),
             t("Start it again. If it crashes again, look at what it wrote on its serial port last."),
         ),
+        Some(StateReason::RestartedTooOften) => (
+            "restarted-too-often",
+            t("“{guest}” crashes again and again."),
+            t(
+                "It was started anew each time, as its settings say, and is not once more; the details say how often.",
+            ),
+            t("Look at what it wrote on its serial port last, and start it when the cause is mended."),
+        ),
         Some(
             StateReason::EngineDied
             | StateReason::PoweredOff
             | StateReason::ForcedOff
             | StateReason::RestoreFailed
+            | StateReason::Rebooted
             | StateReason::DiskError
             | StateReason::DiskFull
             | StateReason::DefinitionMalformed
@@ -60,6 +69,8 @@ fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
         Some(
             StateReason::PoweredOff
             | StateReason::ForcedOff
+            | StateReason::Rebooted
+            | StateReason::RestartedTooOften
             | StateReason::StartFailed
             | StateReason::RestoreFailed
             | StateReason::EngineDied
@@ -95,12 +106,18 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
                 "Check the drive that holds its disk, then let the guest go on; the details have QEMU's words.",
             ),
         ),
+        StateReason::GuestPanicked => (
+            "guest-panicked",
+            t("The operating system inside it reported a fatal error. Its memory is kept as it is."),
+            t("Look into it, then let it go on, restart it or force it off."),
+        ),
         StateReason::PoweredOff
         | StateReason::ForcedOff
+        | StateReason::Rebooted
+        | StateReason::RestartedTooOften
         | StateReason::StartFailed
         | StateReason::RestoreFailed
         | StateReason::EngineDied
-        | StateReason::GuestPanicked
         | StateReason::DefinitionMalformed
         | StateReason::DefinitionNewer => return None,
     };

@@ -189,6 +189,8 @@ fn every_explanation_reads_well() {
         (GuestState::Crashed, StateReason::StartFailed),
         (GuestState::Crashed, StateReason::EngineDied),
         (GuestState::Crashed, StateReason::GuestPanicked),
+        (GuestState::Crashed, StateReason::RestartedTooOften),
+        (GuestState::Paused, StateReason::GuestPanicked),
         (GuestState::Paused, StateReason::DiskError),
         (GuestState::Paused, StateReason::DiskFull),
         (GuestState::Saved, StateReason::RestoreFailed),
@@ -261,6 +263,8 @@ fn guests_that_do_as_they_were_told_need_no_explanation() {
     for (state, reason) in [
         (GuestState::Off, Some(StateReason::PoweredOff)),
         (GuestState::Off, Some(StateReason::ForcedOff)),
+        (GuestState::Off, Some(StateReason::Rebooted)),
+        (GuestState::Paused, Some(StateReason::PoweredOff)),
         (GuestState::Running, None),
         (GuestState::Paused, None),
         (GuestState::Saving, None),

@@ -106,6 +106,12 @@ pub fn guest_block(guest: &GuestInfo) -> String {
     }
     facts.push(("Serial ports", guest.serial_ports.to_string()));
     facts.push(("Shut down", format!("within {} s", guest.power.shutdown_wait)));
+    facts.push(("On power-off", wire_word(&guest.power.on_poweroff)));
+    facts.push(("On reboot", wire_word(&guest.power.on_reboot)));
+    facts.push(("On crash", wire_word(&guest.power.on_crash)));
+    facts.push(("Autostart", if guest.power.autostart { "with the session" } else { "no" }.to_owned()));
+    facts.push(("At logout", wire_word(&guest.power.at_logout)));
+    facts.push(("On host sleep", wire_word(&guest.power.on_host_sleep)));
     for change in &guest.pending {
         facts.push((
             "At next start",

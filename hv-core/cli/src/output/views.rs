@@ -3,10 +3,10 @@
 
 use hv_api::problem::explain_accelerator;
 use hv_api::{
-    Accelerator, BootMode, ByteSize, Confidence, DriveInfo, Firmware, FirmwareInfo, GuestId, GuestInfo,
-    GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState, MediumInfo, MediumKind,
-    MediumNote, NetworkMode, NicInfo, PendingChange, Plan, PowerInfo, Recommended, SettingResult,
-    ShutdownWait, StateReason,
+    Accelerator, BootMode, ByteSize, Confidence, CrashAction, DriveInfo, EndAction, Firmware, FirmwareInfo,
+    GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState,
+    LogoutAction, MediumInfo, MediumKind, MediumNote, NetworkMode, NicInfo, PendingChange, Plan, PowerInfo,
+    Recommended, SettingResult, ShutdownWait, SleepAction, StateReason,
 };
 use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
@@ -119,11 +119,25 @@ impl<'a> From<&'a DriveInfo> for DriveView<'a> {
 #[derive(Debug, Serialize)]
 struct PowerView {
     shutdown_wait: u32,
+    on_poweroff: Word<EndAction>,
+    on_reboot: Word<EndAction>,
+    on_crash: Word<CrashAction>,
+    autostart: bool,
+    at_logout: Word<LogoutAction>,
+    on_host_sleep: Word<SleepAction>,
 }
 
 impl From<&PowerInfo> for PowerView {
     fn from(power: &PowerInfo) -> Self {
-        Self { shutdown_wait: power.shutdown_wait }
+        Self {
+            shutdown_wait: power.shutdown_wait,
+            on_poweroff: Word(power.on_poweroff),
+            on_reboot: Word(power.on_reboot),
+            on_crash: Word(power.on_crash),
+            autostart: power.autostart,
+            at_logout: Word(power.at_logout),
+            on_host_sleep: Word(power.on_host_sleep),
+        }
     }
 }
 
@@ -409,7 +423,15 @@ pub mod tests {
             drives: vec![DriveInfo { name: "cd0".into(), medium: Some("/f.iso".into()) }],
             nics: vec![NicInfo { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }],
             serial_ports: 1,
-            power: PowerInfo { shutdown_wait: 90 },
+            power: PowerInfo {
+                shutdown_wait: 90,
+                on_poweroff: EndAction::Destroy,
+                on_reboot: EndAction::Restart,
+                on_crash: CrashAction::CoredumpDestroy,
+                autostart: true,
+                at_logout: LogoutAction::Shutdown,
+                on_host_sleep: SleepAction::Keep,
+            },
             pending: vec![PendingChange { key: "cpus".into(), now: "2".into(), next: "4".into() }],
             paths: GuestPaths {
                 folder: "/g".into(),
@@ -470,6 +492,12 @@ pub mod tests {
                 "initrd": null,
                 "append": null,
                 "shutdown_wait": 90,
+                "on_poweroff": "destroy",
+                "on_reboot": "restart",
+                "on_crash": "coredump-destroy",
+                "autostart": true,
+                "at_logout": "shutdown",
+                "on_host_sleep": "keep",
                 "pending": [{"key": "cpus", "now": "2", "next": "4"}],
                 "paths": {
                     "folder": "/g",

@@ -102,6 +102,7 @@ fn shutdown(data: &Value) -> Option<EngineEvent> {
     let by_guest = data.get("guest") == Some(&Value::Bool(true));
     match data.get("reason").and_then(Value::as_str) {
         Some("guest-panic") => Some(EngineEvent::Panicked),
+        Some("guest-reset") if by_guest => Some(EngineEvent::Rebooted),
         _ if by_guest => Some(EngineEvent::PoweredOff),
         // `host-qmp-quit`, `host-signal`: the engine ends, which is told when it has ended.
         _ => None,
@@ -161,6 +162,13 @@ mod tests {
             told(&events),
             [EngineEvent::Panicked, EngineEvent::Reset, EngineEvent::Running, EngineEvent::Paused]
         );
+    }
+
+    #[test]
+    fn a_guest_that_restarts_itself_where_it_may_not_is_told_apart_from_one_that_powers_off() {
+        let events =
+            [event("SHUTDOWN", json!({"guest": true, "reason": "guest-reset"})), event("STOP", Value::Null)];
+        assert_eq!(told(&events), [EngineEvent::Rebooted]);
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub async fn alter(client: &Client, alteration: Alteration) -> Result<(), Engine
             let arguments = json!({ "node-name": disk_node(number as usize), "size": size.as_bytes() });
             client.call("block_resize", arguments).await.map(|_answer| ())
         }
+        Alteration::StopOnReboot(stop) => {
+            let action = if stop { "shutdown" } else { "reset" };
+            client.call("set-action", json!({ "reboot": action })).await.map(drop)
+        }
     }
 }
 

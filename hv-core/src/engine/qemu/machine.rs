@@ -94,7 +94,13 @@ impl Machine for QemuMachine {
     }
 
     async fn reset(&self) -> Result<(), EngineError> {
+        // A machine that stops where its guest restarts itself would stop here as well.
+        self.alter(Alteration::StopOnReboot(false)).await?;
         self.command("system_reset", json!({})).await
+    }
+
+    async fn dump_memory(&self, file: OwnedFd) -> Result<(), EngineError> {
+        power::dump_memory(&self.client, file).await
     }
 
     async fn quit(&self) -> Result<(), EngineError> {

@@ -1,11 +1,18 @@
 //! Shutting a guest down: how long it has for that, who waits for it, and what is noted of it for a later
-//! core. Nothing is taken from the guest when the time is over; it is only said.
+//! core. Nothing is taken from the guest when the time is over; it is only said. And what a guest's own end
+//! brings with it: the count of its starts, and its memory in a file.
 
-use super::{Actor, Internal, State};
-use crate::engine::{EngineError, Machine};
-use crate::guest::state::{Happening, Wish};
+use super::{Actor, Internal, State, beside};
+use crate::engine::{Alteration, EngineError, Machine};
+use crate::guest::state::{Effect, Happening, Rules, Wish};
 use crate::guest::view::now;
-use hv_api::{Error, ShutdownWait};
+use crate::host;
+use hv_api::{ByteSize, Error, ShutdownWait};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -41,12 +48,50 @@ impl Actor {
                 self.shutdown_deadline = Some(Instant::now() + Duration::from_secs(wait.into()));
                 self.note_shutdown(Some(asked));
             }
+            (Wish::Start { .. }, _) => self.tries.forget(),
             (Wish::CancelShutdown, _) => {
                 let guest = self.definition.name.clone();
                 self.disappoint(Wish::Restart, &Error::ShutdownCancelled { guest });
             }
             _ => {}
         }
+    }
+
+    /// Lets the state take in what happened, and counts a start that nobody asked for.
+    pub(super) fn go_by(
+        &mut self,
+        rules: &Rules,
+        state: State,
+        happening: Happening,
+    ) -> (State, Vec<Effect>) {
+        let (before, what) = (state.clone(), happening.clone());
+        let (state, effects) = state.happen(happening, rules);
+        if before.restarts_by_itself(&what, &effects) {
+            info!("starting it anew, as its definition says");
+            self.tries.take(now());
+        }
+        (state, effects)
+    }
+
+    /// Whether this is the machine that the guest has now.
+    pub(super) fn is_present(&self, machine: &Arc<dyn Machine>) -> bool {
+        self.machine.borrow().as_ref().is_some_and(|present| Arc::ptr_eq(present, machine))
+    }
+
+    /// Writes the guest's memory into the file `core.elf` in its folder, in place of an earlier one.
+    pub(super) fn dump_memory(&self) {
+        let Some(machine) = self.machine.borrow().clone() else { return };
+        let memory = self.record.as_ref().map_or(self.definition.memory, |record| record.machine.memory);
+        let folder = self.context.store.folder(self.definition.id);
+        let internal = self.internal.clone();
+        beside(async move {
+            let detail = match dump(&*machine, &folder, memory).await {
+                Ok(file) => format!("Its memory is in {}.", file.display()),
+                Err(error) => format!("Its memory could not be kept: {error}."),
+            };
+            info!(detail, "the guest has crashed");
+            drop(internal.send(Box::new(Internal::Dumped { detail, machine })));
+        });
     }
 
     pub(super) fn power_pressed(&mut self, heard: bool, if_heard: bool) {
@@ -120,6 +165,41 @@ impl Actor {
             }
         }
     }
+}
+
+/// Presses the reset button of a machine, which may make it forget that it stops where its guest restarts.
+pub(super) async fn press_reset(machine: &dyn Machine, stops_on_reboot: bool) -> Result<(), EngineError> {
+    machine.reset().await?;
+    if stops_on_reboot { machine.alter(Alteration::StopOnReboot(true)).await } else { Ok(()) }
+}
+
+/// Why memory was not written.
+#[derive(Debug, thiserror::Error)]
+enum DumpError {
+    #[error("only {free} is free in its folder")]
+    NoRoom { free: ByteSize },
+    #[error("{0}")]
+    File(#[from] io::Error),
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+}
+
+/// Writes the memory of a machine into a file of this folder, and says into which.
+async fn dump(machine: &dyn Machine, folder: &Path, memory: ByteSize) -> Result<PathBuf, DumpError> {
+    let (file, draft) = (folder.join("core.elf"), folder.join("core.elf.part"));
+    let free = host::free_space(folder).unwrap_or_default();
+    if free < memory {
+        return Err(DumpError::NoRoom { free });
+    }
+    let target = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    let written = machine.dump_memory(target.into()).await;
+    let kept = written.map_err(DumpError::from).and_then(|()| Ok(std::fs::rename(&draft, &file)?));
+    if let Err(error) = kept {
+        // Half of it is of no use, and takes room.
+        drop(std::fs::remove_file(&draft));
+        return Err(error);
+    }
+    Ok(file)
 }
 
 /// Presses the power button of a machine, with `if_heard` only where something in the guest listens to it,

@@ -70,8 +70,9 @@ impl Registry {
     pub async fn start(&self, guest: &str, paused: bool) -> Result<GuestInfo, Error> {
         let handle = self.find(guest)?;
         if handle.info().state != GuestState::Saved {
-            return handle.ask(|answer| Request::Wish(Wish::Start { paused }, answer)).await;
+            return self.wish(guest, Wish::Start { paused }).await;
         }
+        self.check_start(&handle.info())?;
         let job = self.restore(guest, paused)?;
         let mut status = self.jobs.follow(job)?;
         let ended = status.wait_for(|status| status.info.state != JobState::Running).await;

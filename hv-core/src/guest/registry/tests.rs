@@ -137,6 +137,7 @@ async fn with_guests(engine: Arc<dyn Engine>, names: &[&str]) -> Rc<Registry> {
         state: base.join("state"),
         cache: base.join("cache"),
         runtime: base.join("run"),
+        config: base.join("config"),
     };
     folders.create().unwrap();
     let limits = Limits { cpus: 1, memory: ByteSize::gib(1) };

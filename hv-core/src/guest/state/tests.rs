@@ -7,39 +7,40 @@ use proptest::prelude::*;
 fn a_guest_starts_runs_and_powers_itself_off() {
     let (state, effects) = State::Off(OffCause::Never).wish(Wish::Start { paused: false }).unwrap();
     assert_eq!(effects, [Effect::Launch]);
-    let (state, effects) = state.happen(Happening::EngineReady);
+    let (state, effects) = state.happen(Happening::EngineReady, &Rules::default());
     assert_eq!(effects, [Effect::Run]);
     assert_eq!(state.told().0, GuestState::Starting);
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Running));
+    let (state, _) = state.happen(Happening::Engine(EngineEvent::Running), &Rules::default());
     assert_eq!(state, State::Running);
-    let (state, effects) = state.happen(Happening::Engine(EngineEvent::PoweredOff));
+    let (state, effects) = state.happen(Happening::Engine(EngineEvent::PoweredOff), &Rules::default());
     assert_eq!(effects, [Effect::End]);
     // The CPUs stop as part of it; that is not a pause.
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Paused));
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
+    let (state, _) = state.happen(Happening::Engine(EngineEvent::Paused), &Rules::default());
+    let (state, _) =
+        state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }), &Rules::default());
     assert_eq!(state, State::Off(OffCause::PoweredOff));
 }
 
 #[test]
 fn an_engine_that_dies_is_a_crash_unless_it_was_told_to_end() {
     let exited = || Happening::Engine(EngineEvent::Exited { detail: "killed".into() });
-    let (state, _) = State::Running.happen(exited());
+    let (state, _) = State::Running.happen(exited(), &Rules::default());
     assert_eq!(state.told(), (GuestState::Crashed, Some(StateReason::EngineDied), Some("killed")));
     let (state, effects) = State::Running.wish(Wish::ForceOff).unwrap();
     assert_eq!(effects, [Effect::End]);
-    let (state, _) = state.happen(exited());
+    let (state, _) = state.happen(exited(), &Rules::default());
     assert_eq!(state.told(), (GuestState::Off, Some(StateReason::ForcedOff), None));
 }
 
 #[test]
 fn a_full_disk_pauses_and_says_so_until_the_guest_goes_on() {
     let failed = EngineEvent::DiskFailed { full: true, detail: "No space left".into() };
-    let (state, _) = State::Running.happen(Happening::Engine(failed));
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Paused));
+    let (state, _) = State::Running.happen(Happening::Engine(failed), &Rules::default());
+    let (state, _) = state.happen(Happening::Engine(EngineEvent::Paused), &Rules::default());
     assert_eq!(state.told().1, Some(StateReason::DiskFull));
     let (state, effects) = state.wish(Wish::Resume).unwrap();
     assert_eq!(effects, [Effect::Run]);
-    assert_eq!(state.happen(Happening::Engine(EngineEvent::Running)).0, State::Running);
+    assert_eq!(state.happen(Happening::Engine(EngineEvent::Running), &Rules::default()).0, State::Running);
 }
 
 #[test]
@@ -49,40 +50,7 @@ fn a_start_that_is_given_up_leaves_the_guest_off() {
     assert_eq!(effects, [Effect::AbandonLaunch]);
     assert_eq!(state, State::Off(OffCause::ForcedOff));
     // A launch that had got through in the meantime changes nothing.
-    assert_eq!(state.clone().happen(Happening::EngineReady).0, state);
-}
-
-#[test]
-fn a_restart_asks_and_then_begins_anew() {
-    let exited = || Happening::Engine(EngineEvent::Exited { detail: String::new() });
-    let (asked, effects) = State::Running.wish(Wish::Restart).unwrap();
-    assert_eq!(effects, [Effect::PressPower { if_heard: true }]);
-    assert_eq!(Wish::Restart.verdict(&asked), Verdict::Pending);
-    let (ending, effects) = asked.clone().happen(Happening::Engine(EngineEvent::PoweredOff));
-    assert_eq!(effects, [Effect::End]);
-    let (starting, effects) = ending.clone().happen(exited());
-    assert_eq!(effects, [Effect::Launch]);
-    assert_eq!(Wish::Restart.verdict(&starting), Verdict::Pending);
-    // A person's later word counts.
-    let (ended, _) = ending.wish(Wish::ForceOff).unwrap();
-    assert_eq!(ended.happen(exited()).0, State::Off(OffCause::ForcedOff));
-    let (off, _) = asked.clone().wish(Wish::Shutdown).unwrap();
-    assert_eq!(Wish::Restart.verdict(&off), Verdict::Failed);
-    assert_eq!(asked.clone().wish(Wish::CancelShutdown).unwrap(), (State::Running, Vec::new()));
-    // It did not wait for the power button, but restarted as it was asked to.
-    assert_eq!(asked.happen(Happening::Engine(EngineEvent::Reset)).0, State::Running);
-}
-
-#[test]
-fn a_restart_of_a_guest_that_listens_to_nothing_is_a_reset_or_a_new_machine() {
-    let (asked, _) = State::Running.wish(Wish::Restart).unwrap();
-    let (state, effects) = asked.clone().happen(Happening::Deaf { pending: false });
-    assert_eq!((state, &effects[..]), (State::Running, &[Effect::PressReset][..]));
-    let (state, effects) = asked.happen(Happening::Deaf { pending: true });
-    assert_eq!((state, &effects[..]), (State::Stopping(Ending::Restart), &[Effect::End][..]));
-    // Who was asked to shut down is only waited for.
-    let (asked, _) = State::Running.wish(Wish::Shutdown).unwrap();
-    assert_eq!(asked.clone().happen(Happening::Deaf { pending: true }), (asked, Vec::new()));
+    assert_eq!(state.clone().happen(Happening::EngineReady, &Rules::default()).0, state);
 }
 
 #[test]
@@ -91,17 +59,18 @@ fn a_guest_is_saved_and_goes_on() {
     assert_eq!(effects, [Effect::Save]);
     assert_eq!(state.told().0, GuestState::Saving);
     // That its CPUs are stopped is part of it.
-    let (state, effects) = state.happen(Happening::Engine(EngineEvent::Paused));
+    let (state, effects) = state.happen(Happening::Engine(EngineEvent::Paused), &Rules::default());
     assert_eq!((&state, effects), (&State::Saving(Former::Running), Vec::new()));
-    let (state, effects) = state.happen(Happening::Saved);
+    let (state, effects) = state.happen(Happening::Saved, &Rules::default());
     assert_eq!((state.told().0, effects), (GuestState::Saving, vec![Effect::End]));
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
+    let (state, _) =
+        state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }), &Rules::default());
     assert_eq!(state, State::Saved(SavedCause::Asked));
     let (state, effects) = state.wish(Wish::Start { paused: false }).unwrap();
     assert_eq!(effects, [Effect::Launch]);
-    let (state, effects) = state.happen(Happening::EngineReady);
+    let (state, effects) = state.happen(Happening::EngineReady, &Rules::default());
     assert_eq!(effects, [Effect::Run]);
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Running));
+    let (state, _) = state.happen(Happening::Engine(EngineEvent::Running), &Rules::default());
     assert_eq!(state, State::Running);
 }
 
@@ -111,7 +80,7 @@ fn a_guest_that_could_not_be_saved_does_what_it_did_before() {
     for state in [State::Running, State::Paused(PauseCause::Asked), State::Paused(full)] {
         let (saving, _) = state.clone().wish(Wish::Save).unwrap();
         let State::Saving(former) = saving.clone() else { panic!("{saving:?}") };
-        assert_eq!(saving.happen(Happening::NotSaved(former)).0, state);
+        assert_eq!(saving.happen(Happening::NotSaved(former), &Rules::default()).0, state);
     }
 }
 
@@ -119,21 +88,24 @@ fn a_guest_that_could_not_be_saved_does_what_it_did_before() {
 fn a_saved_guest_loses_nothing_by_trying_in_vain() {
     let refused = || "no".to_owned();
     let (state, _) = State::Saved(SavedCause::Asked).wish(Wish::Start { paused: false }).unwrap();
-    let (failed, effects) = state.clone().happen(Happening::LaunchFailed { detail: refused() });
+    let (failed, effects) =
+        state.clone().happen(Happening::LaunchFailed { detail: refused() }, &Rules::default());
     assert_eq!(failed.told(), (GuestState::Saved, Some(StateReason::RestoreFailed), Some("no")));
     assert!(effects.is_empty());
     let (given_up, effects) = state.clone().wish(Wish::GiveUp).unwrap();
     assert_eq!((given_up, effects), (State::Saved(SavedCause::Asked), vec![Effect::AbandonLaunch]));
     // It was given its memory, but would not run.
-    let (ready, _) = state.happen(Happening::EngineReady);
+    let (ready, _) = state.happen(Happening::EngineReady, &Rules::default());
     let happening = |untouched| Happening::RunFailed { detail: refused(), untouched };
-    let (state, effects) = ready.clone().happen(happening(true));
+    let (state, effects) = ready.clone().happen(happening(true), &Rules::default());
     assert_eq!(effects, [Effect::KeepSaved, Effect::End]);
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
+    let (state, _) =
+        state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }), &Rules::default());
     assert_eq!(state.told().0, GuestState::Saved);
     // Perhaps it did run, and its disks are others now.
-    let (state, _) = ready.happen(happening(false));
-    let (state, _) = state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
+    let (state, _) = ready.happen(happening(false), &Rules::default());
+    let (state, _) =
+        state.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }), &Rules::default());
     assert_eq!(state.told().0, GuestState::Crashed);
 }
 
@@ -159,6 +131,7 @@ fn engine_events() -> impl Strategy<Value = EngineEvent> {
         Just(EngineEvent::Paused),
         Just(EngineEvent::Reset),
         Just(EngineEvent::PoweredOff),
+        Just(EngineEvent::Rebooted),
         Just(EngineEvent::Panicked),
         any::<bool>().prop_map(|full| EngineEvent::DiskFailed { full, detail: "d".into() }),
         Just(EngineEvent::MediumEjected { drive: 0 }),
@@ -176,6 +149,8 @@ enum Step {
     SaveEnds { well: bool },
     PowerButtonFails,
     Deaf { pending: bool },
+    Dumped,
+    Rules(Rules),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -188,6 +163,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<bool>().prop_map(|well| Step::SaveEnds { well }),
         1 => Just(Step::PowerButtonFails),
         1 => any::<bool>().prop_map(|pending| Step::Deaf { pending }),
+        1 => Just(Step::Dumped),
+        2 => policy::tests::any_rules().prop_map(Step::Rules),
     ];
     prop::collection::vec(step, 0..60)
 }
@@ -212,6 +189,7 @@ struct World {
     engine: bool,
     writing: bool,
     file: File,
+    rules: Rules,
 }
 
 impl World {
@@ -246,6 +224,7 @@ impl World {
                 Effect::Halt
                 | Effect::PressPower { .. }
                 | Effect::PressReset
+                | Effect::DumpMemory
                 | Effect::End
                 | Effect::Kill => {
                     assert!(self.engine, "{effect:?} without an engine");
@@ -275,15 +254,18 @@ impl World {
                 if well && self.file == File::Whole {
                     self.file = File::Taken;
                 }
-                state.happen(if well {
-                    Happening::EngineReady
-                } else {
-                    Happening::LaunchFailed { detail: "no".into() }
-                })
+                state.happen(
+                    if well {
+                        Happening::EngineReady
+                    } else {
+                        Happening::LaunchFailed { detail: "no".into() }
+                    },
+                    &self.rules,
+                )
             }
             Step::Engine(event) if self.engine => {
                 self.engine = !matches!(event, EngineEvent::Exited { .. });
-                state.happen(Happening::Engine(event))
+                state.happen(Happening::Engine(event), &self.rules)
             }
             Step::SaveEnds { well } if self.writing => {
                 self.writing = false;
@@ -291,13 +273,18 @@ impl World {
                 if well {
                     self.file = File::Whole;
                 }
-                state.happen(if well { Happening::Saved } else { Happening::NotSaved(former) })
+                state.happen(if well { Happening::Saved } else { Happening::NotSaved(former) }, &self.rules)
             }
-            Step::Overdue => state.happen(Happening::EndingOverdue),
-            Step::Deaf { pending } => state.happen(Happening::Deaf { pending }),
-            Step::PowerButtonFails => state.happen(Happening::PowerButtonFailed),
+            Step::Overdue => state.happen(Happening::EndingOverdue, &self.rules),
+            Step::Deaf { pending } => state.happen(Happening::Deaf { pending }, &self.rules),
+            Step::Dumped => state.happen(Happening::Dumped { detail: "d".into() }, &self.rules),
+            Step::Rules(rules) => {
+                self.rules = rules;
+                (state, Vec::new())
+            }
+            Step::PowerButtonFails => state.happen(Happening::PowerButtonFailed, &self.rules),
             Step::RunFails { untouched } => {
-                state.happen(Happening::RunFailed { detail: "no".into(), untouched })
+                state.happen(Happening::RunFailed { detail: "no".into(), untouched }, &self.rules)
             }
             Step::LaunchEnds(_) | Step::Engine(_) | Step::SaveEnds { .. } => (state, Vec::new()),
         }
@@ -335,7 +322,8 @@ proptest! {
         // Whatever happened, a person can get the guest off: force, and if it will not end, again.
         if world.engine {
             let (next, _) = state.wish(Wish::ForceOff).unwrap();
-            let (next, _) = next.happen(Happening::Engine(EngineEvent::Exited { detail: String::new() }));
+            let ended = Happening::Engine(EngineEvent::Exited { detail: String::new() });
+            let (next, _) = next.happen(ended, &world.rules);
             prop_assert!(next.is_down());
         }
     }

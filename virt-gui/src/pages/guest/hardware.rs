@@ -1,6 +1,7 @@
 //! Settings of the guest's virtual hardware. Each says when it takes effect before it is touched.
 
 use super::GuestWish;
+use super::startup::StartupGroup;
 use crate::calls::Wish;
 use crate::model::hardware;
 use crate::widgets::amount_row::{AmountRow, Format};
@@ -22,6 +23,7 @@ pub struct HardwarePage {
     nics: RefCell<Vec<NicInfo>>,
     firmware: adw::ActionRow,
     serial: adw::ActionRow,
+    startup: StartupGroup,
 }
 
 impl HardwarePage {
@@ -58,6 +60,8 @@ impl HardwarePage {
         root.add(&amounts);
         root.add(&network);
         root.add(&machine);
+        let startup = StartupGroup::new(wish);
+        root.add(startup.widget());
         Self {
             root,
             cpus,
@@ -67,6 +71,7 @@ impl HardwarePage {
             nics: RefCell::default(),
             firmware,
             serial,
+            startup,
         }
     }
 
@@ -105,6 +110,7 @@ impl HardwarePage {
             0 => gettext("None"),
             count => ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)]),
         });
+        self.startup.show(guest);
         self.show_cards(&guest.nics);
     }
 
