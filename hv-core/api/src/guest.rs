@@ -261,7 +261,7 @@ pub struct NewGuest {
     pub memory: Option<ByteSize>,
     /// How many virtual CPUs it can be given while it runs; as many as the host has where left out.
     pub max_cpus: Option<u32>,
-    /// How much memory it can be given while it runs; as much as the host has where left out.
+    /// How much memory it can be given while it runs; where left out, as much as the host has, from 1 GiB on.
     pub max_memory: Option<ByteSize>,
     /// The size of a new disk, at least 1 MiB.
     pub disk: Option<ByteSize>,

@@ -264,7 +264,7 @@ pub struct Create {
     /// How many virtual CPUs it can be given while it runs [default: the host's].
     #[arg(long, value_name = "NUMBER")]
     pub max_cpus: Option<u32>,
-    /// How much memory it can be given while it runs [default: the host's].
+    /// How much memory it can be given while it runs [default: the host's, from 1 GiB of memory on].
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub max_memory: Option<ByteSize>,
     /// The size of its new disk, as 20GiB.

@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::Instant;
 use tracing::{Instrument, debug, info, info_span, warn};
@@ -107,6 +107,8 @@ struct Actor {
     shutdown_deadline: Option<Instant>,
     /// When it was started anew without a person's word.
     tries: Tries,
+    /// Whose turn it is to press the reset button.
+    reset_turn: Rc<Semaphore>,
     waiting: Vec<(Wish, Answer<GuestInfo>)>,
     display: Option<Relay>,
     display_waiting: Vec<Answer<OwnedFd>>,
@@ -147,6 +149,7 @@ pub fn spawn(
         ending_deadline: None,
         shutdown_deadline: None,
         tries: Tries::default(),
+        reset_turn: Rc::new(Semaphore::new(1)),
         waiting: Vec::new(),
         display: None,
         display_waiting: Vec::new(),
@@ -317,13 +320,14 @@ impl Actor {
         }
         let internal = self.internal.clone();
         let stops_on_reboot = self.definition.power.stops_on_reboot();
+        let turn = Rc::clone(&self.reset_turn);
         beside(async move {
             for effect in on_machine {
                 let result = match effect {
                     Effect::Run => machine.resume().await,
                     Effect::Halt => machine.pause().await,
                     Effect::PressPower { if_heard } => press_power(&*machine, if_heard, &internal).await,
-                    Effect::PressReset => press_reset(&*machine, stops_on_reboot).await,
+                    Effect::PressReset => press_reset(&*machine, stops_on_reboot, &turn).await,
                     Effect::End => machine.quit().await,
                     Effect::Launch
                     | Effect::AbandonLaunch

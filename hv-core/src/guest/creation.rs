@@ -71,7 +71,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         cpus,
         max_cpus: Some(new.max_cpus.unwrap_or(limits.cpus).max(cpus)),
         memory,
-        max_memory: Some(new.max_memory.unwrap_or(ByteSize::mib(limits.memory.as_mib())).max(memory)),
+        max_memory: new.max_memory.or_else(|| room(memory, limits)).map(|most| most.max(memory)),
         firmware,
         secure_boot,
         tpm: new.tpm.unwrap_or_default(),
@@ -92,6 +92,12 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         },
     };
     Ok(Resolved { definition, disk })
+}
+
+/// Room for memory that is added later: as much as the host has. Linux keeps 64 MiB for itself where there is
+/// any, which a small guest would miss.
+fn room(memory: ByteSize, limits: Limits) -> Option<ByteSize> {
+    (memory >= ByteSize::gib(1)).then(|| ByteSize::mib(limits.memory.as_mib()))
 }
 
 /// Makes the guest's own disk in the folder in which it is made.

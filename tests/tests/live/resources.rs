@@ -27,8 +27,11 @@ async fn a_running_guest_gets_cpus() {
     assert_eq!(linux.run(CPUS).await, "1");
     assert_eq!(home.hv(["set", "growing", "cpus=3"]).await.done(), "cpus: applied now\n");
     // Systems with udev do this themselves.
-    linux.run("for cpu in 1 2; do echo 1 > /sys/devices/system/cpu/cpu$cpu/online; done").await;
-    assert_eq!(linux.run(CPUS).await, "3");
+    eventually("three CPUs", async || {
+        linux.run("for cpu in 1 2; do echo 1 > /sys/devices/system/cpu/cpu$cpu/online; done").await;
+        (linux.run(CPUS).await == "3").then_some(())
+    })
+    .await;
     let guest = shown(&home, "growing").await;
     assert_eq!((&guest["cpus"], &guest["pending"]), (&3.into(), &serde_json::json!([])));
 

@@ -75,6 +75,7 @@ async fn hardware_is_changed_at_once_or_at_the_next_start_and_says_which() {
         library.set(Role::SpinButton, "Memory", 96.0).await;
         has("memory", (96_u64 << 20).into()).await;
         row(&library, "Box", "Off").await;
+        desktop.hv(&["set", "Box", "max-memory=1GiB"]).await;
 
         library.press("Start").await;
         row(&library, "Box", "Running").await;

@@ -14,6 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -168,7 +169,14 @@ impl Actor {
 }
 
 /// Presses the reset button of a machine, which may make it forget that it stops where its guest restarts.
-pub(super) async fn press_reset(machine: &dyn Machine, stops_on_reboot: bool) -> Result<(), EngineError> {
+///
+/// One press at a time: the rule that the first one sets anew would stop the machine at the second.
+pub(super) async fn press_reset(
+    machine: &dyn Machine,
+    stops_on_reboot: bool,
+    turn: &Semaphore,
+) -> Result<(), EngineError> {
+    let _turn = turn.acquire().await.map_err(|_closed| EngineError::Gone)?;
     machine.reset().await?;
     if stops_on_reboot { machine.alter(Alteration::StopOnReboot(true)).await } else { Ok(()) }
 }
