@@ -4,7 +4,6 @@
 //! note in the runtime folder, which goes with the session, tells the two apart. So that a core begins at all, an
 //! entry in the desktop's autostart folder starts it, as long as some guest wants that.
 
-use crate::guest::handle::Request;
 use crate::guest::registry::Registry;
 use crate::guest::state::Wish;
 use crate::host::Folders;
@@ -27,8 +26,7 @@ pub async fn begin(registry: &Registry) {
         guest.power.autostart && matches!(guest.state, GuestState::Off | GuestState::Crashed)
     });
     let starts = wanted.map(async |guest| {
-        let Ok(handle) = registry.find(&guest.id.to_string()) else { return };
-        match handle.ask(|answer| Request::Wish(Wish::Start { paused: false }, answer)).await {
+        match registry.wish(&guest.id.to_string(), Wish::Start { paused: false }).await {
             Ok(_runs) => info!(guest = %guest.id, "started with the session"),
             Err(error) => warn!(guest = %guest.id, ?error, "it could not be started with the session"),
         }

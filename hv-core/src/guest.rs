@@ -1,5 +1,5 @@
 //! Guests: what each is (`config`), what it does (`state`, pure), how it is changed (`edit`, pure), what clients
-//! are told (`view`), who has which disk (`volumes`), its saved state (`saved`), what it uses (`statistics`), the
+//! are told (`view`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`), what it uses (`statistics`), the
 //! task that owns one
 //! (`actor`) with what it needs of the core (`context`), the
 //! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made
@@ -14,6 +14,7 @@ pub mod edit;
 pub mod handle;
 pub mod launch;
 pub mod power;
+pub mod record;
 pub mod registry;
 pub mod saved;
 pub mod state;

@@ -15,14 +15,15 @@ mod saving;
 use super::config::Definition;
 use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
-use super::launch::Launched;
+use super::launch::{LAST_WORDS_DEADLINE, Launched};
 use super::power::Tries;
+use super::record::RunRecord;
 use super::saved::Writing;
 use super::state::{
     Effect, Ending, Former, Happening, OffCause, PauseCause, SavedCause, State, Verdict, Wish,
 };
 use super::statistics::Meter;
-use super::view::{EngineFacts, RunRecord, now, view};
+use super::view::{EngineFacts, now, view};
 use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use changes::Edits;
@@ -44,15 +45,11 @@ use tracing::{Instrument, debug, info, info_span, warn};
 /// How long an engine that was told to end may take before it is killed.
 const ENDING_DEADLINE: Duration = Duration::from_secs(3);
 
-/// How long an engine that has closed its connection may take to end. It ends within milliseconds.
-const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
-
 /// Requests that may wait for the task at once.
 const REQUESTS: usize = 32;
 
 /// What comes back from work beside the task. Messages travel in boxes: a channel has room for 32 of them
 /// from the beginning, and a thousand guests that do nothing have two channels each.
-#[expect(clippy::large_enum_variant, reason = "they travel in boxes")]
 enum Internal {
     /// A launch has ended.
     Launched(Result<Launched, Error>),
@@ -89,8 +86,6 @@ struct Actor {
     state: State,
     since: u64,
     record: Option<RunRecord>,
-    /// What the present machine was made from.
-    running: Option<Definition>,
     saving: saving::Saving,
     machine: watch::Sender<Option<Arc<dyn Machine>>>,
     info: watch::Sender<Arc<GuestInfo>>,
@@ -136,7 +131,6 @@ pub fn spawn(
         state,
         since: now(),
         record: None,
-        running: None,
         saving: saving::Saving::default(),
         machine: machine_sender,
         info: info_sender,

@@ -280,12 +280,15 @@ pub fn name_fault(name: &str) -> Option<NameFault> {
 }
 
 /// Sizes in definitions: exact, in the largest unit that gives a whole number.
-mod exact_size {
+pub(super) mod exact_size {
     use hv_api::ByteSize;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    pub(super) fn serialize<S: Serializer>(size: &ByteSize, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(in super::super) fn serialize<S: Serializer>(
+        size: &ByteSize,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         let bytes = size.as_bytes();
         let (shift, unit) = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
             .into_iter()
@@ -294,7 +297,9 @@ mod exact_size {
         serializer.collect_str(&format_args!("{} {unit}", bytes >> shift))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ByteSize, D::Error> {
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<ByteSize, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 

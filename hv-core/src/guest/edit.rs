@@ -4,6 +4,7 @@
 use super::boot;
 use super::config::Definition;
 use super::power::PowerPolicy;
+use super::record::RunRecord;
 use crate::engine::Alteration;
 use hv_api::{Accelerator, BootSettings, ByteSize, EndAction, LiveRanges, NotNow, PowerSettings, Settings};
 
@@ -108,9 +109,9 @@ impl Edit {
         }
     }
 
-    /// What it takes, where a machine runs that was last told to be `running`.
-    pub fn course(&self, running: &Definition, accelerator: Accelerator) -> Course {
-        let live = live_ranges(running, accelerator);
+    /// What it takes, where this machine runs.
+    pub fn course(&self, running: &RunRecord) -> Course {
+        let live = live_ranges(running);
         match self {
             Self::Power(PowerSettings { on_reboot: Some(rule), .. }) => {
                 Course::Altered(Alteration::StopOnReboot(*rule != EndAction::Restart))
@@ -128,16 +129,17 @@ impl Edit {
     }
 }
 
-/// Within what a machine that was last told to be `running` can be changed.
-pub fn live_ranges(running: &Definition, accelerator: Accelerator) -> LiveRanges {
+/// Within what a machine that runs can be changed.
+pub fn live_ranges(running: &RunRecord) -> LiveRanges {
+    let machine = &running.machine;
     LiveRanges {
-        cpus_lowest: match accelerator {
+        cpus_lowest: match running.accelerator {
             Accelerator::Kvm => 1,
             // Emulation does not survive to take one away.
-            Accelerator::Emulation => running.cpus,
+            Accelerator::Emulation => machine.cpus,
         },
-        cpus_highest: running.most_cpus(),
-        memory_lowest: LEAST_LIVE_MEMORY.min(running.memory),
+        cpus_highest: machine.most_cpus(),
+        memory_lowest: LEAST_LIVE_MEMORY.min(machine.memory),
         memory_highest: running.most_memory(),
     }
 }
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn what_is_within_reach_is_done_at_once_and_the_rest_waits() {
         let running = Definition { cpus: 2, max_cpus: Some(4), ..example() };
-        let course = |edit: Edit, accelerator| edit.course(&running, accelerator);
+        let course = |edit: Edit, accelerator| edit.course(&RunRecord::new(running.clone(), accelerator, 0));
         assert_eq!(course(Edit::Name("x".into()), Accelerator::Kvm), Course::Written);
         let three = Edit::Cpus(3);
         assert_eq!(course(three, Accelerator::Emulation), Course::Altered(Alteration::Cpus(3)));
@@ -168,9 +170,9 @@ mod tests {
         #[test]
         fn the_ranges_tell_what_will_be(cpus in 1..40_u32, memory in 16..40_000_u64, kvm: bool) {
             let accelerator = if kvm { Accelerator::Kvm } else { Accelerator::Emulation };
-            let (running, size) = (example(), ByteSize::mib(memory));
-            let live = live_ranges(&running, accelerator);
-            let now = |edit: Edit| matches!(edit.course(&running, accelerator), Course::Altered(_));
+            let (running, size) = (RunRecord::new(example(), accelerator, 0), ByteSize::mib(memory));
+            let live = live_ranges(&running);
+            let now = |edit: Edit| matches!(edit.course(&running), Course::Altered(_));
             prop_assert_eq!(now(Edit::Cpus(cpus)), (live.cpus_lowest..=live.cpus_highest).contains(&cpus));
             let within = (live.memory_lowest..=live.memory_highest).contains(&size);
             prop_assert_eq!(now(Edit::Memory(size)), within);

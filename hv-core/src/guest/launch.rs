@@ -4,8 +4,9 @@ use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::handle::engine_error;
+use super::record::RunRecord;
 use super::saved::{self, Saved};
-use super::view::{RunRecord, now};
+use super::view::now;
 use crate::engine::{Adopted, Alteration, Amount, EngineError, EngineEvent, Machine};
 use crate::{files, serial, store};
 use hv_api::{Accelerator, Error, Operation, SavedStateFault};
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 const ENGINE_EVENTS: usize = 64;
 
 /// How long an engine that has closed its connection may take to end. It ends within milliseconds.
-const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
+pub(super) const LAST_WORDS_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Looks for an engine that an earlier core left and that answered nobody when this one began: were it
 /// overlooked, the guest would run twice.
@@ -40,8 +41,6 @@ pub async fn find(
 pub(super) struct Launched {
     /// Its machine.
     pub machine: Arc<dyn Machine>,
-    /// The definition that the machine was made from.
-    pub definition: Definition,
     /// What that machine has.
     pub record: RunRecord,
     /// What the engine says.
@@ -77,7 +76,7 @@ pub(super) async fn restore(
         saved::open_memory(&folder).map_err(|error| store::failed(&folder, &error))
     });
     let memory = memory.await?;
-    let Launched { machine, record, mut events, .. } =
+    let Launched { machine, record, mut events } =
         start(context, &definition, facts.accelerator, Beginning::Restoring).await?;
     let unfinished = Unfinished { machine, kept: false };
     if let Err(error) = unfinished.machine.load(memory, progress).await {
@@ -97,7 +96,7 @@ pub(super) async fn restore(
         let (guest, fault) = (definition.name.clone(), SavedStateFault::Refused);
         return Err(Error::SavedStateUnusable { guest, fault, detail });
     }
-    Ok(Launched { machine: unfinished.keep(), definition, record, events })
+    Ok(Launched { machine: unfinished.keep(), record, events })
 }
 
 fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Error> {
@@ -146,8 +145,8 @@ async fn start(
             return Err(engine_error(&definition.name, Operation::Start, error));
         }
     }
-    let record = RunRecord { accelerator, since: now(), asked: None, machine: definition.clone() };
-    Ok(Launched { machine, definition: definition.clone(), record, events })
+    let record = RunRecord::new(definition.clone(), accelerator, now());
+    Ok(Launched { machine, record, events })
 }
 
 /// What an engine says last, where it ends within a moment.

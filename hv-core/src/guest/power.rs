@@ -49,15 +49,16 @@ enum CrashWord {
 
 impl Default for PowerPolicy {
     fn default() -> Self {
-        Self {
-            shutdown_wait: 90,
-            on_poweroff: EndAction::Destroy,
-            on_reboot: EndAction::Restart,
-            on_crash: CrashAction::Destroy,
-            autostart: false,
-            at_logout: LogoutAction::Shutdown,
-            on_host_sleep: SleepAction::Keep,
-        }
+        let PowerInfo {
+            shutdown_wait,
+            on_poweroff,
+            on_reboot,
+            on_crash,
+            autostart,
+            at_logout,
+            on_host_sleep,
+        } = PowerInfo::default();
+        Self { shutdown_wait, on_poweroff, on_reboot, on_crash, autostart, at_logout, on_host_sleep }
     }
 }
 

@@ -4,30 +4,15 @@ use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::edit::live_ranges;
+use super::record::RunRecord;
 use super::state::State;
 use crate::{storage, store};
 use hv_api::{
-    Accelerator, ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState,
-    NicInfo, PendingChange, ShutdownWait, StateReason,
+    ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState, NicInfo,
+    PendingChange, StateReason,
 };
-use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::SystemTime;
-
-/// What the running machine has, whatever the definition says by now. Kept in the run folder, so that a
-/// later core knows it as well.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RunRecord {
-    /// What runs its instructions.
-    pub accelerator: Accelerator,
-    /// When it was started, in seconds since 1970.
-    pub since: u64,
-    /// What is waited for since the guest was asked to shut down.
-    #[serde(default)]
-    pub asked: Option<ShutdownWait>,
-    /// The definition that it was started with, and changed by since.
-    pub machine: Definition,
-}
 
 /// What an engine that runs tells of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +51,7 @@ pub fn view(
         memory: definition.memory,
         max_cpus: definition.most_cpus(),
         max_memory: definition.most_memory(),
-        live: record.map(|record| live_ranges(&record.machine, record.accelerator)),
+        live: record.map(live_ranges),
         memory_now: engine.and_then(|engine| engine.memory),
         firmware: definition.firmware,
         boot: boot::info(definition),

@@ -19,20 +19,15 @@ fn roomy() -> NewGuest {
 
 #[tokio::test]
 async fn what_a_machine_took_is_what_the_guest_has() {
-    let home = Home::without_programs();
-    let engine = Arc::<FakeEngine>::default();
-    let _core = FakeCore::start(&home, &engine).await;
-    let (mut core, mut events) = connected(&home).await;
-    let id = make(&mut core, &roomy()).await.expect("a guest").id;
-    core.start("one", None).await.unwrap().unwrap();
-    let guest = events.state("one", GuestState::Running).await;
+    running_guest!(roomy(); home, engine, core, events, machine);
+    let guest = shown(&mut core, "one").await;
     assert_eq!(guest.live.map(|live| (live.cpus_lowest, live.cpus_highest)), Some((1, 4)));
 
     let both = Settings { cpus: Some(3), memory: Some(ByteSize::mib(512)), ..Settings::default() };
     let changed = core.set("one", &both).await.unwrap().unwrap().settings;
     assert!(changed.iter().all(|one| one.applied == Applied::Now && one.reason.is_none()), "{changed:?}");
     let done = [Alteration::Cpus(3), Alteration::Memory(ByteSize::mib(512))];
-    assert_eq!(engine.machine(id).alterations(), done);
+    assert_eq!(machine.alterations(), done);
     let guest = shown(&mut core, "one").await;
     assert_eq!((guest.cpus, guest.memory, guest.pending), (3, ByteSize::mib(512), Vec::new()));
     assert_eq!(guest.memory_now, Some(ByteSize::mib(512)));
@@ -41,7 +36,7 @@ async fn what_a_machine_took_is_what_the_guest_has() {
     let more = Settings { cpus: Some(5), ..Settings::default() };
     let changed = core.set("one", &more).await.unwrap().unwrap().settings;
     assert_eq!((changed[0].applied, changed[0].reason), (Applied::AtNextStart, Some(NotNow::BeyondMaximum)));
-    assert_eq!(engine.machine(id).alterations(), done);
+    assert_eq!(machine.alterations(), done);
     let pending = shown(&mut core, "one").await.pending;
     let keys: Vec<_> = pending.iter().map(|change| change.key.as_str()).collect();
     assert_eq!(keys, ["cpus", "max-cpus"]);
@@ -49,13 +44,7 @@ async fn what_a_machine_took_is_what_the_guest_has() {
 
 #[tokio::test]
 async fn what_a_machine_did_not_take_waits_or_is_refused() {
-    let home = Home::without_programs();
-    let engine = Arc::<FakeEngine>::default();
-    let _core = FakeCore::start(&home, &engine).await;
-    let (mut core, mut events) = connected(&home).await;
-    make(&mut core, &roomy()).await.expect("a guest");
-    core.start("one", None).await.unwrap().unwrap();
-    events.state("one", GuestState::Running).await;
+    running_guest!(roomy(); home, engine, core, events, _machine);
     let two = Settings { cpus: Some(2), ..Settings::default() };
 
     let refused = EngineError::Refused { detail: "no".into() };
@@ -78,13 +67,7 @@ async fn what_a_machine_did_not_take_waits_or_is_refused() {
 /// A change that hangs holds up no other request, and comes to an end with its machine.
 #[tokio::test]
 async fn a_change_that_hangs_ends_with_its_machine() {
-    let home = Home::without_programs();
-    let engine = Arc::<FakeEngine>::default();
-    let _core = FakeCore::start(&home, &engine).await;
-    let (mut core, mut events) = connected(&home).await;
-    make(&mut core, &roomy()).await.expect("a guest");
-    core.start("one", None).await.unwrap().unwrap();
-    events.state("one", GuestState::Running).await;
+    running_guest!(roomy(); home, engine, core, events, _machine);
     engine.answer(Asked::Alter, Answer::Stall);
     let mut other = home.connect().await;
     let two = Settings { cpus: Some(2), ..Settings::default() };
@@ -115,6 +98,19 @@ async fn what_was_changed_is_known_to_the_next_core() {
     assert_eq!((guest.cpus, guest.pending, guest.live.unwrap().cpus_lowest), (4, Vec::new(), 4));
     let all = Some(ByteSize::gib(1));
     events.until("its memory", |library| library.guests().any(|guest| guest.memory_now == all)).await;
+}
+
+/// Its machine still has what the guest gave back, also where it was given no room for more.
+#[tokio::test]
+async fn memory_that_was_given_back_can_be_had_again() {
+    let new = NewGuest { max_memory: Some(ByteSize::mib(256)), ..roomy() };
+    running_guest!(new; home, engine, core, events, machine);
+    let with = |mib| Settings { memory: Some(ByteSize::mib(mib)), ..Settings::default() };
+    for mib in [128, 256] {
+        let changed = core.set("one", &with(mib)).await.unwrap().unwrap().settings;
+        assert_eq!(changed[0].applied, Applied::Now, "{mib} MiB");
+    }
+    assert_eq!(machine.alterations(), [128, 256].map(|mib| Alteration::Memory(ByteSize::mib(mib))));
 }
 
 #[tokio::test]

@@ -2,6 +2,20 @@
 //! that every fault of an engine, a client or a disk can be had at will. No guest runs here; that is the
 //! tier `live`.
 
+/// A core with an engine that only pretends, and a guest named “one” that runs.
+macro_rules! running_guest {
+    ($new:expr; $home:ident, $engine:ident, $core:ident, $events:ident, $machine:ident) => {
+        let $home = hv_tests::Home::without_programs();
+        let $engine = std::sync::Arc::<hv_tests::fake_engine::FakeEngine>::default();
+        let _thread = hv_tests::fake_engine::FakeCore::start(&$home, &$engine).await;
+        let (mut $core, mut $events) = crate::connected(&$home).await;
+        let id = crate::make(&mut $core, &$new).await.expect("a guest").id;
+        $core.start("one", None).await.unwrap().unwrap();
+        $events.state("one", hv_api::GuestState::Running).await;
+        let $machine = $engine.machine(id);
+    };
+}
+
 mod alone;
 mod clients;
 mod command;

@@ -9,24 +9,13 @@ use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
 use hv_tests::{Home, until, within};
 use std::sync::Arc;
 
-macro_rules! running_guest {
-    ($home:ident, $engine:ident, $core:ident, $events:ident, $machine:ident) => {
-        let $home = Home::without_programs();
-        let $engine = Arc::<FakeEngine>::default();
-        let _thread = FakeCore::start(&$home, &$engine).await;
-        let (mut $core, mut $events) = connected(&$home).await;
-        let iso = $home.file("a.iso", "not quite");
-        let new = NewGuest { iso: Some(iso), ..bare("one") };
-        let id = make(&mut $core, &new).await.expect("a guest").id;
-        $core.start("one", None).await.unwrap().unwrap();
-        $events.state("one", GuestState::Running).await;
-        let $machine = $engine.machine(id);
-    };
+fn with_disc(home: &Home) -> NewGuest {
+    NewGuest { iso: Some(home.file("a.iso", "not quite")), ..bare("one") }
 }
 
 #[tokio::test]
 async fn a_full_disk_pauses_the_guest_until_it_is_let_go_on() {
-    running_guest!(home, engine, core, events, machine);
+    running_guest!(with_disc(&home); home, engine, core, events, machine);
     for full in [true, false] {
         machine.say(EngineEvent::DiskFailed { full, detail: "disk0: write: it failed".into() });
         let paused = events.state("one", GuestState::Paused).await;
@@ -41,7 +30,7 @@ async fn a_full_disk_pauses_the_guest_until_it_is_let_go_on() {
 
 #[tokio::test]
 async fn a_guest_that_crashes_is_not_one_that_powers_off() {
-    running_guest!(home, engine, core, events, machine);
+    running_guest!(with_disc(&home); home, engine, core, events, machine);
     machine.say(EngineEvent::Panicked);
     let crashed = events.state("one", GuestState::Crashed).await;
     assert_eq!(crashed.reason, Some(StateReason::GuestPanicked));
@@ -79,7 +68,7 @@ async fn what_happened_while_no_core_ran_is_known_to_the_next() {
 
 #[tokio::test]
 async fn a_medium_that_the_guest_holds_stays_unless_it_is_forced_out() {
-    running_guest!(home, engine, core, events, machine);
+    running_guest!(with_disc(&home); home, engine, core, events, machine);
     engine.answer(Asked::ChangeMedium, Answer::Fail(EngineError::MediumLocked));
     let locked = core.eject_medium("one", None, None).await.unwrap().unwrap_err();
     assert_eq!(locked, Error::MediumLocked { guest: "one".into(), drive: "cd0".into() });
@@ -104,7 +93,7 @@ async fn a_medium_that_the_guest_holds_stays_unless_it_is_forced_out() {
 
 #[tokio::test]
 async fn an_engine_that_falls_silent_is_reported_with_the_operation() {
-    running_guest!(home, engine, core, events, machine);
+    running_guest!(with_disc(&home); home, engine, core, events, machine);
     engine.answer(Asked::Pause, Answer::Fail(EngineError::Silent { seconds: 10 }));
     engine.answer(Asked::Reset, Answer::Fail(EngineError::Gone));
     let silent = |operation| Error::EngineSilent { guest: "one".into(), operation, seconds: 10 };
@@ -210,7 +199,7 @@ impl Window {
 
 #[tokio::test]
 async fn a_display_reaches_every_window_and_keys_the_guest() {
-    running_guest!(home, engine, core, events, machine);
+    running_guest!(with_disc(&home); home, engine, core, events, machine);
     let mut first = Window::open(&mut core).await;
     let picture = [7; 8 * 4 * 4];
     machine.draw(|canvas| canvas.picture(8, 4, 32, &picture));
@@ -241,7 +230,7 @@ async fn a_display_reaches_every_window_and_keys_the_guest() {
 
 #[tokio::test]
 async fn a_display_that_does_not_open_is_reported_and_can_be_tried_again() {
-    running_guest!(home, engine, core, events, machine);
+    running_guest!(with_disc(&home); home, engine, core, events, machine);
     engine.answer(Asked::OpenDisplay, Answer::Fail(EngineError::Refused { detail: "busy".into() }));
     let refused = core.open_display("one").await.unwrap().0.unwrap_err();
     let expected = Error::EngineRefused {

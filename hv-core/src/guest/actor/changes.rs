@@ -15,13 +15,13 @@ use tracing::{debug, info};
 /// What people have asked to be changed.
 #[derive(Default)]
 pub(super) struct Edits {
-    waiting: VecDeque<Order>,
+    waiting: VecDeque<EditOrder>,
     /// The machine has been told of the first change of the first order.
     altering: Option<AbortHandle>,
 }
 
 /// What one person asked for.
-struct Order {
+struct EditOrder {
     edits: VecDeque<Edit>,
     done: Vec<SettingResult>,
     answer: Answer<Vec<SettingResult>>,
@@ -30,7 +30,7 @@ struct Order {
 impl Actor {
     /// Makes changes one after the other, behind those that were asked for before.
     pub(super) fn edit(&mut self, edits: Vec<Edit>, answer: Answer<Vec<SettingResult>>) {
-        self.edits.waiting.push_back(Order { edits: edits.into(), done: Vec::new(), answer });
+        self.edits.waiting.push_back(EditOrder { edits: edits.into(), done: Vec::new(), answer });
         if self.edits.altering.is_none() {
             self.next_edit();
         }
@@ -40,7 +40,7 @@ impl Actor {
     fn next_edit(&mut self) {
         while let Some(order) = self.edits.waiting.front_mut() {
             let Some(edit) = order.edits.front().cloned() else {
-                if let Some(Order { done, answer, .. }) = self.edits.waiting.pop_front() {
+                if let Some(EditOrder { done, answer, .. }) = self.edits.waiting.pop_front() {
                     drop(answer.send(Ok(done)));
                 }
                 continue;
@@ -67,7 +67,7 @@ impl Actor {
             return Course::Waits(NotNow::Fixed);
         }
         match &self.record {
-            Some(record) if running => edit.course(&record.machine, record.accelerator),
+            Some(record) if running => edit.course(record),
             // An engine of which an older core noted nothing.
             None if running && edit.is_of_machine() => Course::Waits(NotNow::EngineCannot),
             _ => Course::Written,
@@ -209,18 +209,20 @@ impl Actor {
     }
 
     pub(super) fn keep_medium(&mut self, drive: usize, medium: Option<PathBuf>) -> Result<(), Error> {
-        if self.machine.borrow().is_some() {
-            let mut running = self.running().clone();
-            if let Some(drive) = running.drives.get_mut(drive) {
-                drive.medium.clone_from(&medium);
-            }
-            self.note_running(running);
+        if self.machine.borrow().is_some()
+            && let Some(record) = &mut self.record
+            && let Some(drive) = record.machine.drives.get_mut(drive)
+        {
+            drive.medium.clone_from(&medium);
+            self.note_record();
         }
         let mut wanted = self.definition.clone();
         if let Some(drive) = wanted.drives.get_mut(drive) {
             drive.medium = medium;
         }
-        self.keep(wanted)
+        let kept = self.keep(wanted);
+        self.publish();
+        kept
     }
 
     /// Writes the definition down, and only then goes by it.
@@ -228,7 +230,6 @@ impl Actor {
         if wanted != self.definition {
             self.context.store.write(&wanted)?;
             self.definition = wanted;
-            self.publish();
         }
         Ok(())
     }

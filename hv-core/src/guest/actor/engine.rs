@@ -6,6 +6,7 @@ use crate::engine::{Adopted, EngineEvent, MachineStatus};
 use crate::guest::config::Definition;
 use crate::guest::handle::Answer;
 use crate::guest::launch::{Launched, find, launch, restore};
+use crate::guest::record::RunRecord;
 use crate::guest::saved;
 use crate::guest::state::{Happening, Wish};
 use crate::{files, storage};
@@ -81,10 +82,9 @@ impl Actor {
         self.unreachable = None;
         info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
         self.events = Some(events);
-        let record = std::fs::read_to_string(self.record_file());
-        self.record = record.ok().and_then(|text| toml::from_str(&text).ok());
-        self.recall_running();
-        if let Err(error) = self.claim_disks(self.running()) {
+        self.record = RunRecord::read(&self.record_file());
+        let running = self.record.as_ref().map_or(&self.definition, |record| &record.machine);
+        if let Err(error) = self.claim_disks(running) {
             error!(?error, "two running guests have the same disk");
         }
         drop(self.machine.send_replace(Some(adopted.machine)));
@@ -116,7 +116,7 @@ impl Actor {
                 // Given up in the moment in which it was ready.
                 machine.kill();
             }
-            Ok(Launched { machine, definition, record, events }) => {
+            Ok(Launched { machine, record, events }) => {
                 if restoring && let Err(error) = self.take_saved() {
                     machine.kill();
                     return self.launch_failed(error);
@@ -125,7 +125,6 @@ impl Actor {
                 self.record = Some(record);
                 self.note_record();
                 self.memory_now = None;
-                self.note_running(definition);
                 drop(self.machine.send_replace(Some(machine)));
                 self.happen(Happening::EngineReady);
             }
@@ -157,8 +156,6 @@ impl Actor {
                 operation: Operation::OpenDisplay,
             })));
         }
-        self.running = None;
-        drop(std::fs::remove_file(self.running_file()));
         self.context.volumes.release(self.definition.id);
         if matches!(self.state, State::Saved(_)) {
             self.enter_saved(saved::known(&self.context.store.folder(self.definition.id)));
@@ -175,9 +172,7 @@ impl Actor {
     /// Notes what the machine has and what is waited for, for a later core.
     pub(super) fn note_record(&self) {
         let Some(record) = &self.record else { return };
-        let text = toml::to_string(record).unwrap_or_default();
-        // It lives no longer than the engine: nobody need wait until it is on a disk.
-        if let Err(error) = std::fs::write(self.record_file(), text) {
+        if let Err(error) = record.write(&self.record_file()) {
             warn!(%error, "what the machine has could not be noted, and a later core will not know it");
         }
     }

@@ -5,12 +5,12 @@
 
 use super::{Actor, Internal, State, beside};
 use crate::engine::{Amount, EngineError, Machine};
-use crate::guest::config::Definition;
 use crate::guest::context::Context;
 use crate::guest::handle::{Answer, engine_error};
+use crate::guest::record::RunRecord;
 use crate::guest::saved::{self, Facts, Saved, Unusable, Writing};
 use crate::guest::state::{Former, Happening, SavedCause, Wish};
-use crate::guest::view::{RunRecord, now};
+use crate::guest::view::now;
 use crate::{files, host, store};
 use hv_api::{Error, GuestInfo, Operation, SavedStateFault};
 use std::convert::Infallible;
@@ -57,32 +57,6 @@ impl Actor {
         self.context.store.folder(self.definition.id)
     }
 
-    /// What the present machine was launched as, with the media that are in its drives by now: what another one
-    /// must be launched as to be given its memory. What a guest was given or has given back since is another
-    /// matter: it is in the memory itself.
-    pub(super) fn running(&self) -> &Definition {
-        self.running.as_ref().unwrap_or(&self.definition)
-    }
-
-    /// Notes what the machine is by now, so that it is known when it is saved, to a later core as well.
-    pub(super) fn note_running(&mut self, running: Definition) {
-        // It lives no longer than the engine: nobody need wait until it is on a disk.
-        if let Err(error) = std::fs::write(self.running_file(), running.write()) {
-            warn!(%error, "what the machine is could not be noted, and a later core will not know it");
-        }
-        self.running = Some(running);
-    }
-
-    /// What the machine is that an earlier core has launched.
-    pub(super) fn recall_running(&mut self) {
-        let text = store::read_text(&self.running_file()).ok();
-        self.running = text.and_then(|text| Definition::read(&text).ok());
-    }
-
-    pub(super) fn running_file(&self) -> PathBuf {
-        self.context.run_folder(self.definition.id).join("machine.toml")
-    }
-
     /// What the guest is as its task begins and no engine of it runs.
     pub(super) fn recall_saved(&mut self) {
         let folder = self.folder();
@@ -124,7 +98,7 @@ impl Actor {
             warn!(?error, "a disk of the saved guest is in use");
         }
         let Facts { accelerator, since, .. } = facts;
-        self.record = Some(RunRecord { accelerator, since, asked: None, machine: definition });
+        self.record = Some(RunRecord::new(definition, accelerator, since));
     }
 
     /// Save it, as a job has ordered.
@@ -210,11 +184,7 @@ impl Actor {
             progress: watch::channel(Amount::default()).0,
             cancelled: Rc::default(),
         });
-        let mut definition = self.running().clone();
-        if let Some(record) = &self.record {
-            // Whether a CPU was there from the beginning or was given to it later makes no difference.
-            definition.cpus = record.machine.cpus;
-        }
+        let definition = self.record.as_ref().map_or_else(|| self.definition.clone(), RunRecord::to_restore);
         let (context, folder, internal) = (Rc::clone(&self.context), self.folder(), self.internal.clone());
         let accelerator = self.record.as_ref().map(|record| record.accelerator);
         self.saving.work = Some(beside(async move {
