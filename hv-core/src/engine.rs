@@ -14,6 +14,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
+/// The slots that every machine has for devices which are added and taken away while it runs, 0 to one less.
+/// A device that was added keeps its slot for good: its guest knows it by that.
+pub const SLOTS: u32 = 8;
+
 /// Where an engine says what happens to its machine.
 pub type EventSender = mpsc::Sender<EngineEvent>;
 
@@ -389,6 +393,9 @@ pub struct NicConfig {
     pub mode: NetworkMode,
     /// Its address.
     pub mac: String,
+    /// The slot that it is in; nothing where it has a fixed place, at which it can't be taken away while the
+    /// machine runs.
+    pub slot: Option<u32>,
 }
 
 /// A Linux kernel that is started without firmware's help.

@@ -2,7 +2,7 @@
 //! are told (`view`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`), what it uses (`statistics`), the
 //! task that owns one
 //! (`actor`) with what it needs of the core (`context`), the
-//! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made
+//! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), which slots its devices are in (`slots`), how one is made
 //! (`creation`), and the list of all of them (`registry`). How its power is looked after is in `power`.
 
 pub mod actor;
@@ -17,6 +17,7 @@ pub mod power;
 pub mod record;
 pub mod registry;
 pub mod saved;
+pub mod slots;
 pub mod state;
 pub mod statistics;
 pub mod view;

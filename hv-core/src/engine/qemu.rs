@@ -11,6 +11,7 @@ mod events;
 pub mod keys;
 mod live;
 mod machine;
+pub mod ports;
 mod power;
 mod process;
 pub mod qmp;

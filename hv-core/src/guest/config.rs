@@ -4,6 +4,7 @@
 //! be brought up to date here when there is one.
 
 use super::power::PowerPolicy;
+use super::slots;
 use crate::engine::{
     BootDevice, DiskConfig, DiskFormat, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, NicConfig,
     RunFiles,
@@ -122,6 +123,9 @@ pub struct Nic {
     pub mode: NetworkMode,
     /// Its address.
     pub mac: String,
+    /// The slot that it is in, 0–7; nothing where it has a fixed place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<u32>,
 }
 
 /// A kernel to start directly.
@@ -182,6 +186,7 @@ impl Definition {
         if definition.secure_boot && definition.firmware != Firmware::Uefi {
             return Err(malformed(&"only UEFI firmware knows Secure Boot"));
         }
+        slots::check(&definition).map_err(|error| malformed(&error))?;
         definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
     }
@@ -245,7 +250,11 @@ impl Definition {
                 .iter()
                 .map(|drive| DriveConfig { medium: drive.medium.as_ref().map(|medium| folder.join(medium)) })
                 .collect(),
-            nics: self.nics.iter().map(|nic| NicConfig { mode: nic.mode, mac: nic.mac.clone() }).collect(),
+            nics: self
+                .nics
+                .iter()
+                .map(|nic| NicConfig { mode: nic.mode, mac: nic.mac.clone(), slot: nic.slot })
+                .collect(),
             kernel: self.kernel.as_ref().map(|kernel| KernelConfig {
                 kernel: folder.join(&kernel.image),
                 initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
@@ -357,7 +366,7 @@ pub(crate) mod tests {
             }),
             disks: vec![Disk { path: "disk0.qcow2".into(), format: DiskFormat::Qcow2 }],
             drives: vec![Drive { medium: Some("/home/ada/debian, 12.iso".into()) }, Drive::default()],
-            nics: vec![Nic { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into() }],
+            nics: vec![Nic { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into(), slot: None }],
         }
     }
 

@@ -88,7 +88,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],
         nics: match new.network {
             Some(false) => Vec::new(),
-            Some(true) | None => vec![Nic { mode: NetworkMode::User, mac: mac(id) }],
+            Some(true) | None => vec![Nic { mode: NetworkMode::User, mac: mac(id), slot: None }],
         },
     };
     Ok(Resolved { definition, disk })

@@ -5,6 +5,7 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
+use super::ports::{self, Port};
 use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MachineConfig};
 use hv_api::{Accelerator, NetworkMode};
 use serde_json::json;
@@ -102,11 +103,15 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
             // Neither `ipv4` nor `ipv6` is named: naming one switches the other off.
             NetworkMode::User => line.add("-netdev", format!("user,id=net{number}")),
         }
-        let (mac, slot) = (escaped(&nic.mac), NIC_SLOT + number);
+        let mac = escaped(&nic.mac);
+        let place = match nic.slot.and_then(Port::of_slot) {
+            Some(port) => format!("bus={}", port.bus()),
+            None => format!("addr={:#x}", NIC_SLOT + number),
+        };
         // Without its ROM: nothing boots from the network, and the firmware would wait for it.
         line.add(
             "-device",
-            format!("virtio-net-pci,netdev=net{number},id=nic{number},mac={mac},addr={slot:#x},romfile="),
+            format!("virtio-net-pci,netdev=net{number},id=nic{number},mac={mac},{place},romfile="),
         );
     }
     if let Some(kernel) = &machine.kernel {
@@ -240,6 +245,9 @@ fn fixed_devices(line: &mut Line) {
     ] {
         line.add("-device", device.into());
     }
+    for port in ports::devices() {
+        line.add("-device", port);
+    }
 }
 
 fn add_disk(line: &mut Line, number: usize, order: &str, disk: &DiskConfig) {
@@ -369,7 +377,8 @@ pub mod tests {
         ];
         machine.drives =
             vec![DriveConfig { medium: Some("/iso/debian: 12.iso".into()) }, DriveConfig { medium: None }];
-        machine.nics = vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }];
+        machine.nics =
+            vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into(), slot: None }];
         machine.run.serial_logs = vec!["/state/a,b/serial0.log".into(), "/state/serial1.log".into()];
         machine
     }
@@ -441,14 +450,16 @@ pub mod tests {
         let devices = |machine: &MachineConfig| -> Vec<String> {
             arguments(machine, &Sockets::nominal(machine))
                 .into_iter()
-                .filter(|word| word.contains("addr=0x") || word.starts_with("ide-cd"))
+                .filter(|word| {
+                    word.contains("addr=0x") || word.contains("bus=port") || word.starts_with("ide-cd")
+                })
                 .map(|word| word.split(",bootindex").next().unwrap_or_default().to_owned())
                 .collect()
         };
         let before = devices(&full());
         let mut more = full();
         more.disks.push(DiskConfig { path: "/data/third.img".into(), format: DiskFormat::Raw });
-        more.nics.push(NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:02".into() });
+        more.nics.push(NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:02".into(), slot: Some(3) });
         let after = devices(&more);
         assert!(before.iter().all(|device| after.contains(device)), "{before:#?}\n{after:#?}");
         assert_eq!(after.len(), before.len() + 2);

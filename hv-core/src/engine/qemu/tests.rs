@@ -57,7 +57,7 @@ impl Place {
             memory: ByteSize::mib(64),
             max_memory: ByteSize::mib(64),
             drives: vec![DriveConfig { medium: None }],
-            nics: vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into() }],
+            nics: vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into(), slot: None }],
             run: RunFiles {
                 folder: run,
                 tpm_folder: folder.path().join("tpm"),
