@@ -4,6 +4,7 @@
 //! [`Machine`] for things and learns from [`EngineEvent`]s what has become of it. `engine/qemu` is the
 //! engine that people use; tests bring one of their own.
 
+mod disk;
 pub mod qemu;
 
 use async_trait::async_trait;
@@ -13,6 +14,8 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+
+pub use disk::{DiskConfig, DiskFormat, DiskName, MAX_DISKS, NotADisk};
 
 /// The slots that every machine has for devices which are added and taken away while it runs, 0 to one less.
 /// A device that was added keeps its slot for good: its guest knows it by that.
@@ -188,8 +191,8 @@ pub enum Alteration {
     /// So much memory, up to the machine's most. What is more than the guest has now is there for it at once;
     /// what is less it gives back as it can, and [`EngineEvent::Memory`] tells how far it is.
     Memory(ByteSize),
-    /// The disk with this number, from 0, grows to this size.
-    DiskSize(u32, ByteSize),
+    /// The disk of this name grows to this size.
+    DiskSize(DiskName, ByteSize),
     /// With true, the machine stops where its guest restarts itself, and [`EngineEvent::Rebooted`] is said; with
     /// false, the guest begins anew. A press of the reset button may set it to false.
     StopOnReboot(bool),
@@ -319,12 +322,12 @@ pub struct MachineConfig {
     pub run: RunFiles,
 }
 
-/// What a machine can start from, by its number, from 0.
+/// What a machine can start from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BootDevice {
     /// A disk.
-    Disk(usize),
-    /// A drive for optical media.
+    Disk(DiskName),
+    /// A drive for optical media, by its number, from 0.
     Drive(usize),
 }
 
@@ -348,35 +351,6 @@ pub struct UefiConfig {
     pub store: PathBuf,
     /// Whether the firmware keeps its secrets in system management mode, and works in no other way.
     pub smm: bool,
-}
-
-/// One disk of a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DiskConfig {
-    /// The volume behind it.
-    pub path: PathBuf,
-    /// Its format.
-    pub format: DiskFormat,
-}
-
-/// The format of a volume.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DiskFormat {
-    /// QEMU's own: grows as it is written, knows snapshots.
-    Qcow2,
-    /// Plain bytes.
-    Raw,
-}
-
-impl DiskFormat {
-    /// Its name, the same everywhere.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Qcow2 => "qcow2",
-            Self::Raw => "raw",
-        }
-    }
 }
 
 /// One drive for optical media.

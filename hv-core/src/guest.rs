@@ -10,6 +10,7 @@ pub mod boot;
 pub mod config;
 pub mod context;
 pub mod creation;
+pub mod disk;
 pub mod edit;
 pub mod handle;
 pub mod launch;

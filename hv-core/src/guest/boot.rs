@@ -50,7 +50,7 @@ fn possible(settings: &BootSettings, guest: &GuestInfo) -> Result<(), Error> {
     }
     let order = settings.order.as_deref().unwrap_or_default();
     for (index, device) in order.iter().enumerate() {
-        let disk = (0..guest.disks.len()).any(|number| *device == format!("disk{number}"));
+        let disk = guest.disks.iter().any(|disk| disk.name == *device);
         let drive = guest.drives.iter().any(|drive| drive.name == *device);
         if !(disk || drive) || order[..index].contains(device) {
             let guest = guest.name.clone();
@@ -130,7 +130,7 @@ async fn check_files(settings: &BootSettings) -> Result<(), Error> {
 /// Makes a machine try its drives first, whatever else it is told to start from.
 pub fn from_cd(machine: &mut MachineConfig) {
     machine.kernel = None;
-    let disks = (0..machine.disks.len()).map(BootDevice::Disk);
+    let disks = machine.disks.iter().map(|disk| BootDevice::Disk(disk.name));
     machine.order = (0..machine.drives.len()).map(BootDevice::Drive).chain(disks).collect();
 }
 
@@ -314,6 +314,7 @@ fn conflict(first: &str, second: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::DiskName;
     use crate::guest::config::tests::example;
     use hv_api::{DriveInfo, GuestId, GuestState};
 
@@ -352,7 +353,7 @@ mod tests {
             assert!(matches!(refused, Err(Error::BootDeviceNotFound { .. })), "{wrong:?}");
         }
         let definition = definition();
-        assert_eq!(definition.boot_device("disk0"), Some(BootDevice::Disk(0)));
+        assert_eq!(definition.boot_device("disk0"), Some(BootDevice::Disk(DiskName::FIRST)));
         for none in ["disk1", "disk00", "cd2", "cd", ""] {
             assert_eq!(definition.boot_device(none), None, "{none}");
         }

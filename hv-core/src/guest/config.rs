@@ -3,15 +3,17 @@
 //! The file is TOML, version 1. A file of a newer version is refused and left alone; an older one would
 //! be brought up to date here when there is one.
 
+use super::disk;
 use super::power::PowerPolicy;
 use super::slots;
 use crate::engine::{
-    BootDevice, DiskConfig, DiskFormat, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, NicConfig,
-    RunFiles,
+    BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, NicConfig, RunFiles,
 };
 use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, NetworkMode};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+pub use super::disk::Disk;
 
 /// The version that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -86,7 +88,12 @@ pub struct Definition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
     /// Disks, in the order in which the guest sees them.
-    #[serde(default, rename = "disk", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        rename = "disk",
+        deserialize_with = "disk::read",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub disks: Vec<Disk>,
     /// Drives for optical media.
     #[serde(default, rename = "drive", skip_serializing_if = "Vec::is_empty")]
@@ -94,16 +101,6 @@ pub struct Definition {
     /// Network cards.
     #[serde(default, rename = "network", skip_serializing_if = "Vec::is_empty")]
     pub nics: Vec<Nic>,
-}
-
-/// One disk.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Disk {
-    /// The file behind it.
-    pub path: PathBuf,
-    /// Its format.
-    pub format: DiskFormat,
 }
 
 /// One drive for optical media.
@@ -211,12 +208,9 @@ impl Definition {
 
     /// The disk or drive of this name; nothing where the guest has none, as after it was taken away.
     pub fn boot_device(&self, name: &str) -> Option<BootDevice> {
-        let number = |prefix: &str, count: usize| {
-            let number = name.strip_prefix(prefix)?.parse().ok().filter(|number| *number < count)?;
-            (name == format!("{prefix}{number}")).then_some(number)
-        };
-        let disk = number("disk", self.disks.len()).map(BootDevice::Disk);
-        disk.or_else(|| number("cd", self.drives.len()).map(BootDevice::Drive))
+        let disk = self.disks.iter().find(|disk| disk.name.to_string() == name);
+        let drive = || (0..self.drives.len()).find(|drive| name == format!("cd{drive}"));
+        disk.map(|disk| BootDevice::Disk(disk.name)).or_else(|| drive().map(BootDevice::Drive))
     }
 
     /// The machine to ask an engine for. `folder` is the guest's own, in which relative paths start;
@@ -240,11 +234,7 @@ impl Definition {
             firmware,
             tpm: self.tpm,
             order: self.order.iter().filter_map(|name| self.boot_device(name)).collect(),
-            disks: self
-                .disks
-                .iter()
-                .map(|disk| DiskConfig { path: folder.join(&disk.path), format: disk.format })
-                .collect(),
+            disks: self.disks.iter().map(|disk| disk.config(folder)).collect(),
             drives: self
                 .drives
                 .iter()
@@ -339,6 +329,7 @@ pub(super) mod exact_size {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::engine::{DiskFormat, DiskName};
     use proptest::prelude::*;
 
     /// A guest with something of everything.
@@ -364,7 +355,7 @@ pub(crate) mod tests {
                 initrd: None,
                 append: Some("quiet".into()),
             }),
-            disks: vec![Disk { path: "disk0.qcow2".into(), format: DiskFormat::Qcow2 }],
+            disks: vec![Disk::new(DiskName::FIRST, "disk0.qcow2", DiskFormat::Qcow2)],
             drives: vec![Drive { medium: Some("/home/ada/debian, 12.iso".into()) }, Drive::default()],
             nics: vec![Nic { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into(), slot: None }],
         }
@@ -408,6 +399,21 @@ pub(crate) mod tests {
         }
         assert_eq!(name_fault(&"é".repeat(64)), None);
         assert_eq!(name_fault(&"é".repeat(65)), Some(NameFault::TooLong));
+    }
+
+    /// Before disks had names, their places were what they were called by.
+    #[test]
+    fn disks_without_names_are_called_by_their_places() {
+        let mut definition = example();
+        definition.disks.push(Disk::new(DiskName::numbered(1).unwrap(), "/second", DiskFormat::Raw));
+        let text = definition.write();
+        let without = text.replace("name = \"disk0\"\n", "").replace("name = \"disk1\"\n", "");
+        assert_ne!(without, text);
+        assert_eq!(Definition::read(&without), Ok(definition));
+        for wrong in ["disk0", "disk14", "sda", ""] {
+            let text = text.replace("name = \"disk1\"", &format!("name = \"{wrong}\""));
+            assert!(Definition::read(&text).is_err(), "{wrong}");
+        }
     }
 
     proptest! {

@@ -3,7 +3,7 @@
 use super::boot;
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, Nic, VERSION};
 use super::power::PowerPolicy;
-use crate::engine::DiskFormat;
+use crate::engine::{DiskFormat, DiskName};
 use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::storage;
@@ -57,7 +57,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
                     maximum: MAX_DISK,
                 });
             }
-            (vec![Disk { path: DISK_FILE.into(), format: DiskFormat::Qcow2 }], Some(size))
+            (vec![Disk::new(DiskName::FIRST, DISK_FILE, DiskFormat::Qcow2)], Some(size))
         }
     };
     let cpus = new.cpus.unwrap_or(suggested.cpus);
@@ -132,7 +132,7 @@ fn existing_disk(path: &str) -> Result<Disk, Error> {
             return Err(unusable(FileFault::WrongFormat, detail));
         }
     };
-    Ok(Disk { path: path.into(), format })
+    Ok(Disk::new(DiskName::FIRST, path, format))
 }
 
 /// A card's address: of the range that QEMU uses for guests, with the last three bytes of the guest's id,

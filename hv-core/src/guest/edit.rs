@@ -5,7 +5,7 @@ use super::boot;
 use super::config::Definition;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
-use crate::engine::Alteration;
+use crate::engine::{Alteration, DiskName};
 use hv_api::{Accelerator, BootSettings, ByteSize, EndAction, LiveRanges, NotNow, PowerSettings, Settings};
 
 /// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
@@ -24,9 +24,9 @@ pub enum Edit {
     Memory(ByteSize),
     /// Room for so much.
     MaxMemory(ByteSize),
-    /// The disk with this number, from 0, is this large. It is in the volume and not in the definition: that of a
-    /// guest that is off has been grown already.
-    DiskSize(u32, ByteSize),
+    /// The disk of this name is this large. It is in the volume and not in the definition: that of a guest that
+    /// is off has been grown already.
+    DiskSize(DiskName, ByteSize),
     /// Another way to start.
     Boot(BootSettings),
     /// Another way to look after its power.

@@ -272,10 +272,11 @@ impl Registry {
         let handle = self.find(guest)?;
         let info = handle.info();
         let found = match disk {
-            None => info.disks.iter().enumerate().next(),
-            Some(name) => info.disks.iter().enumerate().find(|(_, disk)| disk.name == name),
+            None => info.disks.first(),
+            Some(name) => info.disks.iter().find(|disk| disk.name == name),
         };
-        let (index, disk) = found.ok_or_else(|| Error::DiskNotFound {
+        let named = found.and_then(|disk| Some((disk.name.parse().ok()?, disk)));
+        let (name, disk) = named.ok_or_else(|| Error::DiskNotFound {
             guest: info.name.clone(),
             disk: disk.unwrap_or_default().to_owned(),
         })?;
@@ -288,8 +289,7 @@ impl Registry {
             let format = if disk.format == "raw" { DiskFormat::Raw } else { DiskFormat::Qcow2 };
             grow_volume(disk.path.as_ref(), format, size).await?;
         }
-        let edit = Edit::DiskSize(u32::try_from(index).unwrap_or(u32::MAX), size);
-        handle.ask(|answer| Request::Edit(vec![edit], answer)).await?;
+        handle.ask(|answer| Request::Edit(vec![Edit::DiskSize(name, size)], answer)).await?;
         Ok((*handle.info()).clone())
     }
 

@@ -58,9 +58,8 @@ pub fn view(
         disks: definition
             .disks
             .iter()
-            .enumerate()
-            .map(|(index, disk)| DiskInfo {
-                name: format!("disk{index}"),
+            .map(|disk| DiskInfo {
+                name: disk.name.to_string(),
                 path: text(&disk.path),
                 format: disk.format.name().into(),
                 size: storage::volume_size(&folder.join(&disk.path), disk.format),

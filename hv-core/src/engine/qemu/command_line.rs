@@ -6,13 +6,12 @@
 //! to `process`.
 
 use super::ports::{self, Port};
-use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MachineConfig};
+use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig};
 use hv_api::{Accelerator, NetworkMode};
 use serde_json::json;
 use std::path::Path;
 
 /// What a machine can have at most, by the slots that are set aside.
-const MOST_DISKS: usize = 15;
 const MOST_DRIVES: usize = 6;
 const MOST_NICS: usize = 8;
 const MOST_SERIAL_PORTS: usize = 4;
@@ -55,7 +54,7 @@ impl Sockets {
 /// Why it can't, in words.
 pub fn check(machine: &MachineConfig) -> Result<(), String> {
     let counts = [
-        ("disks", machine.disks.len(), MOST_DISKS),
+        ("disks", machine.disks.len(), MAX_DISKS),
         ("drives", machine.drives.len(), MOST_DRIVES),
         ("network cards", machine.nics.len(), MOST_NICS),
         ("serial ports", machine.run.serial_logs.len(), MOST_SERIAL_PORTS),
@@ -91,8 +90,8 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     processor(&mut line, machine);
     channels(&mut line, machine, sockets);
     fixed_devices(&mut line);
-    for (number, disk) in machine.disks.iter().enumerate() {
-        add_disk(&mut line, number, &place_in_order(machine, BootDevice::Disk(number)), disk);
+    for disk in &machine.disks {
+        add_disk(&mut line, &place_in_order(machine, BootDevice::Disk(disk.name)), disk);
     }
     for (number, drive) in machine.drives.iter().enumerate() {
         let order = place_in_order(machine, BootDevice::Drive(number));
@@ -134,10 +133,10 @@ fn place_in_order(machine: &MachineConfig, device: BootDevice) -> String {
     let place = if machine.order.is_empty() {
         // Drives behind the disks: a blank disk falls through to the medium, and once a system is installed
         // it starts although the medium is still there.
-        Some(match device {
-            BootDevice::Disk(number) => number,
-            BootDevice::Drive(number) => machine.disks.len() + number,
-        })
+        match device {
+            BootDevice::Disk(name) => machine.disks.iter().position(|disk| disk.name == name),
+            BootDevice::Drive(number) => Some(machine.disks.len() + number),
+        }
     } else {
         machine.order.iter().position(|other| *other == device)
     };
@@ -250,10 +249,11 @@ fn fixed_devices(line: &mut Line) {
     }
 }
 
-fn add_disk(line: &mut Line, number: usize, order: &str, disk: &DiskConfig) {
+fn add_disk(line: &mut Line, order: &str, disk: &DiskConfig) {
+    let number = disk.name.number();
     let node = json!({
         "driver": disk.format.name(),
-        "node-name": disk_node(number),
+        "node-name": disk.name.to_string(),
         "discard": "unmap",
         "detect-zeroes": "unmap",
         "file": { "driver": "file", "filename": text(&disk.path), "aio": "threads", "discard": "unmap" },
@@ -284,11 +284,6 @@ fn add_drive(line: &mut Line, number: usize, order: &str, medium: Option<&Path>)
     });
     line.add("-blockdev", node.to_string());
     line.add("-device", format!("{device},drive={}", medium_node(number)));
-}
-
-/// QEMU's name of the disk with this number.
-pub fn disk_node(number: usize) -> String {
-    format!("disk{number}")
 }
 
 /// QEMU's name of the drive with this number.
@@ -328,12 +323,16 @@ impl Line {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::engine::{DiskFormat, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
+    use crate::engine::{DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
     use hv_api::ByteSize;
     use proptest::prelude::*;
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     use std::path::PathBuf;
+
+    fn numbered(number: usize) -> DiskName {
+        DiskName::numbered(number).unwrap()
+    }
 
     /// A machine without any device that can be left out.
     pub fn bare() -> MachineConfig {
@@ -372,8 +371,8 @@ pub mod tests {
         machine.memory = ByteSize::gib(4);
         machine.max_memory = ByteSize::mib(10_000);
         machine.disks = vec![
-            DiskConfig { path: "/data/disk, first.qcow2".into(), format: DiskFormat::Qcow2 },
-            DiskConfig { path: "/data/\"second\".img".into(), format: DiskFormat::Raw },
+            DiskConfig::new(DiskName::FIRST, "/data/disk, first.qcow2", DiskFormat::Qcow2),
+            DiskConfig::new(numbered(1), "/data/\"second\".img", DiskFormat::Raw),
         ];
         machine.drives =
             vec![DriveConfig { medium: Some("/iso/debian: 12.iso".into()) }, DriveConfig { medium: None }];
@@ -442,7 +441,7 @@ pub mod tests {
             })
         };
         assert_eq!(order(&[]), ["1", "2", "3", "4"]);
-        assert_eq!(order(&[BootDevice::Drive(1), BootDevice::Disk(0)]), ["2", "", "", "1"]);
+        assert_eq!(order(&[BootDevice::Drive(1), BootDevice::Disk(DiskName::FIRST)]), ["2", "", "", "1"]);
     }
 
     #[test]
@@ -458,11 +457,15 @@ pub mod tests {
         };
         let before = devices(&full());
         let mut more = full();
-        more.disks.push(DiskConfig { path: "/data/third.img".into(), format: DiskFormat::Raw });
+        more.disks.push(DiskConfig::new(numbered(2), "/data/third.img", DiskFormat::Raw));
         more.nics.push(NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:02".into(), slot: Some(3) });
         let after = devices(&more);
         assert!(before.iter().all(|device| after.contains(device)), "{before:#?}\n{after:#?}");
         assert_eq!(after.len(), before.len() + 2);
+        // Nor does what is taken away.
+        more.disks.remove(0);
+        let fewer = devices(&more);
+        assert!(fewer.iter().all(|device| after.contains(device)), "{fewer:#?}\n{after:#?}");
     }
 
     #[test]

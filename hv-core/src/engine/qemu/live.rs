@@ -8,7 +8,7 @@
 //! that nobody asked for. `virtio-mem` would shrink modules too, but needs a driver that installers and systems
 //! before 2020 don't have; modules are understood by all that know ACPI.
 
-use super::command_line::{MEMORY_MODULE_MIB, disk_node};
+use super::command_line::MEMORY_MODULE_MIB;
 use super::qmp::Client;
 use crate::engine::{Alteration, EngineError};
 use hv_api::ByteSize;
@@ -28,8 +28,8 @@ pub async fn alter(client: &Client, alteration: Alteration) -> Result<(), Engine
     match alteration {
         Alteration::Cpus(count) => set_cpus(client, count as usize).await,
         Alteration::Memory(size) => set_memory(client, size).await,
-        Alteration::DiskSize(number, size) => {
-            let arguments = json!({ "node-name": disk_node(number as usize), "size": size.as_bytes() });
+        Alteration::DiskSize(disk, size) => {
+            let arguments = json!({ "node-name": disk.to_string(), "size": size.as_bytes() });
             client.call("block_resize", arguments).await.map(|_answer| ())
         }
         Alteration::StopOnReboot(stop) => {

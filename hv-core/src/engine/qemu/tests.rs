@@ -1,7 +1,7 @@
 //! The engine with the real QEMU under emulation, and with programs that are not QEMU.
 
 use super::*;
-use crate::engine::{DiskConfig, DiskFormat, DriveConfig, EngineEvent, KernelConfig, NicConfig};
+use crate::engine::{DiskConfig, DiskFormat, DiskName, DriveConfig, EngineEvent, KernelConfig, NicConfig};
 use hv_api::{ByteSize, NetworkMode};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -249,7 +249,7 @@ async fn a_guest_starts_from_a_medium_takes_keys_and_powers_off() {
     // A disk without a system, as in any new guest: the firmware has to go on to the medium.
     let disk = place.folder.path().join("disk.img");
     fs::File::create(&disk).unwrap().set_len(16 << 20).unwrap();
-    place.config.disks = vec![DiskConfig { path: disk, format: DiskFormat::Raw }];
+    place.config.disks = vec![DiskConfig::new(DiskName::FIRST, disk, DiskFormat::Raw)];
     place.config.drives = vec![DriveConfig { medium: Some(grub) }];
     let (sender, mut events) = mpsc::channel(64);
     let machine = qemu.start(&place.config, sender).await.unwrap();

@@ -1,0 +1,135 @@
+//! A machine's disks, as an engine is asked for them.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The most disks that a machine has.
+pub const MAX_DISKS: usize = 14;
+
+/// A disk's name within its guest, `disk0` to `disk13`. It says where the disk is in the machine, and stays the same
+/// when others come and go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct DiskName(u8);
+
+/// A text that is no disk's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("“{0}” is no disk's name: they go from disk0 to disk{last}", last = MAX_DISKS - 1)]
+pub struct NotADisk(String);
+
+impl DiskName {
+    /// The name of the first disk.
+    pub const FIRST: Self = Self(0);
+
+    /// The name with this number; nothing beyond the last.
+    pub fn numbered(number: usize) -> Option<Self> {
+        u8::try_from(number).ok().filter(|_| number < MAX_DISKS).map(Self)
+    }
+
+    /// Its number, from 0.
+    pub fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The first name that none of these disks has; nothing where all are taken.
+    pub fn free(taken: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let taken: Vec<Self> = taken.into_iter().collect();
+        (0..MAX_DISKS).filter_map(Self::numbered).find(|name| !taken.contains(name))
+    }
+}
+
+impl fmt::Display for DiskName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "disk{}", self.0)
+    }
+}
+
+impl FromStr for DiskName {
+    type Err = NotADisk;
+
+    fn from_str(text: &str) -> Result<Self, NotADisk> {
+        let name = text.strip_prefix("disk").and_then(|number| Self::numbered(number.parse().ok()?));
+        // There is one way to write it: neither `disk+1` nor `disk01`.
+        name.filter(|name| name.to_string() == text).ok_or_else(|| NotADisk(text.to_owned()))
+    }
+}
+
+impl From<DiskName> for String {
+    fn from(name: DiskName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for DiskName {
+    type Error = NotADisk;
+
+    fn try_from(text: String) -> Result<Self, NotADisk> {
+        text.parse()
+    }
+}
+
+/// One disk of a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskConfig {
+    /// Its name.
+    pub name: DiskName,
+    /// The volume behind it.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: DiskFormat,
+}
+
+impl DiskConfig {
+    /// A disk that is as disks are where nothing else is said.
+    pub fn new(name: DiskName, path: impl Into<PathBuf>, format: DiskFormat) -> Self {
+        Self { name, path: path.into(), format }
+    }
+}
+
+/// The format of a volume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskFormat {
+    /// QEMU's own: grows as it is written, knows snapshots.
+    Qcow2,
+    /// Plain bytes.
+    Raw,
+}
+
+impl DiskFormat {
+    /// Its name, the same everywhere.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qcow2 => "qcow2",
+            Self::Raw => "raw",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_written_in_one_way() {
+        for number in 0..MAX_DISKS {
+            let name = DiskName::numbered(number).unwrap();
+            assert_eq!(name.to_string().parse(), Ok(name));
+        }
+        for text in ["", "disk", "disk14", "disk01", "disk+1", "disk-1", "disk 1", "Disk1", "cd0", "disk256"]
+        {
+            assert_eq!(text.parse::<DiskName>(), Err(NotADisk(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn the_first_free_name_is_taken() {
+        let names = |numbers: &[usize]| -> Vec<DiskName> {
+            numbers.iter().filter_map(|number| DiskName::numbered(*number)).collect()
+        };
+        assert_eq!(DiskName::free(names(&[0, 2])), DiskName::numbered(1));
+        assert_eq!(DiskName::free((0..MAX_DISKS).filter_map(DiskName::numbered)), None);
+    }
+}
