@@ -9,7 +9,7 @@ pub mod qemu;
 
 use async_trait::async_trait;
 use hv_api::display::{Button, Rect};
-use hv_api::{Accelerator, ByteSize, EngineInfo, GuestId, GuestStatistics, NetworkMode};
+use hv_api::{Accelerator, ByteSize, EngineInfo, Forward, GuestId, GuestStatistics, MacAddress, NicModel};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -184,7 +184,7 @@ pub trait Machine: Send + Sync {
 }
 
 /// What can be changed in a machine that runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     /// So many virtual CPUs, up to the machine's most.
     Cpus(u32),
@@ -196,6 +196,16 @@ pub enum Alteration {
     /// With true, the machine stops where its guest restarts itself, and [`EngineEvent::Rebooted`] is said; with
     /// false, the guest begins anew. A press of the reset button may set it to false.
     StopOnReboot(bool),
+    /// A network card more.
+    AddNic(NicConfig),
+    /// The network card with this number is taken away.
+    RemoveNic(u32),
+    /// The cable of the network card with this number is plugged in, or not.
+    NicLink(u32, bool),
+    /// A port of the host's leads to the network card with this number, which is in user mode.
+    AddForward(u32, Forward),
+    /// It leads there no longer.
+    RemoveForward(u32, Forward),
 }
 
 /// How far something has come that moves bytes.
@@ -363,13 +373,29 @@ pub struct DriveConfig {
 /// One network card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NicConfig {
+    /// Its number, by which it is named. That of the other cards needn't be near.
+    pub number: u32,
     /// How it reaches the world.
-    pub mode: NetworkMode,
+    pub network: NetworkConfig,
+    /// What it is.
+    pub model: NicModel,
     /// Its address.
-    pub mac: String,
+    pub mac: MacAddress,
+    /// Whether its cable is plugged in.
+    pub link: bool,
     /// The slot that it is in; nothing where it has a fixed place, at which it can't be taken away while the
     /// machine runs.
     pub slot: Option<u32>,
+}
+
+/// What a network card is plugged into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkConfig {
+    /// The user's own connections.
+    User {
+        /// Ports of the host's that lead to the card.
+        forwards: Vec<Forward>,
+    },
 }
 
 /// A Linux kernel that is started without firmware's help.

@@ -15,13 +15,13 @@ use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, ByteSize, Change,
     Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskInfo, DiskStatistics,
-    DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, GuestInfo,
-    GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobId, JobInfo,
-    JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
-    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NicInfo,
-    NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Recommended,
-    SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, StateReason,
-    StatisticsReply, VcpuStatistics,
+    DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault,
+    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobId,
+    JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction,
+    Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NewNic,
+    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo,
+    PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait,
+    SleepAction, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -74,12 +74,13 @@ impl Service {
     types = [
         Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, Changed,
         Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskInfo, DiskStatistics,
-        DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, GuestInfo,
+        DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward,
+        ForwardFault, GuestInfo,
         GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobInfo,
         JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
         LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
-        NetworkMode, NewGuest, NicInfo, NicStatistics, NotNow, Operation, PendingChange, Plan, Port,
-        PowerInfo, PowerSettings, Recommended, SavedStateFault, SettingResult, Settings,
+        NetworkMode, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port,
+        PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings,
         ShutdownWait, SleepAction, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
@@ -188,6 +189,23 @@ impl Service {
         size: ByteSize,
     ) -> Result<GuestReply, Error> {
         self.registry.grow_disk(&guest, disk.as_deref(), size).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn add_nic(&self, guest: String, nic: NewNic) -> Result<Changed, Error> {
+        self.registry.add_nic(&guest, nic).await.map(|settings| Changed { settings })
+    }
+
+    async fn remove_nic(&self, guest: String, nic: Option<String>) -> Result<Changed, Error> {
+        self.registry.remove_nic(&guest, nic.as_deref()).await.map(|settings| Changed { settings })
+    }
+
+    async fn set_nic(
+        &self,
+        guest: String,
+        nic: Option<String>,
+        settings: NicSettings,
+    ) -> Result<Changed, Error> {
+        self.registry.set_nic(&guest, nic.as_deref(), settings).await.map(|settings| Changed { settings })
     }
 
     async fn insert_medium(

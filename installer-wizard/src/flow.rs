@@ -559,6 +559,10 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::ShutdownWaitOutOfRange { .. }
         | Error::MediumLocked { .. }
         | Error::DiskNotFound { .. }
+        | Error::NicNotFound { .. }
+        | Error::NicsExhausted { .. }
+        | Error::MacTaken { .. }
+        | Error::ForwardRefused { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }

@@ -332,11 +332,17 @@ impl Machine for FakeMachine {
 
     async fn alter(&self, alteration: Alteration) -> Result<(), EngineError> {
         self.asked(Asked::Alter).await?;
-        lock(&self.now).alterations.push(alteration);
+        lock(&self.now).alterations.push(alteration.clone());
         match alteration {
             Alteration::Memory(size) => self.say(EngineEvent::Memory(size)),
             Alteration::StopOnReboot(stop) => lock(&self.now).stops_on_reboot = stop,
-            Alteration::Cpus(_) | Alteration::DiskSize(..) => {}
+            Alteration::Cpus(_)
+            | Alteration::DiskSize(..)
+            | Alteration::AddNic(_)
+            | Alteration::RemoveNic(_)
+            | Alteration::NicLink(..)
+            | Alteration::AddForward(..)
+            | Alteration::RemoveForward(..) => {}
         }
         Ok(())
     }

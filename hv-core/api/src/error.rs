@@ -1,6 +1,6 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{ByteSize, Firmware, GuestState, SavedStateFault};
+use crate::{ByteSize, Firmware, ForwardFault, GuestState, SavedStateFault};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -328,6 +328,36 @@ pub enum Error {
         guest: String,
         /// The drive asked for; empty where it has none at all.
         drive: String,
+    },
+    /// The guest has no such network card.
+    NicNotFound {
+        /// The guest's name.
+        guest: String,
+        /// The card asked for; empty where it has none at all.
+        nic: String,
+    },
+    /// The guest can't have one more network card.
+    NicsExhausted {
+        /// The guest's name.
+        guest: String,
+        /// The most possible.
+        maximum: u32,
+    },
+    /// A network card has that address already.
+    MacTaken {
+        /// The address.
+        mac: String,
+        /// The name of the guest that has the card.
+        holder: String,
+    },
+    /// A port of the host's can't lead into a guest.
+    ForwardRefused {
+        /// The forward, as `tcp:127.0.0.1:2222:22`.
+        forward: String,
+        /// What is wrong with it.
+        fault: ForwardFault,
+        /// The name of the guest that has the port; empty where none has it.
+        holder: String,
     },
     /// The guest has no such serial port.
     PortNotFound {

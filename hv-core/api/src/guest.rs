@@ -1,6 +1,9 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
-use crate::{BootInfo, BootSettings, ByteSize, GuestId, LiveRanges, PowerInfo, PowerSettings, ShutdownWait};
+use crate::{
+    BootInfo, BootSettings, ByteSize, GuestId, LiveRanges, NewNic, NicInfo, PowerInfo, PowerSettings,
+    ShutdownWait,
+};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -81,15 +84,6 @@ pub enum Firmware {
     Bios,
     /// UEFI firmware, with a variable store of the guest's own.
     Uefi,
-}
-
-/// How a network card of a guest reaches the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
-#[serde(rename_all = "snake_case")]
-#[zlink(rename_all = "snake_case")]
-pub enum NetworkMode {
-    /// Through the user's own network connections, without any set-up (QEMU's user-mode network).
-    User,
 }
 
 /// Everything a client needs to show or list one guest.
@@ -206,15 +200,6 @@ pub struct DriveInfo {
     pub medium: Option<String>,
 }
 
-/// One network card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
-pub struct NicInfo {
-    /// How it reaches the world.
-    pub mode: NetworkMode,
-    /// Its address on the wire, which stays the same for the guest's life.
-    pub mac: String,
-}
-
 /// A setting whose new value waits for the next start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct PendingChange {
@@ -271,6 +256,8 @@ pub struct NewGuest {
     pub no_disk: Option<bool>,
     /// False where it shall have no network card.
     pub network: Option<bool>,
+    /// Its network cards; where left out, one in user mode.
+    pub nics: Option<Vec<NewNic>>,
     /// Serial ports, 0–4; one where left out.
     pub serial_ports: Option<u32>,
     /// The firmware; where left out, what the medium needs, or BIOS.

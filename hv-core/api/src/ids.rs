@@ -17,6 +17,11 @@ impl GuestId {
     pub fn random() -> Self {
         Self(Uuid::new_v4())
     }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> [u8; 16] {
+        self.0.into_bytes()
+    }
 }
 
 impl fmt::Display for GuestId {

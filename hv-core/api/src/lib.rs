@@ -18,6 +18,7 @@ mod ids;
 mod job;
 mod live;
 mod medium;
+mod network;
 pub mod paths;
 mod power;
 pub mod problem;
@@ -30,14 +31,18 @@ pub use boot::{BootInfo, BootSettings};
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{
-    Accelerator, DiskInfo, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NetworkMode, NewGuest,
-    NicInfo, PendingChange, Settings, StateReason,
+    Accelerator, DiskInfo, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NewGuest, PendingChange,
+    Settings, StateReason,
 };
 pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
+pub use network::{
+    Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic, NicInfo, NicModel,
+    NicSettings, Protocol,
+};
 pub use power::{CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction};
 pub use saved::{Begun, SavedStateFault};
 pub use service::{

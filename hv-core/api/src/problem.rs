@@ -7,6 +7,7 @@
 //! making a value harmless for a terminal.
 
 mod condition;
+mod network;
 mod refusal;
 mod words;
 

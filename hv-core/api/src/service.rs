@@ -3,7 +3,7 @@
 
 use crate::{
     Begun, ByteSize, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo,
-    NewGuest, SettingResult, Settings,
+    NewGuest, NewNic, NicSettings, SettingResult, Settings,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -194,6 +194,21 @@ pub trait Core {
         disk: Option<&str>,
         size: ByteSize,
     ) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Gives a guest a network card, at once where it runs and has room for it. What became of it is told with
+    /// the card's name.
+    async fn add_nic(&mut self, guest: &str, nic: &NewNic) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Takes a network card away, at once where it runs and the card is pluggable. Without a name: the only one.
+    async fn remove_nic(&mut self, guest: &str, nic: Option<&str>) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Changes a network card: all that was asked for, or nothing. Without a name: the first.
+    async fn set_nic(
+        &mut self,
+        guest: &str,
+        nic: Option<&str>,
+        settings: &NicSettings,
+    ) -> zlink::Result<Result<Changed, Error>>;
 
     /// Puts a medium into a drive, in place of what is there. Without a name: into the first drive.
     async fn insert_medium(

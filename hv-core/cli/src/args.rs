@@ -1,10 +1,12 @@
 //! The command line: what may be written, and what it means.
 
 mod boot;
+mod network;
 mod power;
 
-use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
-use hv_api::{ByteSize, Firmware, NewGuest, Settings, SizeError};
+use clap::{ArgGroup, Parser, Subcommand};
+use hv_api::{ByteSize, Firmware, Forward, NewGuest, Settings, SizeError};
+pub use network::NicAction;
 use std::path::PathBuf;
 
 /// Runs guest operating systems: the Guesthouse core without a window.
@@ -135,6 +137,13 @@ pub enum Call {
         guest: String,
         #[command(subcommand)]
         action: Option<DiskAction>,
+    },
+    /// Show a guest's network cards, or change them, also while the guest runs.
+    Nic {
+        /// Its name or identity.
+        guest: String,
+        #[command(subcommand)]
+        action: Option<NicAction>,
     },
     /// Show what is in a guest's drives, or change it, also while the guest runs.
     Media {
@@ -276,9 +285,14 @@ pub struct Create {
     /// No disk at all.
     #[arg(long)]
     pub no_disk: bool,
-    /// Its network card [default: user].
-    #[arg(long, value_enum)]
-    pub nic: Option<Nic>,
+    /// A network card: user or none, with ,mac=ADDRESS and ,model=MODEL behind it. May be repeated
+    /// [default: user].
+    #[arg(long = "nic", value_name = "CARD", value_parser = network::nic_word)]
+    pub nics: Vec<network::NicWord>,
+    /// A port of this computer's that leads to its card: tcp|udp:[ADDRESS:]PORT:GUEST-PORT. May be repeated.
+    /// Without an address, only this computer reaches it.
+    #[arg(long = "forward", value_name = "FORWARD")]
+    pub forwards: Vec<Forward>,
     /// Serial ports, 0 to 4 [default: 1].
     #[arg(long, value_name = "NUMBER")]
     pub serial: Option<u32>,
@@ -302,19 +316,13 @@ pub struct Create {
     pub dry_run: bool,
 }
 
-/// How the network card of a new guest reaches the world.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Nic {
-    /// Through the user's own network connections.
-    User,
-    /// It has none.
-    None,
-}
-
 impl Create {
     /// The same in the core's words.
-    pub fn into_guest(self) -> NewGuest {
-        NewGuest {
+    ///
+    /// # Errors
+    /// Which options don't go together, in words.
+    pub fn into_guest(self) -> Result<NewGuest, String> {
+        Ok(NewGuest {
             name: self.name,
             iso: self.iso,
             kernel: self.kernel,
@@ -328,13 +336,14 @@ impl Create {
             disk: self.disk,
             disk_path: self.disk_path,
             no_disk: self.no_disk.then_some(true),
-            network: self.nic.map(|nic| nic == Nic::User),
+            network: None,
+            nics: network::cards(self.nics, self.forwards)?,
             serial_ports: self.serial,
             firmware: self.firmware.map(Firmware::from),
             secure_boot: self.secure_boot.then_some(true),
             tpm: self.tpm.then_some(true),
             start: (self.start || self.console).then_some(true),
-        }
+        })
     }
 }
 
@@ -440,7 +449,7 @@ mod tests {
 
     fn created(line: &str) -> NewGuest {
         match parse(line).expect("a right command line").command {
-            Command::Create(create) => create.into_guest(),
+            Command::Create(create) => create.into_guest().expect("options that go together"),
             other => panic!("{other:?}"),
         }
     }
@@ -471,7 +480,7 @@ mod tests {
                 cpus: Some(2),
                 memory: Some(ByteSize::mib(512)),
                 disk: Some(ByteSize::gib(1)),
-                network: Some(false),
+                nics: Some(Vec::new()),
                 serial_ports: Some(2),
                 start: Some(true),
                 ..NewGuest::default()

@@ -5,6 +5,7 @@ mod events;
 mod guests;
 mod job;
 mod machine;
+mod network;
 mod saved;
 mod screenshot;
 mod statistics;
@@ -67,6 +68,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Reset { guest } => guests::changed(&settle(core.reset(&guest).await)?.guest, output),
         Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
         Call::Disk { guest, action } => machine::disk(core, &guest, action, output).await,
+        Call::Nic { guest, action } => network::run(core, &guest, action, output).await,
         Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
         Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,
         Call::Screenshot { guest, file } => screenshot::take(core, &guest, &file, output).await,

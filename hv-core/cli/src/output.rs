@@ -1,11 +1,13 @@
 //! The answer on standard output: JSON for programs, text for people.
 
 mod human;
+mod network;
 mod statistics;
 mod text;
 mod views;
 
 pub use human::{guest_block, host_block, medium_block, moment, table};
+pub use network::NicsView;
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};
 pub use text::{command_line, escaped, printable_lines};
 pub use views::{

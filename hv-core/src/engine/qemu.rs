@@ -11,6 +11,7 @@ mod events;
 pub mod keys;
 mod live;
 mod machine;
+mod network;
 pub mod ports;
 mod power;
 mod process;
@@ -196,6 +197,9 @@ impl Engine for Qemu {
             .unwrap_or_else(|_elapsed| Err(EngineError::Silent { seconds: START_DEADLINE.as_secs() as u32 }));
         match connected {
             Ok(connections) => {
+                if let Err(error) = network::unplug(&connections.client, &machine.nics).await {
+                    return Err(fresh.give_up(error, &noise).await);
+                }
                 let machine = fresh.take_off(connections, events, noise)?;
                 if let Some(tpm) = tpm {
                     tpm.release();

@@ -4,12 +4,11 @@
 //! be brought up to date here when there is one.
 
 use super::disk;
+use super::network::{self, Nic};
 use super::power::PowerPolicy;
 use super::slots;
-use crate::engine::{
-    BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, NicConfig, RunFiles,
-};
-use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, NetworkMode};
+use crate::engine::{BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, RunFiles};
+use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -99,7 +98,12 @@ pub struct Definition {
     #[serde(default, rename = "drive", skip_serializing_if = "Vec::is_empty")]
     pub drives: Vec<Drive>,
     /// Network cards.
-    #[serde(default, rename = "network", skip_serializing_if = "Vec::is_empty")]
+    #[serde(
+        default,
+        rename = "network",
+        deserialize_with = "network::numbered",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub nics: Vec<Nic>,
 }
 
@@ -110,19 +114,6 @@ pub struct Drive {
     /// The medium in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub medium: Option<PathBuf>,
-}
-
-/// One network card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Nic {
-    /// How it reaches the world.
-    pub mode: NetworkMode,
-    /// Its address.
-    pub mac: String,
-    /// The slot that it is in, 0–7; nothing where it has a fixed place.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot: Option<u32>,
 }
 
 /// A kernel to start directly.
@@ -183,6 +174,7 @@ impl Definition {
         if definition.secure_boot && definition.firmware != Firmware::Uefi {
             return Err(malformed(&"only UEFI firmware knows Secure Boot"));
         }
+        network::check(&definition).map_err(|error| malformed(&error))?;
         slots::check(&definition).map_err(|error| malformed(&error))?;
         definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
@@ -240,11 +232,7 @@ impl Definition {
                 .iter()
                 .map(|drive| DriveConfig { medium: drive.medium.as_ref().map(|medium| folder.join(medium)) })
                 .collect(),
-            nics: self
-                .nics
-                .iter()
-                .map(|nic| NicConfig { mode: nic.mode, mac: nic.mac.clone(), slot: nic.slot })
-                .collect(),
+            nics: self.nics.iter().map(Nic::config).collect(),
             kernel: self.kernel.as_ref().map(|kernel| KernelConfig {
                 kernel: folder.join(&kernel.image),
                 initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
@@ -330,6 +318,7 @@ pub(super) mod exact_size {
 pub(crate) mod tests {
     use super::*;
     use crate::engine::{DiskFormat, DiskName};
+    use hv_api::NewNic;
     use proptest::prelude::*;
 
     /// A guest with something of everything.
@@ -357,7 +346,11 @@ pub(crate) mod tests {
             }),
             disks: vec![Disk::new(DiskName::FIRST, "disk0.qcow2", DiskFormat::Qcow2)],
             drives: vec![Drive { medium: Some("/home/ada/debian, 12.iso".into()) }, Drive::default()],
-            nics: vec![Nic { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into(), slot: None }],
+            nics: vec![Nic {
+                number: 0,
+                forwards: vec!["tcp:2222:22".parse().unwrap()],
+                ..Nic::new(NewNic::default(), "52:54:00:12:34:56".parse().unwrap())
+            }],
         }
     }
 

@@ -1,13 +1,15 @@
 //! Making a guest: from what a person asked for, and what the host has, to a definition.
 
 use super::boot;
-use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, Nic, VERSION};
+use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, VERSION};
+use super::forwards::mac_of;
+use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
 use crate::engine::{DiskFormat, DiskName};
 use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::storage;
-use hv_api::{ByteSize, Error, FileFault, GuestId, NetworkMode, NewGuest};
+use hv_api::{ByteSize, Error, FileFault, GuestId, NewGuest, NewNic};
 use std::path::{Path, PathBuf};
 
 /// The file of a disk that was made for its guest, in the guest's folder.
@@ -34,6 +36,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     }
     conflict("disk", new.disk.is_some(), "disk_path", new.disk_path.is_some())?;
     conflict("disk", new.disk.is_some(), "no_disk", no_disk)?;
+    conflict("network", new.network == Some(false), "nics", new.nics.is_some())?;
     conflict("disk_path", new.disk_path.is_some(), "no_disk", no_disk)?;
 
     let serial_ports = new.serial_ports.unwrap_or(1);
@@ -86,11 +89,9 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         disks,
         // Every guest has a drive, so that a medium can be put in at any time.
         drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],
-        nics: match new.network {
-            Some(false) => Vec::new(),
-            Some(true) | None => vec![Nic { mode: NetworkMode::User, mac: mac(id), slot: None }],
-        },
+        nics: Vec::new(),
     };
+    let definition = with_nics(definition, new)?;
     Ok(Resolved { definition, disk })
 }
 
@@ -135,12 +136,16 @@ fn existing_disk(path: &str) -> Result<Disk, Error> {
     Ok(Disk::new(DiskName::FIRST, path, format))
 }
 
-/// A card's address: of the range that QEMU uses for guests, with the last three bytes of the guest's id,
-/// which are random and stay the same.
-fn mac(id: GuestId) -> String {
-    let text = id.to_string();
-    let end = &text[text.len() - 6..];
-    format!("52:54:00:{}:{}:{}", &end[..2], &end[2..4], &end[4..])
+/// Gives a guest its network cards, at fixed places: any firmware and any system finds them there.
+fn with_nics(mut definition: Definition, new: &NewGuest) -> Result<Definition, Error> {
+    let usual = || if new.network == Some(false) { Vec::new() } else { vec![NewNic::default()] };
+    for (index, nic) in new.nics.clone().unwrap_or_else(usual).into_iter().enumerate() {
+        let mac = mac_of(if index == 0 { definition.id } else { GuestId::random() });
+        if let NicEdit::Add(nic) = NicEdit::Add(Nic::new(nic, mac)).settled(&definition, None)? {
+            definition.nics.push(Nic { slot: None, ..nic });
+        }
+    }
+    Ok(definition)
 }
 
 #[cfg(test)]
@@ -162,7 +167,7 @@ mod tests {
         let Resolved { definition, disk } = resolved(NewGuest::default()).unwrap();
         assert_eq!(disk, Some(ByteSize::gib(20)));
         assert_eq!((definition.cpus, definition.memory), (2, ByteSize::gib(2)));
-        assert_eq!(definition.nics[0].mac, "52:54:00:6d:1e:11");
+        assert_eq!(definition.nics[0].mac.to_string(), "52:54:00:6d:1e:11");
         assert_eq!(definition.drives, [Drive::default()]);
         assert_eq!(definition.serial_ports, 1);
     }

@@ -3,10 +3,13 @@
 
 use super::boot;
 use super::config::Definition;
+use super::network::NicEdit;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
 use crate::engine::{Alteration, DiskName};
-use hv_api::{Accelerator, BootSettings, ByteSize, EndAction, LiveRanges, NotNow, PowerSettings, Settings};
+use hv_api::{
+    Accelerator, BootSettings, ByteSize, EndAction, Error, LiveRanges, NotNow, PowerSettings, Settings,
+};
 
 /// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
 const LEAST_LIVE_MEMORY: ByteSize = ByteSize::mib(128);
@@ -31,6 +34,8 @@ pub enum Edit {
     Boot(BootSettings),
     /// Another way to look after its power.
     Power(PowerSettings),
+    /// Other network cards.
+    Nic(NicEdit),
 }
 
 /// What an edit takes, where a machine runs.
@@ -67,9 +72,34 @@ impl Edit {
         .collect()
     }
 
-    /// The settings that it changes, by their names.
-    pub fn keys(&self) -> Vec<&'static str> {
+    /// The same as it can be done to a guest that is to be `wanted`, and whose machine, where there is one, is
+    /// `running`: with what is decided only when its turn has come.
+    ///
+    /// # Errors
+    /// Why it can't be done.
+    pub fn settled(&self, wanted: &Definition, running: Option<&Definition>) -> Result<Self, Error> {
         match self {
+            Self::Nic(edit) => edit.settled(wanted, running).map(Self::Nic),
+            other => Ok(other.clone()),
+        }
+    }
+
+    /// Whether all of these can be done one after the other.
+    ///
+    /// # Errors
+    /// Why one can't.
+    pub fn rehearse(edits: &[Self], wanted: &Definition, running: Option<&Definition>) -> Result<(), Error> {
+        let mut wanted = wanted.clone();
+        edits.iter().try_for_each(|edit| {
+            edit.settled(&wanted, running)?.apply(&mut wanted);
+            Ok(())
+        })
+    }
+
+    /// The settings that it changes, by their names.
+    pub fn keys(&self) -> Vec<String> {
+        let keys = match self {
+            Self::Nic(edit) => return vec![edit.key()],
             Self::Name(_) => vec!["name"],
             Self::Cpus(_) => vec!["cpus"],
             Self::MaxCpus(_) => vec!["max-cpus"],
@@ -78,7 +108,8 @@ impl Edit {
             Self::DiskSize(..) => vec!["disk-size"],
             Self::Boot(settings) => boot::keys(settings),
             Self::Power(settings) => PowerPolicy::default().set(settings),
-        }
+        };
+        keys.into_iter().map(str::to_owned).collect()
     }
 
     /// Whether the machine has a part in it.
@@ -91,7 +122,8 @@ impl Edit {
             | Self::Memory(_)
             | Self::MaxMemory(_)
             | Self::DiskSize(..)
-            | Self::Boot(_) => true,
+            | Self::Boot(_)
+            | Self::Nic(_) => true,
         }
     }
 
@@ -106,6 +138,7 @@ impl Edit {
             Self::DiskSize(..) => {}
             Self::Boot(settings) => boot::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
+            Self::Nic(edit) => edit.apply(definition),
         }
     }
 
@@ -125,6 +158,7 @@ impl Edit {
             Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),
             Self::DiskSize(disk, size) => Course::Altered(Alteration::DiskSize(*disk, *size)),
             Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) => Course::Waits(NotNow::Fixed),
+            Self::Nic(edit) => edit.course(&running.machine),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::boot;
 use super::config::Definition;
 use super::context::Context;
+use super::forwards;
 use super::handle::engine_error;
 use super::record::RunRecord;
 use super::saved::{self, Saved};
@@ -133,6 +134,7 @@ async fn start(
         Beginning::FromCd => boot::from_cd(&mut machine),
         Beginning::Restoring => machine.restoring = true,
     }
+    definition.nics.iter().flat_map(|nic| &nic.forwards).try_for_each(forwards::check)?;
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;

@@ -3,6 +3,7 @@
 //! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
+mod network;
 mod saving;
 
 use super::boot;
@@ -402,12 +403,16 @@ impl Registry {
         for memory in [new.memory, new.max_memory].into_iter().flatten() {
             Self::check_memory(memory)?;
         }
-        Ok(())
+        new.nics.iter().flatten().try_for_each(|nic| self.check_nic(None, nic))
     }
 
-    /// Makes sure that the host has the memory that a guest takes at its start.
+    /// Makes sure that the host has the memory and the ports that a guest takes at its start.
     fn check_start(&self, guest: &GuestInfo) -> Result<(), Error> {
-        if guest.pid.is_some() { Ok(()) } else { self.check_promises(guest.id, guest.memory) }
+        if guest.pid.is_some() {
+            return Ok(());
+        }
+        self.check_ports(guest)?;
+        self.check_promises(guest.id, guest.memory)
     }
 
     /// Makes sure that the host can give a guest so much memory beside what the others have that run.

@@ -4,11 +4,12 @@ use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::edit::live_ranges;
+use super::network;
 use super::record::RunRecord;
 use super::state::State;
 use crate::{storage, store};
 use hv_api::{
-    ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState, NicInfo,
+    ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState,
     PendingChange, StateReason,
 };
 use std::path::Path;
@@ -74,7 +75,7 @@ pub fn view(
                 medium: drive.medium.as_ref().map(|medium| text(medium)),
             })
             .collect(),
-        nics: definition.nics.iter().map(|nic| NicInfo { mode: nic.mode, mac: nic.mac.clone() }).collect(),
+        nics: network::info(definition, record.map(|record| &record.machine)),
         serial_ports: definition.serial_ports,
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
         power: definition.power.info(),
@@ -102,6 +103,7 @@ fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
         .filter(|(_, now, next)| now != next)
         .map(|(key, now, next)| PendingChange { key: key.into(), now, next })
         .chain(boot::pending(running, next))
+        .chain(network::pending(running, next))
         .collect()
 }
 

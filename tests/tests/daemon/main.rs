@@ -25,6 +25,7 @@ mod files;
 mod firmware;
 mod input;
 mod moments;
+mod network;
 mod power;
 mod saving;
 mod session;

@@ -6,6 +6,7 @@ mod displays;
 mod firmware;
 mod host;
 mod linux;
+mod network;
 mod power;
 mod resources;
 mod saving;

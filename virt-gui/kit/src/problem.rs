@@ -193,6 +193,10 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::DefinitionUnusable { .. }
         | Error::WrongState { .. }
         | Error::EngineMissing { .. }
+        | Error::NicNotFound { .. }
+        | Error::NicsExhausted { .. }
+        | Error::MacTaken { .. }
+        | Error::ForwardRefused { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }

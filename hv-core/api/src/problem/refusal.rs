@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, fill, some_text};
+use super::{Explanation, Translate, fill, network, some_text};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -255,6 +255,12 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             detail: None,
         },
         Error::DriveNotFound { guest, drive } => drive_not_found(guest, drive, t),
+        Error::NicNotFound { guest, nic } => network::nic_not_found(guest, nic, t),
+        Error::NicsExhausted { guest, maximum } => network::nics_exhausted(guest, *maximum, t),
+        Error::MacTaken { mac, holder } => network::mac_taken(mac, holder, t),
+        Error::ForwardRefused { forward, fault, holder } => {
+            network::forward_refused(forward, *fault, holder, t)
+        }
         Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),
         Error::KeyUnknown { key } => Explanation {
             code: "key-unknown",

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, GuestId, GuestInfo,
-    GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation, SavedStateFault,
-    StateReason,
+    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, ForwardFault,
+    GuestId, GuestInfo, GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation,
+    SavedStateFault, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -58,6 +58,10 @@ fn errors() -> Vec<Error> {
         Error::GuestNotFound { guest: guest() },
         Error::NameTaken { name: guest() },
         Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
+        Error::NicNotFound { guest: guest(), nic: String::new() },
+        Error::NicNotFound { guest: guest(), nic: "nic7".into() },
+        Error::NicsExhausted { guest: guest(), maximum: 8 },
+        Error::MacTaken { mac: "52:54:00:12:34:56".into(), holder: "Debian".into() },
         Error::DiskNotFound { guest: guest(), disk: String::new() },
         Error::DiskNotFound { guest: guest(), disk: "disk7".into() },
         Error::MemoryPromised {
@@ -106,6 +110,18 @@ fn errors() -> Vec<Error> {
         Error::JobNotFound { job: 7 },
         Error::JobCancelled { job: 7 },
     ];
+    for fault in [
+        ForwardFault::Privileged,
+        ForwardFault::Doubled,
+        ForwardFault::HeldByGuest,
+        ForwardFault::HeldByProgram,
+        ForwardFault::NoSuchAddress,
+        ForwardFault::Missing,
+        ForwardFault::NotUser,
+    ] {
+        let (forward, holder) = ("tcp:127.0.0.1:2222:22".into(), "Debian".into());
+        errors.push(Error::ForwardRefused { forward, fault, holder });
+    }
     for fault in [NameFault::Empty, NameFault::TooLong, NameFault::BadCharacter] {
         errors.push(Error::NameInvalid { name: "a/b".into(), fault });
     }

@@ -20,7 +20,7 @@ pub async fn run(
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
     let (dry_run, console) = (create.dry_run, create.console);
-    let guest = create.into_guest();
+    let guest = create.into_guest().map_err(Failure::Usage)?;
     if dry_run {
         return interrupt.guard(plan(core, &guest, output)).await;
     }

@@ -4,7 +4,7 @@ use crate::args::{Setting, settings};
 use crate::failure::Failure;
 use crate::output::{GuestView, Output, SettingsView, escaped, guest_block, table, wire_word};
 use hv_api::client::{self, Connection, settle};
-use hv_api::{Applied, Core, GuestInfo, NotNow};
+use hv_api::{Applied, Core, GuestInfo, NotNow, SettingResult};
 use serde::Serialize;
 
 /// The answer of a command that has nothing to say.
@@ -57,6 +57,11 @@ pub async fn set(
     if output.is_json() {
         return output.object(&SettingsView::from(&results[..]));
     }
+    self::results(&results, output)
+}
+
+/// Says what became of each change, to people.
+pub fn results(results: &[SettingResult], output: &mut Output) -> Result<(), Failure> {
     results.iter().try_for_each(|result| {
         let when = match result.applied {
             Applied::Now => "now",

@@ -102,7 +102,10 @@ pub fn guest_block(guest: &GuestInfo) -> String {
         facts.push(("Drive", format!("{}: {}", drive.name, drive.medium.as_deref().unwrap_or("empty"))));
     }
     for nic in &guest.nics {
-        facts.push(("Network", format!("{}, {}", wire_word(&nic.mode), nic.mac)));
+        let link = if nic.link { "" } else { ", unplugged" };
+        let (mode, model) = (wire_word(&nic.mode), wire_word(&nic.model));
+        facts.push(("Network", format!("{}: {mode}, {model}, {}{link}", nic.name, nic.mac)));
+        facts.extend(nic.forwards.iter().map(|forward| ("Forward", format!("{}: {forward}", nic.name))));
     }
     facts.push(("Serial ports", guest.serial_ports.to_string()));
     facts.push(("Shut down", format!("within {} s", guest.power.shutdown_wait)));

@@ -1,12 +1,13 @@
 //! The JSON that programs get. Keys are written `so_called`, members of enumerations `so-called`, sizes
 //! are numbers of bytes, times seconds since 1970. What is written here is interface.
 
+use super::network::NicView;
 use hv_api::problem::explain_accelerator;
 use hv_api::{
     Accelerator, BootMode, ByteSize, Confidence, CrashAction, DriveInfo, EndAction, Firmware, FirmwareInfo,
     GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState,
-    LogoutAction, MediumInfo, MediumKind, MediumNote, NetworkMode, NicInfo, PendingChange, Plan, PowerInfo,
-    Recommended, SettingResult, ShutdownWait, SleepAction, StateReason,
+    LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
+    SettingResult, ShutdownWait, SleepAction, StateReason,
 };
 use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
@@ -19,7 +20,7 @@ pub fn wire_word(member: &impl Serialize) -> String {
 
 /// A member of an enumeration.
 #[derive(Debug, Clone, Copy)]
-pub struct Word<T>(T);
+pub struct Word<T>(pub(super) T);
 
 impl<T: Serialize> Serialize for Word<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -138,19 +139,6 @@ impl From<&PowerInfo> for PowerView {
             at_logout: Word(power.at_logout),
             on_host_sleep: Word(power.on_host_sleep),
         }
-    }
-}
-
-/// A network card.
-#[derive(Debug, Serialize)]
-struct NicView<'a> {
-    mode: Word<NetworkMode>,
-    mac: &'a str,
-}
-
-impl<'a> From<&'a NicInfo> for NicView<'a> {
-    fn from(nic: &'a NicInfo) -> Self {
-        Self { mode: Word(nic.mode), mac: &nic.mac }
     }
 }
 
@@ -383,7 +371,7 @@ pub struct ScreenshotView<'a> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use hv_api::BootInfo;
+    use hv_api::{BootInfo, NetworkMode, NicInfo, NicModel};
     use serde_json::{Value, json};
 
     pub fn guest() -> GuestInfo {
@@ -421,7 +409,16 @@ pub mod tests {
                 size: Some(ByteSize::gib(20)),
             }],
             drives: vec![DriveInfo { name: "cd0".into(), medium: Some("/f.iso".into()) }],
-            nics: vec![NicInfo { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into() }],
+            nics: vec![NicInfo {
+                name: "nic0".into(),
+                mode: NetworkMode::User,
+                model: NicModel::Virtio,
+                mac: "52:54:00:00:00:01".parse().expect("an address"),
+                link: true,
+                forwards: vec!["tcp:2222:22".parse().expect("a forward")],
+                pluggable: false,
+                present: Some(true),
+            }],
             serial_ports: 1,
             power: PowerInfo {
                 shutdown_wait: 90,
@@ -486,7 +483,21 @@ pub mod tests {
                 "boot": [],
                 "disks": [{"name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],
-                "nics": [{"mode": "user", "mac": "52:54:00:00:00:01"}],
+                "nics": [{
+                    "nic": "nic0",
+                    "mode": "user",
+                    "model": "virtio",
+                    "mac": "52:54:00:00:00:01",
+                    "link": "up",
+                    "forwards": [{
+                        "protocol": "tcp",
+                        "address": "127.0.0.1",
+                        "host_port": 2222,
+                        "guest_port": 22
+                    }],
+                    "pluggable": false,
+                    "present": true
+                }],
                 "serial_ports": 1,
                 "kernel": null,
                 "initrd": null,

@@ -5,9 +5,10 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
-use super::ports::{self, Port};
+use super::network;
+use super::ports;
 use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig};
-use hv_api::{Accelerator, NetworkMode};
+use hv_api::Accelerator;
 use serde_json::json;
 use std::path::Path;
 
@@ -25,7 +26,6 @@ const MEMORY_SLOTS: u64 = 32;
 pub const VARIABLES_NODE: &str = "variables";
 
 /// The first PCI slots of those devices a machine may have several of. 0x1f is the chipset's own.
-const NIC_SLOT: usize = 0x08;
 const DISK_SLOT: usize = 0x10;
 
 /// The numbers of the listening sockets that QEMU inherits.
@@ -97,21 +97,8 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
         let order = place_in_order(machine, BootDevice::Drive(number));
         add_drive(&mut line, number, &order, drive.medium.as_deref());
     }
-    for (number, nic) in machine.nics.iter().enumerate() {
-        match nic.mode {
-            // Neither `ipv4` nor `ipv6` is named: naming one switches the other off.
-            NetworkMode::User => line.add("-netdev", format!("user,id=net{number}")),
-        }
-        let mac = escaped(&nic.mac);
-        let place = match nic.slot.and_then(Port::of_slot) {
-            Some(port) => format!("bus={}", port.bus()),
-            None => format!("addr={:#x}", NIC_SLOT + number),
-        };
-        // Without its ROM: nothing boots from the network, and the firmware would wait for it.
-        line.add(
-            "-device",
-            format!("virtio-net-pci,netdev=net{number},id=nic{number},mac={mac},{place},romfile="),
-        );
+    for (option, value) in machine.nics.iter().flat_map(network::arguments) {
+        line.add(option, value);
     }
     if let Some(kernel) = &machine.kernel {
         line.add("-kernel", text(&kernel.kernel));
@@ -323,8 +310,10 @@ impl Line {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::engine::{DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
-    use hv_api::ByteSize;
+    use crate::engine::{
+        DiskFormat, DiskName, DriveConfig, KernelConfig, NetworkConfig, NicConfig, RunFiles, UefiConfig,
+    };
+    use hv_api::{ByteSize, NicModel};
     use proptest::prelude::*;
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
@@ -362,6 +351,18 @@ pub mod tests {
         }
     }
 
+    /// A card in user mode.
+    pub fn nic(number: u32) -> NicConfig {
+        NicConfig {
+            number,
+            network: NetworkConfig::User { forwards: Vec::new() },
+            model: NicModel::Virtio,
+            mac: format!("52:54:00:00:00:{:02x}", number + 1).parse().unwrap(),
+            link: true,
+            slot: None,
+        }
+    }
+
     fn full() -> MachineConfig {
         let mut machine = bare();
         machine.name = "Debian, 12".into();
@@ -376,8 +377,7 @@ pub mod tests {
         ];
         machine.drives =
             vec![DriveConfig { medium: Some("/iso/debian: 12.iso".into()) }, DriveConfig { medium: None }];
-        machine.nics =
-            vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:01".into(), slot: None }];
+        machine.nics = vec![nic(0)];
         machine.run.serial_logs = vec!["/state/a,b/serial0.log".into(), "/state/serial1.log".into()];
         machine
     }
@@ -450,7 +450,10 @@ pub mod tests {
             arguments(machine, &Sockets::nominal(machine))
                 .into_iter()
                 .filter(|word| {
-                    word.contains("addr=0x") || word.contains("bus=port") || word.starts_with("ide-cd")
+                    word.contains("addr=0x")
+                        || word.contains("\"addr\"")
+                        || word.contains("\"bus\"")
+                        || word.starts_with("ide-cd")
                 })
                 .map(|word| word.split(",bootindex").next().unwrap_or_default().to_owned())
                 .collect()
@@ -458,7 +461,7 @@ pub mod tests {
         let before = devices(&full());
         let mut more = full();
         more.disks.push(DiskConfig::new(numbered(2), "/data/third.img", DiskFormat::Raw));
-        more.nics.push(NicConfig { mode: NetworkMode::User, mac: "52:54:00:00:00:02".into(), slot: Some(3) });
+        more.nics.push(NicConfig { slot: Some(3), ..nic(2) });
         let after = devices(&more);
         assert!(before.iter().all(|device| after.contains(device)), "{before:#?}\n{after:#?}");
         assert_eq!(after.len(), before.len() + 2);

@@ -1,5 +1,5 @@
 //! What is changed in a QEMU that runs: how many CPUs its guest has, how much memory,
-//! and how large its disks are.
+//! and how large its disks are. Network cards are in `network`.
 //!
 //! Nothing is remembered here: what the machine has is asked of QEMU each time, so that a core that found it
 //! running knows as much as the one that started it.
@@ -9,6 +9,7 @@
 //! before 2020 don't have; modules are understood by all that know ACPI.
 
 use super::command_line::MEMORY_MODULE_MIB;
+use super::network;
 use super::qmp::Client;
 use crate::engine::{Alteration, EngineError};
 use hv_api::ByteSize;
@@ -36,6 +37,11 @@ pub async fn alter(client: &Client, alteration: Alteration) -> Result<(), Engine
             let action = if stop { "shutdown" } else { "reset" };
             client.call("set-action", json!({ "reboot": action })).await.map(drop)
         }
+        Alteration::AddNic(nic) => network::add(client, &nic).await,
+        Alteration::RemoveNic(number) => network::remove(client, number).await,
+        Alteration::NicLink(number, up) => network::set_link(client, number, up).await,
+        Alteration::AddForward(number, forward) => network::add_forward(client, number, &forward).await,
+        Alteration::RemoveForward(number, forward) => network::remove_forward(client, number, &forward).await,
     }
 }
 

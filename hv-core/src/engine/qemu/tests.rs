@@ -1,8 +1,8 @@
 //! The engine with the real QEMU under emulation, and with programs that are not QEMU.
 
 use super::*;
-use crate::engine::{DiskConfig, DiskFormat, DiskName, DriveConfig, EngineEvent, KernelConfig, NicConfig};
-use hv_api::{ByteSize, NetworkMode};
+use crate::engine::{DiskConfig, DiskFormat, DiskName, DriveConfig, EngineEvent, KernelConfig};
+use hv_api::ByteSize;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use tempfile::TempDir;
@@ -57,7 +57,7 @@ impl Place {
             memory: ByteSize::mib(64),
             max_memory: ByteSize::mib(64),
             drives: vec![DriveConfig { medium: None }],
-            nics: vec![NicConfig { mode: NetworkMode::User, mac: "52:54:00:12:34:56".into(), slot: None }],
+            nics: vec![command_line::tests::nic(0)],
             run: RunFiles {
                 folder: run,
                 tpm_folder: folder.path().join("tpm"),

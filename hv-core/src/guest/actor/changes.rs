@@ -30,6 +30,11 @@ struct EditOrder {
 impl Actor {
     /// Makes changes one after the other, behind those that were asked for before.
     pub(super) fn edit(&mut self, edits: Vec<Edit>, answer: Answer<Vec<SettingResult>>) {
+        let running = self.record.as_ref().map(|record| &record.machine);
+        if let Err(error) = Edit::rehearse(&edits, &self.definition, running) {
+            drop(answer.send(Err(error)));
+            return;
+        }
         self.edits.waiting.push_back(EditOrder { edits: edits.into(), done: Vec::new(), answer });
         if self.edits.altering.is_none() {
             self.next_edit();
@@ -45,6 +50,18 @@ impl Actor {
                 }
                 continue;
             };
+            // Others had their turn since it was asked for.
+            let running = self.record.as_ref().map(|record| &record.machine);
+            let edit = match edit.settled(&self.definition, running) {
+                Ok(edit) => edit,
+                Err(error) => {
+                    self.edit_failed(error);
+                    continue;
+                }
+            };
+            if let Some(first) = order.edits.front_mut() {
+                first.clone_from(&edit);
+            }
             match self.course(&edit) {
                 Course::Written => self.edit_done(&edit, Ok(())),
                 Course::Waits(reason) => self.edit_done(&edit, Err(reason)),
@@ -124,7 +141,7 @@ impl Actor {
         if let Some(order) = self.edits.waiting.front_mut() {
             order.edits.pop_front();
             order.done.extend(edit.keys().into_iter().map(|key| SettingResult {
-                key: key.to_owned(),
+                key,
                 applied: if now.is_ok() { Applied::Now } else { Applied::AtNextStart },
                 reason: now.err(),
             }));

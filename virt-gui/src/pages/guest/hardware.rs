@@ -129,7 +129,7 @@ impl HardwarePage {
                 let mode = match nic.mode {
                     NetworkMode::User => gettext("Through this computer's connection"),
                 };
-                adw::ActionRow::builder().title(mode).subtitle(&nic.mac).build()
+                adw::ActionRow::builder().title(mode).subtitle(nic.mac.to_string()).build()
             })
             .collect();
         for card in &cards {
