@@ -129,6 +129,17 @@ pub trait Machine: Send + Sync {
         Err(EngineError::Refused { detail: "it can't be saved".into() })
     }
 
+    /// Keeps what these volumes hold at this moment within them, by a name that none of them knows yet: all of
+    /// them, or none. The CPUs stand.
+    async fn keep_volumes(&self, _name: &str, _volumes: &[Volume]) -> Result<(), EngineError> {
+        Err(EngineError::Refused { detail: "its disks keep nothing".into() })
+    }
+
+    /// Removes what was kept in this volume by that name. Harmless where there is none.
+    async fn forget_kept(&self, _name: &str, _volume: Volume) -> Result<(), EngineError> {
+        Ok(())
+    }
+
     /// Ends a [`save`](Self::save) that goes on, also one that another core has begun, and makes sure that the
     /// machine can run again. Harmless where there is none.
     async fn cancel_save(&self) -> Result<(), EngineError> {
@@ -206,6 +217,15 @@ pub enum Alteration {
     AddForward(u32, Forward),
     /// It leads there no longer.
     RemoveForward(u32, Forward),
+}
+
+/// A volume that a machine writes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Volume {
+    /// That of the disk with this name.
+    Disk(DiskName),
+    /// That with the variables of its firmware.
+    VariableStore,
 }
 
 /// How far something has come that moves bytes.

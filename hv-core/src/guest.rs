@@ -1,9 +1,9 @@
-//! Guests: what each is (`config`), what it does (`state`, pure), how it is changed (`edit`, pure), what clients
-//! are told (`view`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`), what it uses (`statistics`), the
-//! task that owns one
-//! (`actor`) with what it needs of the core (`context`), the
-//! rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), which slots its devices are in (`slots`), how one is made
-//! (`creation`), and the list of all of them (`registry`). How its power is looked after is in `power`.
+//! Guests: what each is (`config`, with its disks in `disk` and the slots of its devices in `slots`), what it does
+//! (`state`, pure), how it is changed (`edit`, pure), how its power is looked after (`power`), what clients are told
+//! (`view`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its
+//! snapshots (`snapshots`), what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core
+//! (`context`), the rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is
+//! made (`creation`), and the list of all of them (`registry`).
 
 pub mod actor;
 pub mod boot;
@@ -12,6 +12,7 @@ pub mod context;
 pub mod creation;
 pub mod disk;
 pub mod edit;
+pub mod exact_size;
 pub mod forwards;
 pub mod handle;
 pub mod launch;
@@ -21,6 +22,7 @@ pub mod record;
 pub mod registry;
 pub mod saved;
 pub mod slots;
+pub mod snapshots;
 pub mod state;
 pub mod statistics;
 pub mod view;

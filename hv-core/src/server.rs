@@ -21,7 +21,7 @@ use hv_api::{
     Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NewNic,
     NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo,
     PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait,
-    SleepAction, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
+    SleepAction, Snapshot, SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -79,9 +79,10 @@ impl Service {
         GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobInfo,
         JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
         LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
-        NetworkMode, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port,
-        PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings,
-        ShutdownWait, SleepAction, Snapshot, StateReason, StatisticsReply, VcpuStatistics,
+        NetworkMode, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow,
+        Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended,
+        SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo,
+        StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
 impl Service {
@@ -176,6 +177,43 @@ impl Service {
 
     async fn discard(&self, guest: String) -> Result<GuestReply, Error> {
         self.wish(&guest, Wish::Discard).await
+    }
+
+    async fn take_snapshot(&self, guest: String, name: String, note: Option<String>) -> Result<Begun, Error> {
+        self.registry.take_snapshot(&guest, name, note).map(|job| Begun { job })
+    }
+
+    async fn restore_snapshot(
+        &self,
+        guest: String,
+        snapshot: String,
+        paused: Option<bool>,
+    ) -> Result<Begun, Error> {
+        let begun = self.registry.restore_snapshot(&guest, &snapshot, paused.unwrap_or_default());
+        begun.map(|job| Begun { job })
+    }
+
+    async fn delete_snapshot(&self, guest: String, snapshot: String) -> Result<GuestReply, Error> {
+        self.registry.delete_snapshot(&guest, snapshot).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn edit_snapshot(
+        &self,
+        guest: String,
+        snapshot: String,
+        name: Option<String>,
+        note: Option<String>,
+    ) -> Result<GuestReply, Error> {
+        self.registry.edit_snapshot(&guest, snapshot, name, note).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn clone_guest(
+        &self,
+        guest: String,
+        name: String,
+        snapshot: Option<String>,
+    ) -> Result<Created, Error> {
+        self.registry.clone_guest(&guest, name, snapshot).await
     }
 
     async fn set(&self, guest: String, settings: Settings) -> Result<Changed, Error> {

@@ -1,20 +1,27 @@
-//! Volumes: making them, and knowing whether two paths are the same one.
+//! Volumes: making them, keeping what they hold, and knowing whether two paths are the same one.
 
 use crate::engine::DiskFormat;
 use crate::{files, store};
 use hv_api::{ByteSize, Error};
-use std::io::{self, Read};
+use serde::Deserialize;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
 use std::time::Duration;
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";
 
 /// How long it may take to make an empty volume or to grow one. Some hundred kilobytes are written.
 const SIZE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// How long it may take to keep what a volume holds, or to put it back: as long as it takes to count its parts.
+const KEEP_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Makes an empty qcow2 volume. Given up, it leaves at most a part of the file behind, which is in a
 /// folder that its caller throws away.
@@ -49,24 +56,145 @@ pub async fn copy_as_qcow2(source: &Path, format: DiskFormat, path: &Path) -> Re
     copied
 }
 
-/// Runs the image tool, which makes something at this path.
-async fn run(mut tool: Command, path: &Path) -> Result<(), Error> {
-    let child = tool
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
+/// Copies what a volume holds, or has kept by this name, into a new qcow2 volume. `progress` is told of the whole,
+/// 0–1. Given up, it leaves a part of the file behind, and perhaps another beside it.
+pub async fn copy_volume(
+    from: (&Path, DiskFormat),
+    kept: Option<&str>,
+    to: &Path,
+    progress: impl Fn(f64),
+) -> Result<(), Error> {
+    let (path, format) = from;
+    match kept {
+        // The tool would copy as much as the volume has now.
+        Some(name) if kept_size(path, name) != volume_size(path, format) => {
+            let mut whole = to.as_os_str().to_owned();
+            whole.push(".whole");
+            let whole = PathBuf::from(whole);
+            let (source, copy) = (path.to_owned(), whole.clone());
+            let copied = move || std::fs::copy(&source, &copy).map_err(|error| store::failed(&copy, &error));
+            files::off_thread(copied).await?;
+            keep_content(Keeping::PutBack, &whole, name).await?;
+            convert((&whole, format), None, to, progress).await?;
+            std::fs::remove_file(&whole).map_err(|error| store::failed(&whole, &error))
+        }
+        kept => convert(from, kept, to, progress).await,
+    }
+}
+
+async fn convert(
+    (path, format): (&Path, DiskFormat),
+    kept: Option<&str>,
+    to: &Path,
+    progress: impl Fn(f64),
+) -> Result<(), Error> {
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["convert", "-p", "-O", "qcow2", "--image-opts"]);
+    if let Some(name) = kept {
+        tool.args(["-l", &format!("snapshot.name={name}")]);
+    }
+    tool.arg(image(path, format)).arg(to);
+    let mut child = spawn(&mut tool, to)?;
+    let told = async {
+        let Some(stdout) = child.stdout.take() else { return };
+        let mut parts = BufReader::new(stdout).split(b'\r');
+        while let Ok(Some(part)) = parts.next_segment().await {
+            if let Some(percent) = percent(&part) {
+                progress((percent / 100.0).clamp(0.0, 1.0));
+            }
+        }
+    };
+    told.await;
+    finish(child.wait_with_output().await, to).map(drop)
+}
+
+/// The figure in one of the tool's lines about progress, such as `    (12.50/100%)`.
+fn percent(part: &[u8]) -> Option<f64> {
+    str::from_utf8(part).ok()?.trim().strip_prefix('(')?.split_once('/')?.0.trim().parse().ok()
+}
+
+/// What is done with the content that a qcow2 volume keeps by a name: as an internal snapshot, which takes no room
+/// until the volume is written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// Keep what it holds now.
+    Keep,
+    /// Make it hold what it has kept.
+    PutBack,
+    /// Keep that no longer.
+    Forget,
+}
+
+/// Does this with a qcow2 volume that no engine has open.
+pub async fn keep_content(what: Keeping, path: &Path, name: &str) -> Result<(), Error> {
+    let verb = match what {
+        Keeping::Keep => "-c",
+        Keeping::PutBack => "-a",
+        Keeping::Forget => "-d",
+    };
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["snapshot", "-q", verb, name, "--image-opts"]).arg(image(path, DiskFormat::Qcow2));
+    run_within(KEEP_DEADLINE, tool, path).await.map(drop)
+}
+
+/// The names by which a qcow2 volume keeps what it once held.
+pub async fn kept_content(path: &Path) -> Result<Vec<String>, Error> {
+    #[derive(Deserialize)]
+    struct Found {
+        #[serde(default)]
+        snapshots: Vec<Kept>,
+    }
+    #[derive(Deserialize)]
+    struct Kept {
+        name: String,
+    }
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["info", "--output=json", "--image-opts"]).arg(image(path, DiskFormat::Qcow2));
+    let words = run_within(SIZE_DEADLINE, tool, path).await?;
+    let found: Found = serde_json::from_slice(&words).map_err(|error| Error::StoreFailed {
+        path: path.display().to_string(),
+        detail: format!("{IMAGE_TOOL} can't be understood: {error}"),
+    })?;
+    Ok(found.snapshots.into_iter().map(|kept| kept.name).collect())
+}
+
+/// A volume as the tool's options name it, so that its format is not guessed.
+fn image(path: &Path, format: DiskFormat) -> OsString {
+    let mut options = OsString::from(format!("driver={},file.driver=file,file.filename=", format.name()));
+    // In a list of options, a comma is written twice.
+    let doubled =
+        path.as_os_str().as_bytes().split(|byte| *byte == b',').collect::<Vec<_>>().join(&b",,"[..]);
+    options.push(OsStr::from_bytes(&doubled));
+    options
+}
+
+/// Runs the image tool, which makes something of some hundred kilobytes at this path.
+async fn run(tool: Command, path: &Path) -> Result<(), Error> {
+    run_within(SIZE_DEADLINE, tool, path).await.map(drop)
+}
+
+/// Runs the image tool, which does something with this path; what it wrote.
+async fn run_within(deadline: Duration, mut tool: Command, path: &Path) -> Result<Vec<u8>, Error> {
+    let ended = tokio::time::timeout(deadline, spawn(&mut tool, path)?.wait_with_output()).await;
+    finish(ended.unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into())), path)
+}
+
+fn spawn(tool: &mut Command, path: &Path) -> Result<Child, Error> {
+    tool.stdin(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Error::EngineMissing { program: IMAGE_TOOL.into() },
             _ => store::failed(path, &error),
-        })?;
-    let output = tokio::time::timeout(SIZE_DEADLINE, child.wait_with_output())
-        .await
-        .unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into()))
-        .map_err(|error| store::failed(path, &error))?;
+        })
+}
+
+fn finish(ended: io::Result<Output>, path: &Path) -> Result<Vec<u8>, Error> {
+    let output = ended.map_err(|error| store::failed(path, &error))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(output.stdout);
     }
     let words = String::from_utf8_lossy(&output.stderr);
     if words.contains("No space left on device") || words.contains("Disk quota exceeded") {
@@ -87,6 +215,37 @@ pub fn volume_size(path: &Path, format: DiskFormat) -> Option<ByteSize> {
             (magic == b"QFI\xfb").then(|| ByteSize::bytes(u64::from_be_bytes(*size)))
         }
     }
+}
+
+/// The size that a guest saw of what a qcow2 volume has kept by this name; nothing where that can't be read. The
+/// image tool does not tell it.
+fn kept_size(path: &Path, name: &str) -> Option<ByteSize> {
+    /// What stands before the parts of an entry whose lengths differ.
+    const ENTRY: usize = 40;
+    let (mut file, _) = files::open_readable(path).ok()?;
+    let mut header = [0; 72];
+    file.read_exact(&mut header).ok()?;
+    let count = u32::from_be_bytes(*header[60..].first_chunk()?);
+    let mut place = u64::from_be_bytes(*header[64..].first_chunk()?);
+    for _ in 0..count {
+        file.seek(SeekFrom::Start(place)).ok()?;
+        let mut entry = [0; ENTRY];
+        file.read_exact(&mut entry).ok()?;
+        let length = |at: usize| Some(usize::from(u16::from_be_bytes(*entry[at..].first_chunk()?)));
+        let (id_length, name_length) = (length(12)?, length(14)?);
+        let extra_length = u32::from_be_bytes(*entry[36..].first_chunk()?) as usize;
+        if extra_length > 1024 {
+            return None;
+        }
+        let mut rest = vec![0; extra_length + id_length + name_length];
+        file.read_exact(&mut rest).ok()?;
+        if rest.ends_with(name.as_bytes()) && name.len() == name_length {
+            return Some(ByteSize::bytes(u64::from_be_bytes(*rest[..extra_length].get(8..)?.first_chunk()?)));
+        }
+        // Entries begin at multiples of eight.
+        place = place.checked_add((ENTRY + rest.len()).next_multiple_of(8) as u64)?;
+    }
+    None
 }
 
 /// What makes two paths the same volume: the file itself, whatever it is called.
@@ -131,6 +290,54 @@ mod tests {
             assert!(matches!(smaller, Err(Error::StoreFailed { .. })), "{smaller:?}");
             assert_eq!(volume_size(&path, format), Some(ByteSize::mib(3)));
         }
+    }
+
+    #[tokio::test]
+    async fn a_volume_holds_again_what_it_has_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a disk,id=x, with a comma.qcow2");
+        create_volume(&path, ByteSize::MIB).await.unwrap();
+        keep_content(Keeping::Keep, &path, "one").await.unwrap();
+        grow_volume(&path, DiskFormat::Qcow2, ByteSize::mib(3)).await.unwrap();
+        keep_content(Keeping::Keep, &path, "two").await.unwrap();
+        assert_eq!(kept_content(&path).await.unwrap(), ["one", "two"]);
+        keep_content(Keeping::PutBack, &path, "one").await.unwrap();
+        assert_eq!(volume_size(&path, DiskFormat::Qcow2), Some(ByteSize::MIB));
+        keep_content(Keeping::PutBack, &path, "two").await.unwrap();
+        assert_eq!(volume_size(&path, DiskFormat::Qcow2), Some(ByteSize::mib(3)));
+        keep_content(Keeping::Forget, &path, "one").await.unwrap();
+        assert_eq!(kept_content(&path).await.unwrap(), ["two"]);
+        let none = keep_content(Keeping::PutBack, &path, "one").await;
+        assert!(matches!(none, Err(Error::StoreFailed { .. })), "{none:?}");
+    }
+
+    #[tokio::test]
+    async fn a_copy_holds_what_the_volume_did() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("from, a.qcow2");
+        create_volume(&path, ByteSize::MIB).await.unwrap();
+        keep_content(Keeping::Keep, &path, "one").await.unwrap();
+        grow_volume(&path, DiskFormat::Qcow2, ByteSize::mib(3)).await.unwrap();
+        let (now, then) = (folder.path().join("now"), folder.path().join("then"));
+        let told = std::cell::RefCell::new(Vec::new());
+        copy_volume((&path, DiskFormat::Qcow2), None, &now, |part| told.borrow_mut().push(part))
+            .await
+            .unwrap();
+        assert_eq!(told.borrow().last(), Some(&1.0));
+        copy_volume((&path, DiskFormat::Qcow2), Some("one"), &then, |_| {}).await.unwrap();
+        assert_eq!(volume_size(&now, DiskFormat::Qcow2), Some(ByteSize::mib(3)));
+        assert_eq!(volume_size(&then, DiskFormat::Qcow2), Some(ByteSize::MIB));
+        // Also where the volume was larger then.
+        keep_content(Keeping::Keep, &path, "two").await.unwrap();
+        keep_content(Keeping::PutBack, &path, "one").await.unwrap();
+        assert_eq!(volume_size(&path, DiskFormat::Qcow2), Some(ByteSize::MIB));
+        copy_volume((&path, DiskFormat::Qcow2), Some("two"), &then, |_| {}).await.unwrap();
+        assert_eq!(volume_size(&then, DiskFormat::Qcow2), Some(ByteSize::mib(3)));
+        assert_eq!(kept_content(&then).await.unwrap(), [""; 0]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+        assert_eq!(kept_content(&now).await.unwrap(), [""; 0]);
+        let none = copy_volume((&path, DiskFormat::Qcow2), Some("three"), &then, |_| {}).await;
+        assert!(matches!(none, Err(Error::StoreFailed { .. })), "{none:?}");
     }
 
     #[tokio::test]

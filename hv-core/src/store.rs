@@ -6,7 +6,7 @@
 //! back as the first; what an interruption left is swept up here.
 
 use crate::guest::config::{Definition, ReadError};
-use crate::guest::saved;
+use crate::guest::{saved, snapshots};
 use hv_api::{DefinitionFault, Error, GuestId};
 use rustix::fs::OFlags;
 use std::fs::{self, File};
@@ -125,6 +125,7 @@ impl Store {
                 _ => {}
             }
             saved::remove_all(&folder);
+            snapshots::remove_all(&folder);
             // Gone if nothing else is in it; where a disk is, the folder stays for it.
             let _ = fs::remove_dir(&folder);
             return Ok(());

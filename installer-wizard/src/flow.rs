@@ -563,6 +563,12 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::NicsExhausted { .. }
         | Error::MacTaken { .. }
         | Error::ForwardRefused { .. }
+        | Error::SnapshotNotFound { .. }
+        | Error::SnapshotNameTaken { .. }
+        | Error::SnapshotUnusable { .. }
+        | Error::DiskCannotKeep { .. }
+        | Error::PutBackInPart { .. }
+        | Error::BeingCloned { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }

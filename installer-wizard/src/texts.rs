@@ -166,7 +166,9 @@ pub fn stage(stage: JobStage) -> String {
         JobStage::Definition => gettext("Writing the definition"),
         JobStage::Starting => gettext("Starting the guest"),
         // No part of a creation.
-        JobStage::Saving | JobStage::Restoring => hv_api::problem::stage_word(stage, &|text| gettext(text)),
+        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack | JobStage::Copying => {
+            hv_api::problem::stage_word(stage, &|text| gettext(text))
+        }
     }
 }
 

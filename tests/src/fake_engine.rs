@@ -7,8 +7,8 @@ use hv_api::display::Button;
 use hv_api::{Accelerator, AcceleratorInfo, ByteSize, EngineInfo, GuestId, GuestStatistics, KvmState};
 use hv_core::daemon::Daemon;
 use hv_core::engine::{
-    Adopted, Alteration, Amount, Canvas, DisplayInput, Engine, EngineError, EngineEvent, EventSender,
-    Machine, MachineConfig, MachineStatus, RunFiles,
+    Adopted, Alteration, Amount, Canvas, DiskName, DisplayInput, Engine, EngineError, EngineEvent,
+    EventSender, Machine, MachineConfig, MachineStatus, RunFiles, Volume,
 };
 use hv_core::host::{Accelerators, Folders};
 use std::collections::HashMap;
@@ -45,6 +45,10 @@ pub enum Asked {
     Save,
     /// To read its memory.
     Load,
+    /// To keep what its disks hold.
+    KeepVolumes,
+    /// To remove what its disks have kept.
+    ForgetKept,
     /// To change a medium without force.
     ChangeMedium,
     /// To show the display.
@@ -112,6 +116,7 @@ struct Now {
     observed: bool,
     stops_on_reboot: bool,
     pressed: Arc<Mutex<Vec<(u16, bool)>>>,
+    disks: HashMap<DiskName, PathBuf>,
 }
 
 impl std::fmt::Debug for FakeMachine {
@@ -175,6 +180,18 @@ impl FakeMachine {
         (now.measured, now.observed)
     }
 
+    /// Does with its disk, which it does not hold open, what an engine would do itself.
+    fn image_tool(&self, verb: &str, name: &str, volume: Volume) -> Result<(), EngineError> {
+        let Volume::Disk(disk) = volume else { return Ok(()) };
+        let path = lock(&self.now).disks.get(&disk).cloned().expect("a disk of that name");
+        let mut tool = std::process::Command::new("qemu-img");
+        let done = tool.args(["snapshot", "-q", verb, name]).arg(path).status();
+        if done.is_ok_and(|status| status.success()) {
+            return Ok(());
+        }
+        Err(EngineError::Refused { detail: "qemu-img failed".into() })
+    }
+
     async fn asked(&self, asked: Asked) -> Result<(), EngineError> {
         if lock(&self.now).ended {
             return Err(EngineError::Gone);
@@ -227,6 +244,7 @@ impl Engine for FakeEngine {
             observed: false,
             stops_on_reboot: false,
             pressed: Arc::default(),
+            disks: machine.disks.iter().map(|disk| (disk.name, disk.path.clone())).collect(),
         };
         let started = Arc::new(FakeMachine { answers: Arc::clone(&self.answers), now: Mutex::new(now) });
         lock(&self.machines).insert(machine.guest, Arc::clone(&started));
@@ -318,6 +336,18 @@ impl Machine for FakeMachine {
         let mut memory = Vec::new();
         File::from(file).read_to_end(&mut memory).expect("a file");
         assert_eq!(memory, MEMORY);
+        Ok(())
+    }
+
+    async fn keep_volumes(&self, name: &str, volumes: &[Volume]) -> Result<(), EngineError> {
+        self.asked(Asked::KeepVolumes).await?;
+        volumes.iter().try_for_each(|volume| self.image_tool("-c", name, *volume))
+    }
+
+    async fn forget_kept(&self, name: &str, volume: Volume) -> Result<(), EngineError> {
+        self.asked(Asked::ForgetKept).await?;
+        // It may not be there.
+        drop(self.image_tool("-d", name, volume));
         Ok(())
     }
 

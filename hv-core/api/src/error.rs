@@ -100,6 +100,14 @@ pub enum Operation {
     SendKeys,
     /// Say what it uses.
     Statistics,
+    /// Take a snapshot of it.
+    TakeSnapshot,
+    /// Put it back to a snapshot.
+    RestoreSnapshot,
+    /// Delete one of its snapshots.
+    DeleteSnapshot,
+    /// Make another guest of it.
+    Clone,
     /// Delete it.
     Delete,
 }
@@ -307,6 +315,50 @@ pub enum Error {
         minimum: u32,
         /// The most possible, in seconds.
         maximum: u32,
+    },
+    /// The guest has no such snapshot.
+    SnapshotNotFound {
+        /// The guest's name.
+        guest: String,
+        /// What was asked for.
+        snapshot: String,
+    },
+    /// Another snapshot of the guest has that name.
+    SnapshotNameTaken {
+        /// The guest's name.
+        guest: String,
+        /// The name.
+        name: String,
+    },
+    /// A disk of the guest does not have what it held when the snapshot was taken.
+    SnapshotUnusable {
+        /// The guest's name.
+        guest: String,
+        /// The snapshot's name.
+        snapshot: String,
+        /// The disk, and what is wrong with it.
+        detail: String,
+    },
+    /// A disk of the guest can't keep what it holds for a snapshot, as its format does not know that.
+    DiskCannotKeep {
+        /// The guest's name.
+        guest: String,
+        /// The disk's file.
+        path: String,
+        /// Its format.
+        format: String,
+    },
+    /// The guest was being put back to a snapshot, which failed on the way: its disks are so only in part.
+    PutBackInPart {
+        /// The guest's name.
+        guest: String,
+        /// The snapshot's name.
+        snapshot: String,
+    },
+    /// The guest's disks are just being copied for another guest.
+    BeingCloned {
+        /// The guest's name.
+        guest: String,
     },
     /// The guest holds the medium in its drive.
     MediumLocked {

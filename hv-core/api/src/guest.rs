@@ -2,7 +2,7 @@
 
 use crate::{
     BootInfo, BootSettings, ByteSize, GuestId, LiveRanges, NewNic, NicInfo, PowerInfo, PowerSettings,
-    ShutdownWait,
+    ShutdownWait, SnapshotId, SnapshotInfo,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -138,6 +138,10 @@ pub struct GuestInfo {
     pub kernel: Option<String>,
     /// How its power is looked after.
     pub power: PowerInfo,
+    /// Its snapshots, in the order in which they were taken.
+    pub snapshots: Vec<SnapshotInfo>,
+    /// The snapshot after which it is now: that which was taken last, or to which it was put back last.
+    pub current_snapshot: Option<SnapshotId>,
     /// Changes that the running machine has not yet: they apply at the next start.
     pub pending: Vec<PendingChange>,
     /// Where its files are.
@@ -172,6 +176,8 @@ impl GuestInfo {
             serial_ports: 0,
             kernel: None,
             power: PowerInfo::default(),
+            snapshots: Vec::new(),
+            current_snapshot: None,
             pending: Vec::new(),
             paths: GuestPaths::default(),
         }

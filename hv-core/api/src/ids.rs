@@ -7,45 +7,60 @@ use uuid::Uuid;
 use zlink::idl;
 use zlink::introspect::Type;
 
-/// Names one guest for as long as it exists, whatever it is called: a random (version 4) UUID.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct GuestId(Uuid);
+/// A random (version 4) UUID that stands for one kind of thing.
+macro_rules! identity {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
 
-impl GuestId {
-    /// A new identity that no other guest has.
-    pub fn random() -> Self {
-        Self(Uuid::new_v4())
-    }
+        impl $name {
+            /// A new identity that nothing else has.
+            pub fn random() -> Self {
+                Self(Uuid::new_v4())
+            }
 
-    /// Its bytes.
-    pub fn as_bytes(&self) -> [u8; 16] {
-        self.0.into_bytes()
-    }
+            /// Its bytes.
+            pub fn as_bytes(&self) -> [u8; 16] {
+                self.0.into_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.as_hyphenated().fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({})"), self)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::try_parse(text).map(Self)
+            }
+        }
+
+        impl Type for $name {
+            const TYPE: &'static idl::Type<'static> = &idl::Type::String;
+        }
+    };
 }
 
-impl fmt::Display for GuestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
+identity! {
+    /// Names one guest for as long as it exists, whatever it is called.
+    GuestId
 }
 
-impl fmt::Debug for GuestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "GuestId({self})")
-    }
-}
-
-impl FromStr for GuestId {
-    type Err = uuid::Error;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Uuid::try_parse(text).map(Self)
-    }
-}
-
-impl Type for GuestId {
-    const TYPE: &'static idl::Type<'static> = &idl::Type::String;
+identity! {
+    /// Names one snapshot for as long as it exists, whatever it is called.
+    SnapshotId
 }
 
 /// Names one job of the running core. Numbers start at 1 with each start of the core.

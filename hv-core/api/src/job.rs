@@ -15,6 +15,12 @@ pub enum JobKind {
     Save,
     /// Starts a guest with its saved state.
     Restore,
+    /// Takes a snapshot of a guest.
+    TakeSnapshot,
+    /// Puts a guest back to a snapshot.
+    RestoreSnapshot,
+    /// Makes a guest of another.
+    Clone,
 }
 
 /// The step that a job is at.
@@ -34,6 +40,10 @@ pub enum JobStage {
     Saving,
     /// Reads the guest's memory.
     Restoring,
+    /// Makes disks what they were.
+    PuttingBack,
+    /// Copies disks.
+    Copying,
 }
 
 /// Whether a job goes on, and how it ended.

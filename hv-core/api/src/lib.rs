@@ -25,6 +25,7 @@ pub mod problem;
 mod saved;
 mod service;
 mod size;
+mod snapshot;
 mod statistics;
 
 pub use boot::{BootInfo, BootSettings};
@@ -35,7 +36,7 @@ pub use guest::{
     Settings, StateReason,
 };
 pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
-pub use ids::{GuestId, JobId};
+pub use ids::{GuestId, JobId, SnapshotId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
@@ -50,6 +51,7 @@ pub use service::{
     StatisticsReply,
 };
 pub use size::{ByteSize, SizeError};
+pub use snapshot::SnapshotInfo;
 pub use statistics::{
     CpuStatistics, DiskStatistics, GuestMemory, GuestStatistics, MemoryStatistics, NicStatistics, Usage,
     VcpuStatistics,

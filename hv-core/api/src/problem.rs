@@ -9,6 +9,7 @@
 mod condition;
 mod network;
 mod refusal;
+mod snapshot;
 mod words;
 
 pub use condition::{explain_accelerator, explain_state};

@@ -183,6 +183,53 @@ pub trait Core {
     /// it was saved.
     async fn discard(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
 
+    /// Begins to take a snapshot of a guest: of its settings and disks, and where it runs or is paused, of its
+    /// memory. Its CPUs stand until that is written. When the job fails or is cancelled, nothing was taken.
+    async fn take_snapshot(
+        &mut self,
+        guest: &str,
+        name: &str,
+        note: Option<&str>,
+    ) -> zlink::Result<Result<Begun, Error>>;
+
+    /// Begins to put a guest back to a snapshot, by its name or id: its settings but for the name, its disks, and
+    /// its memory where the snapshot has it; then it goes on, or with `paused` stands where it stood. What the
+    /// guest is now is lost: one that runs is forced off, a saved state goes. The snapshot stays. When the job
+    /// fails before anything of that, the guest is as before; cancelled it can't be.
+    async fn restore_snapshot(
+        &mut self,
+        guest: &str,
+        snapshot: &str,
+        paused: Option<bool>,
+    ) -> zlink::Result<Result<Begun, Error>>;
+
+    /// Deletes a snapshot. Those that came after it stay, and the guest is as it is.
+    async fn delete_snapshot(
+        &mut self,
+        guest: &str,
+        snapshot: &str,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Gives a snapshot another name or note, of at most 4,000 characters; an empty one is none. What is left
+    /// out stays.
+    async fn edit_snapshot(
+        &mut self,
+        guest: &str,
+        snapshot: &str,
+        name: Option<&str>,
+        note: Option<&str>,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// Begins to make a guest of another that is off, as it is now or was when a snapshot was taken: with a name,
+    /// an identity and network addresses of its own, and copies of its disks. When the job fails or is cancelled,
+    /// nothing of it remains.
+    async fn clone_guest(
+        &mut self,
+        guest: &str,
+        name: &str,
+        snapshot: Option<&str>,
+    ) -> zlink::Result<Result<Created, Error>>;
+
     /// Changes settings: all that were asked for, or none.
     async fn set(&mut self, guest: &str, settings: &Settings) -> zlink::Result<Result<Changed, Error>>;
 

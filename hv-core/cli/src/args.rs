@@ -46,6 +46,23 @@ pub enum Command {
         #[arg(long)]
         paused: bool,
     },
+    /// Show a guest's snapshots, or take one, put the guest back to one, rename or delete one.
+    Snapshot {
+        /// Its name or identity.
+        guest: String,
+        #[command(subcommand)]
+        action: Option<SnapshotAction>,
+    },
+    /// Make a guest of another one that is off, with copies of its disks.
+    Clone {
+        /// Its name or identity.
+        guest: String,
+        /// The name of the new guest.
+        new: String,
+        /// As it was when this snapshot was taken [default: as it is now].
+        #[arg(long, value_name = "NAME")]
+        snapshot: Option<String>,
+    },
     /// Show a serial port on this terminal, from what was printed before on. Ctrl+] leaves.
     Console {
         /// Its name or identity.
@@ -215,6 +232,45 @@ pub enum DiskAction {
         /// Its new size, as 40GiB.
         #[arg(value_parser = size)]
         size: ByteSize,
+    },
+}
+
+/// What to do with a guest's snapshots.
+#[derive(Debug, PartialEq, Eq, Subcommand)]
+pub enum SnapshotAction {
+    /// Show them, each under that after which it was taken.
+    List,
+    /// Take one, of a guest that runs with its memory.
+    Take {
+        /// Its name.
+        name: String,
+        /// A note about it.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Put the guest back to one. What it is now is lost; one that runs is forced off first.
+    Restore {
+        /// Its name or identity.
+        snapshot: String,
+        /// Leave its CPUs stopped, until it is resumed.
+        #[arg(long)]
+        paused: bool,
+    },
+    /// Give one another name or note.
+    Edit {
+        /// Its name or identity.
+        snapshot: String,
+        /// Its new name.
+        #[arg(long, required_unless_present = "note")]
+        name: Option<String>,
+        /// A note about it; empty for none.
+        #[arg(long, value_name = "TEXT")]
+        note: Option<String>,
+    },
+    /// Delete one. Those after it stay, and the guest as it is.
+    Delete {
+        /// Its name or identity.
+        snapshot: String,
     },
 }
 
@@ -571,7 +627,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_is_not_there() {
-        for command in ["snapshot A list", "import f", "create A --image /x"] {
+        for command in ["snapshot A list b", "clone A", "import f", "create A --image /x"] {
             assert!(parse(&format!("hv {command}")).is_err(), "{command}");
         }
     }

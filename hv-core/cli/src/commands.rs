@@ -8,9 +8,10 @@ mod machine;
 mod network;
 mod saved;
 mod screenshot;
+mod snapshot;
 mod statistics;
 
-use crate::args::{Args, Call, Command};
+use crate::args::{Args, Call, Command, SnapshotAction};
 use crate::console;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -34,6 +35,16 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
         Command::Restore { guest, paused } => {
             let direction = saved::Direction::Restore { paused };
             saved::run(&mut core, &socket, &guest, direction, output, &mut interrupt).await
+        }
+        Command::Snapshot { guest, action } => {
+            let action = action.unwrap_or(SnapshotAction::List);
+            snapshot::run(&mut core, &socket, &guest, action, output, &mut interrupt).await
+        }
+        Command::Clone { guest, new, snapshot } => {
+            let begin = async |core: &mut Connection| {
+                settle(core.clone_guest(&guest, &new, snapshot.as_deref()).await)
+            };
+            create::follow(&mut core, &socket, begin, output, &mut interrupt).await.map(drop)
         }
         Command::Console { guest, port } => console::attach(&mut core, &guest, port, &mut interrupt).await,
     }

@@ -16,6 +16,7 @@ pub mod ports;
 mod power;
 mod process;
 pub mod qmp;
+mod snapshots;
 mod state;
 mod statistics;
 #[cfg(test)]

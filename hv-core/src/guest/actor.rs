@@ -11,6 +11,7 @@ mod display;
 mod engine;
 mod power;
 mod saving;
+mod snapshots;
 
 use super::config::Definition;
 use super::context::Context;
@@ -31,6 +32,7 @@ use display::attach;
 use hv_api::{ByteSize, Change, Error, GuestInfo, Operation, SavedStateFault};
 use power::{press_power, press_reset};
 pub use saving::Order;
+pub use snapshots::Loan;
 use std::future::Future;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -78,6 +80,12 @@ enum Internal {
     StateWritten(Writing),
     /// The guest was not saved, and does this again.
     NotSaved(Former, Option<Error>),
+    /// A snapshot is complete, or could not be taken.
+    SnapshotTaken(Result<super::snapshots::Entry, Error>),
+    /// The guest was put back to a snapshot, or could not be.
+    SnapshotRestored(snapshots::PutBack),
+    /// What was left of snapshots is gone.
+    SnapshotsSwept,
 }
 
 struct Actor {
@@ -87,6 +95,7 @@ struct Actor {
     since: u64,
     record: Option<RunRecord>,
     saving: saving::Saving,
+    snapshots: snapshots::Snapshots,
     machine: watch::Sender<Option<Arc<dyn Machine>>>,
     info: watch::Sender<Arc<GuestInfo>>,
     events: Option<mpsc::Receiver<EngineEvent>>,
@@ -132,6 +141,7 @@ pub fn spawn(
         since: now(),
         record: None,
         saving: saving::Saving::default(),
+        snapshots: snapshots::Snapshots::default(),
         machine: machine_sender,
         info: info_sender,
         events: None,
@@ -150,9 +160,13 @@ pub fn spawn(
         edits: Edits::default(),
         memory_now: None,
     };
+    actor.recall_snapshots();
     match found {
         Ok(Some((adopted, events))) => actor.adopt(adopted, events),
-        Ok(None) => actor.recall_saved(),
+        Ok(None) => {
+            actor.recall_saved();
+            actor.resume_snapshots();
+        }
         Err(error) => {
             warn!(guest = %actor.definition.id, ?error, "its engine may still run, but can't be taken over");
             actor.unreachable = Some(error);
@@ -177,7 +191,7 @@ impl Actor {
                 event = next(&mut self.events) => self.engine_event(event),
                 Some(news) = internal.recv() => self.internal_news(*news),
                 () = sleep_until(deadline) => self.deadline_passed(),
-                request = requests.recv() => match request.map(|request| *request) {
+                request = requests.recv(), if !self.snapshots.holding => match request.map(|request| *request) {
                     None => return,
                     Some(Request::Delete { disks, answer }) => {
                         let result = self.delete(disks);
@@ -204,6 +218,21 @@ impl Actor {
             Request::Save { order, answer } => self.save(order, answer),
             Request::Restore { paused, order, answer } => self.restore(paused, order, answer),
             Request::OpenDisplay(answer) => self.open_display(answer),
+            Request::TakeSnapshot { name, note, order, answer } => {
+                self.take_snapshot(name, note, order, answer);
+            }
+            Request::RestoreSnapshot { snapshot, answer } => self.restore_snapshot(&snapshot, answer),
+            Request::DeleteSnapshot { snapshot, answer } => {
+                let deleted = self.delete_snapshot(&snapshot);
+                drop(answer.send(deleted.map(|()| self.told())));
+            }
+            Request::EditSnapshot { snapshot, name, note, answer } => {
+                let edited = self.edit_snapshot(&snapshot, name, note);
+                drop(answer.send(edited.map(|()| self.told())));
+            }
+            Request::Lend { snapshot, answer } => {
+                drop(answer.send(self.lend(snapshot.as_deref())));
+            }
             // Handled by the loop, which it ends.
             Request::Delete { .. } => {}
         }
@@ -362,6 +391,9 @@ impl Actor {
             }
             Internal::StateWritten(writing) => self.state_written(writing),
             Internal::NotSaved(former, error) => self.not_saved(former, error),
+            Internal::SnapshotTaken(taken) => self.snapshot_taken(taken),
+            Internal::SnapshotRestored(put_back) => self.snapshot_restored(put_back),
+            Internal::SnapshotsSwept => self.snapshots.holding = false,
             Internal::EffectFailed(effect, error, machine) => {
                 // That of a machine that has ended meanwhile is no news.
                 if self.is_present(&machine) {
@@ -521,6 +553,9 @@ impl Actor {
         if let Some(error) = &self.unreachable {
             return Err(error.clone());
         }
+        if let Err(error @ Error::BeingCloned { .. }) = self.check_disks_are_whole() {
+            return Err(error);
+        }
         let id = self.definition.id;
         self.context.store.delete(id, !disks)?;
         for folder in [self.context.run_folder(id), self.context.log_folder(id)] {
@@ -543,8 +578,9 @@ impl Actor {
     fn publish(&self) {
         let facts = |machine: &Arc<dyn Machine>| EngineFacts { pid: machine.pid(), memory: self.memory_now };
         let engine = self.machine.borrow().as_ref().map(facts);
-        let present =
+        let mut present =
             view(&self.context, &self.definition, &self.state, self.since, self.record.as_ref(), engine);
+        self.tell_snapshots(&mut present);
         if present != **self.info.borrow() {
             self.info.send_replace(Arc::new(present.clone()));
             // Nobody may be watching.

@@ -16,6 +16,12 @@ use std::path::{Path, PathBuf};
 const STORE: &str = "variables.qcow2";
 const SECURE_STORE: &str = "variables-secure-boot.qcow2";
 
+/// Where the variable store of a guest is that has one, in its folder. It is made at the guest's first start.
+pub fn variable_store(definition: &Definition, folder: &Path) -> Option<PathBuf> {
+    let name = if definition.secure_boot { SECURE_STORE } else { STORE };
+    (definition.firmware == Firmware::Uefi).then(|| folder.join(name))
+}
+
 /// What clients are told.
 pub fn info(definition: &Definition) -> BootInfo {
     let Definition { machine, secure_boot, tpm, order, kernel, .. } = definition;

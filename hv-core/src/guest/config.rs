@@ -4,6 +4,7 @@
 //! be brought up to date here when there is one.
 
 use super::disk;
+use super::exact_size;
 use super::network::{self, Nic};
 use super::power::PowerPolicy;
 use super::slots;
@@ -263,54 +264,6 @@ pub fn name_fault(name: &str) -> Option<NameFault> {
         Some(NameFault::BadCharacter)
     } else {
         None
-    }
-}
-
-/// Sizes in definitions: exact, in the largest unit that gives a whole number.
-pub(super) mod exact_size {
-    use hv_api::ByteSize;
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-    pub(in super::super) fn serialize<S: Serializer>(
-        size: &ByteSize,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let bytes = size.as_bytes();
-        let (shift, unit) = [(30, "GiB"), (20, "MiB"), (10, "KiB")]
-            .into_iter()
-            .find(|(shift, _)| bytes > 0 && bytes.trailing_zeros() >= *shift)
-            .unwrap_or((0, "bytes"));
-        serializer.collect_str(&format_args!("{} {unit}", bytes >> shift))
-    }
-
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<ByteSize, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-    }
-
-    /// Those that may be left out.
-    pub(super) mod optional {
-        use hv_api::ByteSize;
-        use serde::{Deserializer, Serializer};
-
-        #[expect(clippy::ref_option, reason = "serde calls it with a reference")]
-        pub(in super::super) fn serialize<S: Serializer>(
-            size: &Option<ByteSize>,
-            serializer: S,
-        ) -> Result<S::Ok, S::Error> {
-            match size {
-                Some(size) => super::serialize(size, serializer),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-            deserializer: D,
-        ) -> Result<Option<ByteSize>, D::Error> {
-            super::deserialize(deserializer).map(Some)
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The rest of the core's hold on a guest's task: what can be asked of it, and what it shows.
 
-use super::actor::Order;
+use super::actor::{Loan, Order};
 use super::edit::Edit;
 use super::state::Wish;
 use super::statistics::Meter;
@@ -45,6 +45,34 @@ pub enum Request {
     Save { order: Order, answer: Answer<GuestInfo> },
     /// Let it go on with its saved state; answered when it does.
     Restore { paused: bool, order: Order, answer: Answer<GuestInfo> },
+    /// Take a snapshot; answered when it is complete.
+    TakeSnapshot {
+        /// Its name.
+        name: String,
+        /// What a person writes about it.
+        note: Option<String>,
+        /// What the job has to do with it.
+        order: Order,
+        /// Answered when it is complete.
+        answer: Answer<GuestInfo>,
+    },
+    /// Put the guest back to a snapshot; answered when it is, and is saved or off.
+    RestoreSnapshot { snapshot: String, answer: Answer<GuestInfo> },
+    /// Delete a snapshot.
+    DeleteSnapshot { snapshot: String, answer: Answer<GuestInfo> },
+    /// Give a snapshot another name or note.
+    EditSnapshot {
+        /// Which.
+        snapshot: String,
+        /// Its new name.
+        name: Option<String>,
+        /// What a person writes about it.
+        note: Option<String>,
+        /// Answered when it is done.
+        answer: Answer<GuestInfo>,
+    },
+    /// Let the disks be copied, as they are or were in a snapshot.
+    Lend { snapshot: Option<String>, answer: Answer<Loan> },
     /// A window's end of a display channel.
     OpenDisplay(Answer<OwnedFd>),
     /// The end of the guest and of the task.

@@ -1,7 +1,8 @@
 //! What a machine that runs has, whatever its guest's definition says by now. It is kept in the run folder, so that
 //! a later core knows it as well.
 
-use super::config::{Definition, exact_size};
+use super::config::Definition;
+use super::exact_size;
 use hv_api::{Accelerator, ByteSize, ShutdownWait};
 use serde::{Deserialize, Serialize};
 use std::io;

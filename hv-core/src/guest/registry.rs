@@ -3,8 +3,10 @@
 //! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
+mod copies;
 mod network;
 mod saving;
+mod snapshots;
 
 use super::boot;
 use super::config::{Definition, MAX_DISK, name_fault};

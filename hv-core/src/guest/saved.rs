@@ -25,7 +25,8 @@ const RESUMED: &str = ".resumed";
 const DOOMED: &str = ".discarded";
 
 const MEMORY: &str = "memory";
-const DEFINITION: &str = "guest.toml";
+/// The file with the definition of the machine that was saved.
+pub const DEFINITION: &str = "guest.toml";
 const FACTS: &str = "saved.toml";
 
 /// The last line of the facts. A file without it is cut short: disks could be missing, and TOML would not mind.
@@ -154,6 +155,7 @@ impl DiskMark {
 #[derive(Debug, Clone)]
 pub struct Writing {
     guest: PathBuf,
+    folder: PathBuf,
     saved: Saved,
 }
 
@@ -161,25 +163,43 @@ impl Writing {
     /// Begins to write: from now on, an interrupted core's successor knows what the guest was doing. Also gives
     /// the file for the memory.
     pub fn begin(guest: &Path, saved: Saved) -> Result<(Self, OwnedFd), Error> {
-        let writing = Self { guest: guest.to_owned(), saved };
-        let folder = writing.folder();
-        let failed = |error: io::Error| store::failed(&folder, &error);
+        let folder = guest.join(WRITING);
         remove(guest, WRITING);
-        let begin = || {
-            fs::DirBuilder::new().mode(0o700).create(&folder)?;
-            // For a core that finds the engine; should the host stop, neither is of any use.
-            fs::write(folder.join(DEFINITION), writing.saved.definition.write())?;
-            writing.write_facts()?;
-            let mut options = File::options();
-            options.write(true).create_new(true).mode(0o600).open(folder.join(MEMORY))
-        };
-        match begin() {
-            Ok(memory) => Ok((writing, memory.into())),
-            Err(error) => {
-                remove(guest, WRITING);
-                Err(failed(error))
-            }
+        let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+        let begun = made
+            .map_err(|error| store::failed(&folder, &error))
+            .and_then(|()| Self::begin_in(guest, folder.clone(), saved));
+        if begun.is_err() {
+            remove(guest, WRITING);
         }
+        begun
+    }
+
+    /// Begins to write into a folder that is there, and that is its caller's to look after.
+    pub fn begin_in(guest: &Path, folder: PathBuf, saved: Saved) -> Result<(Self, OwnedFd), Error> {
+        let writing = Self { guest: guest.to_owned(), folder, saved };
+        let begin = || {
+            writing.write()?;
+            let mut options = File::options();
+            options.write(true).create_new(true).mode(0o600).open(writing.folder.join(MEMORY))
+        };
+        let memory = begin().map_err(|error| store::failed(&writing.folder, &error))?;
+        Ok((writing, memory.into()))
+    }
+
+    /// The folder into which it is written.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The name that the guest had when this began.
+    pub fn guest_name(&self) -> &str {
+        &self.saved.definition.name
+    }
+
+    /// The length of the memory's file, once it is written and [`flush`](Self::flush)ed.
+    pub fn memory(&self) -> ByteSize {
+        ByteSize::bytes(self.saved.facts.memory)
     }
 
     /// By which version of the engine the memory is written.
@@ -189,7 +209,7 @@ impl Writing {
 
     /// The memory is written: makes sure that everything is on the disk. Takes as long as that takes.
     pub fn flush(&mut self) -> Result<(), Error> {
-        let folder = self.folder();
+        let folder = &self.folder;
         let memory = folder.join(MEMORY);
         let failed = |error: io::Error| store::failed(&memory, &error);
         let file = File::open(&memory).map_err(failed)?;
@@ -204,9 +224,9 @@ impl Writing {
         let flush = || {
             self.write_facts()?;
             [FACTS, DEFINITION].iter().try_for_each(|name| File::open(folder.join(name))?.sync_all())?;
-            File::open(&folder)?.sync_all()
+            File::open(folder)?.sync_all()
         };
-        flush().map_err(|error| store::failed(&folder, &error))
+        flush().map_err(|error| store::failed(folder, &error))
     }
 
     /// Makes it the guest's saved state, in one step.
@@ -215,13 +235,15 @@ impl Writing {
         Ok(self.saved)
     }
 
-    fn folder(&self) -> PathBuf {
-        self.guest.join(WRITING)
+    /// What goes with the memory, for a core that finds the engine; should the host stop, it is of no use yet.
+    fn write(&self) -> io::Result<()> {
+        fs::write(self.folder.join(DEFINITION), self.saved.definition.write())?;
+        self.write_facts()
     }
 
     fn write_facts(&self) -> io::Result<()> {
         let text = toml::to_string(&self.saved.facts).map_err(io::Error::other)?;
-        fs::write(self.folder().join(FACTS), format!("{text}{END}"))
+        fs::write(self.folder.join(FACTS), format!("{text}{END}"))
     }
 }
 
@@ -234,6 +256,32 @@ pub fn interrupted(guest: &Path) -> Option<bool> {
     let writing = guest.join(WRITING);
     // Where it was not even written down, the CPUs had not been stopped for it yet.
     writing.is_dir().then(|| read(&writing).is_ok_and(|saved| saved.facts.running))
+}
+
+/// Where a machine's memory was being written into this folder and was not completed, whether its CPUs ran before.
+pub fn unfinished(folder: &Path) -> Option<bool> {
+    let facts = read(folder).ok()?.facts;
+    (facts.memory == 0).then_some(facts.running)
+}
+
+/// Makes what is kept in a folder of the same form the guest's saved state; the disks are what they were then. The
+/// memory's file is the same afterwards: neither is ever written again.
+pub fn put_back(guest: &Path, kept: &Path) -> Result<(), Error> {
+    let saved = read(kept).map_err(|unusable| Error::StoreFailed {
+        path: kept.display().to_string(),
+        detail: unusable.to_string(),
+    })?;
+    let folder = guest.join(WRITING);
+    let failed = |error: io::Error| store::failed(&folder, &error);
+    remove(guest, WRITING);
+    fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
+    let (from, to) = (kept.join(MEMORY), folder.join(MEMORY));
+    let mut writing = Writing { guest: guest.to_owned(), folder: folder.clone(), saved };
+    // A file system may have no links.
+    let linked = fs::hard_link(&from, &to).or_else(|_refused| fs::copy(&from, &to).map(drop));
+    linked.and_then(|()| writing.write()).map_err(failed)?;
+    writing.flush()?;
+    writing.keep().map(drop)
 }
 
 /// Removes a saved state that was not completed.

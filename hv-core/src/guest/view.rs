@@ -78,6 +78,8 @@ pub fn view(
         nics: network::info(definition, record.map(|record| &record.machine)),
         serial_ports: definition.serial_ports,
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
+        snapshots: Vec::new(),
+        current_snapshot: None,
         power: definition.power.info(),
         pending: record.map(|record| pending(&record.machine, definition)).unwrap_or_default(),
         paths: GuestPaths {

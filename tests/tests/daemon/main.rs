@@ -29,6 +29,7 @@ mod network;
 mod power;
 mod saving;
 mod session;
+mod snapshots;
 mod statistics;
 mod stream;
 mod survival;

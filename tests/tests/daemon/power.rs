@@ -301,11 +301,13 @@ async fn what_is_preserved_can_be_looked_at_go_on_begin_anew_and_end() {
         assert_eq!((kept.reason, kept.pid.is_some()), (Some(reason), true));
         core.open_display("one").await.unwrap().0.expect("its last picture");
         assert_eq!(core.resume("one").await.unwrap().unwrap().guest.state, GuestState::Running);
+        events.state("one", GuestState::Running).await;
         let machine = engine.machine(id);
         machine.say(event);
         events.state("one", GuestState::Paused).await;
         let restarted = core.restart("one").await.unwrap().unwrap().guest;
         assert_eq!((restarted.state, restarted.reason), (GuestState::Running, None));
+        events.state("one", GuestState::Running).await;
         assert!(!Arc::ptr_eq(&machine, &engine.machine(id)), "it is another machine");
     }
     engine.machine(id).say(EngineEvent::PoweredOff);

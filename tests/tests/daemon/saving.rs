@@ -134,7 +134,10 @@ async fn a_save_that_fails_or_is_cancelled_leaves_the_guest_as_it_was() {
         stage.engine.answer(Asked::Save, Answer::Stall);
         let job = stage.core.save("one").await.unwrap().unwrap().job;
         let quarter = |library: &hv_api::Library| {
-            library.jobs().any(|job| job.stage == JobStage::Saving && (job.progress - 0.25).abs() < 1e-9)
+            let mut jobs = library.jobs();
+            jobs.any(|one| {
+                one.id == job && one.stage == JobStage::Saving && (one.progress - 0.25).abs() < 1e-9
+            })
         };
         let library = stage.events.until("its progress", quarter).await;
         let told = library.jobs().next().expect("a job").clone();

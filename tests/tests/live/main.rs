@@ -10,6 +10,7 @@ mod network;
 mod power;
 mod resources;
 mod saving;
+mod snapshots;
 mod statistics;
 mod survival;
 

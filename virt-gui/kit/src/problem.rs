@@ -168,6 +168,10 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
             | Operation::OpenSerial
             | Operation::SendKeys
             | Operation::Statistics
+            | Operation::TakeSnapshot
+            | Operation::RestoreSnapshot
+            | Operation::DeleteSnapshot
+            | Operation::Clone
             | Operation::Delete => Some(ProblemAction::ShowLog),
         },
         Error::ShutdownOverdue { .. } => Some(ProblemAction::ForceOff),
@@ -198,6 +202,12 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::MacTaken { .. }
         | Error::ForwardRefused { .. }
         | Error::DriveNotFound { .. }
+        | Error::SnapshotNotFound { .. }
+        | Error::SnapshotNameTaken { .. }
+        | Error::SnapshotUnusable { .. }
+        | Error::DiskCannotKeep { .. }
+        | Error::PutBackInPart { .. }
+        | Error::BeingCloned { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }
         | Error::CharacterUntypable { .. }

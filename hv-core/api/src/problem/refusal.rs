@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, fill, network, some_text};
+use super::{Explanation, Translate, fill, network, snapshot, some_text};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -230,6 +230,12 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
                 detail: None,
             }
         }
+        Error::SnapshotNotFound { guest, snapshot } => snapshot::not_found(guest, snapshot, t),
+        Error::SnapshotNameTaken { guest, name } => snapshot::name_taken(guest, name, t),
+        Error::SnapshotUnusable { guest, snapshot, detail } => snapshot::unusable(guest, snapshot, detail, t),
+        Error::DiskCannotKeep { guest, path, format } => snapshot::disk_cannot_keep(guest, path, format, t),
+        Error::PutBackInPart { guest, snapshot } => snapshot::put_back_in_part(guest, snapshot, t),
+        Error::BeingCloned { guest } => snapshot::being_cloned(guest, t),
         Error::MediumLocked { guest, drive } => Explanation {
             code: "medium-locked",
             what: fill(
@@ -375,6 +381,10 @@ fn failed(operation: Operation, guest: &str, t: Translate<'_>) -> String {
         Operation::OpenSerial => t("The serial port of “{guest}” could not be opened."),
         Operation::SendKeys => t("No keys could be pressed in “{guest}”."),
         Operation::Statistics => t("What “{guest}” uses could not be measured."),
+        Operation::TakeSnapshot => t("No snapshot could be taken of “{guest}”."),
+        Operation::RestoreSnapshot => t("“{guest}” could not be put back to a snapshot."),
+        Operation::DeleteSnapshot => t("The snapshot of “{guest}” could not be deleted."),
+        Operation::Clone => t("“{guest}” could not be cloned."),
         Operation::Delete => t("“{guest}” could not be deleted."),
     };
     fill(&sentence, &[("guest", guest)])
@@ -429,10 +439,13 @@ impl Need {
             | Operation::SendKeys
             | Operation::Statistics => Self::Running,
             Operation::Resume => Self::Paused,
-            Operation::Delete => Self::NotRunning,
-            Operation::Create | Operation::Set | Operation::InsertMedium | Operation::EjectMedium => {
-                Self::Settled
-            }
+            Operation::Delete | Operation::RestoreSnapshot | Operation::Clone => Self::NotRunning,
+            Operation::Create
+            | Operation::Set
+            | Operation::InsertMedium
+            | Operation::EjectMedium
+            | Operation::TakeSnapshot
+            | Operation::DeleteSnapshot => Self::Settled,
         }
     }
 }
@@ -443,7 +456,7 @@ fn way_out_of_state(state: GuestState, operation: Operation, t: Translate<'_>) -
         (Starting, _) => t("Wait until it runs, then try again."),
         (GuestState::ShuttingDown, _) => t("Wait until it is off, or force it off, then try again."),
         (Saving, _) => t("Wait until it is saved, or cancel that, then try again."),
-        (Saved, Need::Running | Need::ToPause | Need::ToStop | Need::Settled) => {
+        (Saved, Need::Running | Need::ToPause | Need::ToStop | Need::Settled | Need::NotRunning) => {
             t("Start it, so that it goes on, or discard its saved state first.")
         }
         (Unavailable, _) => t("Mend its definition first; showing the guest tells what is wrong with it."),
@@ -457,7 +470,7 @@ fn way_out_of_state(state: GuestState, operation: Operation, t: Translate<'_>) -
         (Running | Paused, Need::NotRunning) => t("Shut it down or force it off first."),
         (Running, Need::Running | Need::ToPause | Need::ToStop)
         | (Off | Crashed, Need::ToStart | Need::NotRunning)
-        | (Saved, Need::ToStart | Need::Saved | Need::NotRunning | Need::Paused)
+        | (Saved, Need::ToStart | Need::Saved | Need::Paused)
         | (Paused, Need::Paused)
         | (Off | Crashed | Running | Paused, Need::Settled) => t("Try again."),
     }

@@ -36,6 +36,10 @@ const OPERATIONS: &[Operation] = &[
     Operation::OpenSerial,
     Operation::SendKeys,
     Operation::Statistics,
+    Operation::TakeSnapshot,
+    Operation::RestoreSnapshot,
+    Operation::DeleteSnapshot,
+    Operation::Clone,
     Operation::Delete,
 ];
 
@@ -57,6 +61,12 @@ fn errors() -> Vec<Error> {
     let mut errors = vec![
         Error::GuestNotFound { guest: guest() },
         Error::NameTaken { name: guest() },
+        Error::SnapshotNotFound { guest: guest(), snapshot: "clean".into() },
+        Error::SnapshotNameTaken { guest: guest(), name: "clean".into() },
+        Error::SnapshotUnusable { guest: guest(), snapshot: "clean".into(), detail: detail() },
+        Error::DiskCannotKeep { guest: guest(), path: "/vm/disk.img".into(), format: "raw".into() },
+        Error::PutBackInPart { guest: guest(), snapshot: "clean".into() },
+        Error::BeingCloned { guest: guest() },
         Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
         Error::NicNotFound { guest: guest(), nic: String::new() },
         Error::NicNotFound { guest: guest(), nic: "nic7".into() },
@@ -235,6 +245,8 @@ fn every_explanation_reads_well() {
         JobStage::Starting,
         JobStage::Saving,
         JobStage::Restoring,
+        JobStage::PuttingBack,
+        JobStage::Copying,
     ]
     .map(|stage| stage_word(stage, &english));
     let notes =

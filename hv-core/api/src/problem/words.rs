@@ -27,6 +27,8 @@ pub fn stage_word(stage: JobStage, t: Translate<'_>) -> String {
         JobStage::Starting => t("Starting"),
         JobStage::Saving => t("Saving"),
         JobStage::Restoring => t("Resuming"),
+        JobStage::PuttingBack => t("Putting it back"),
+        JobStage::Copying => t("Copying the disks"),
     }
 }
 

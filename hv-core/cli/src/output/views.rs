@@ -7,7 +7,7 @@ use hv_api::{
     Accelerator, BootMode, ByteSize, Confidence, CrashAction, DriveInfo, EndAction, Firmware, FirmwareInfo,
     GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState,
     LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
-    SettingResult, ShutdownWait, SleepAction, StateReason,
+    SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, StateReason,
 };
 use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
@@ -61,6 +61,8 @@ pub struct GuestView<'a> {
     append: Option<&'a str>,
     #[serde(flatten)]
     power: PowerView,
+    snapshots: &'a [SnapshotInfo],
+    current_snapshot: Option<SnapshotId>,
     pending: &'a [PendingChange],
     paths: &'a GuestPaths,
 }
@@ -97,6 +99,8 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             initrd: guest.boot.initrd.as_deref(),
             append: guest.boot.append.as_deref(),
             power: PowerView::from(&guest.power),
+            snapshots: &guest.snapshots,
+            current_snapshot: guest.current_snapshot,
             pending: &guest.pending,
             paths: &guest.paths,
         }
@@ -146,6 +150,19 @@ impl From<&PowerInfo> for PowerView {
 #[derive(Debug, Serialize)]
 pub struct DisksView<'a> {
     pub disks: &'a [DiskInfo],
+}
+
+/// All snapshots of a guest.
+#[derive(Debug, Serialize)]
+pub struct SnapshotsView<'a> {
+    snapshots: &'a [SnapshotInfo],
+    current: Option<SnapshotId>,
+}
+
+impl<'a> From<&'a GuestInfo> for SnapshotsView<'a> {
+    fn from(guest: &'a GuestInfo) -> Self {
+        Self { snapshots: &guest.snapshots, current: guest.current_snapshot }
+    }
 }
 
 /// All drives of a guest.
@@ -509,6 +526,8 @@ pub mod tests {
                 "autostart": true,
                 "at_logout": "shutdown",
                 "on_host_sleep": "keep",
+                "snapshots": [],
+                "current_snapshot": null,
                 "pending": [{"key": "cpus", "now": "2", "next": "4"}],
                 "paths": {
                     "folder": "/g",

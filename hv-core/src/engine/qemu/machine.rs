@@ -8,10 +8,10 @@ use super::events::{self, Translator};
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
 use super::tpm::Former;
-use super::{command_line, display, keys, live, power, state, statistics};
+use super::{command_line, display, keys, live, power, snapshots, state, statistics};
 use crate::engine::{
     Alteration, Amount, Canvas, DisplayInput, EngineError, EngineEvent, EventSender, Machine, MachineStatus,
-    RunFiles,
+    RunFiles, Volume,
 };
 use crate::serial;
 use async_trait::async_trait;
@@ -117,6 +117,14 @@ impl Machine for QemuMachine {
 
     async fn save(&self, file: OwnedFd, progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
         state::save(&self.client, &self.news, file, progress).await
+    }
+
+    async fn keep_volumes(&self, name: &str, volumes: &[Volume]) -> Result<(), EngineError> {
+        snapshots::keep(&self.client, name, volumes).await
+    }
+
+    async fn forget_kept(&self, name: &str, volume: Volume) -> Result<(), EngineError> {
+        snapshots::forget(&self.client, name, volume).await
     }
 
     async fn cancel_save(&self) -> Result<(), EngineError> {

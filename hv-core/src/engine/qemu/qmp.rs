@@ -25,6 +25,9 @@ use tracing::{debug, warn};
 /// How long an ordinary call may take. QEMU answers within milliseconds; a host that swaps does not.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
 
+/// How long QEMU may take for what has to go through all of a volume's tables. It hears nothing else meanwhile.
+pub const LONG_DEADLINE: Duration = Duration::from_secs(600);
+
 /// The longest message that is read. QEMU's longest, its schema, has some 200 kB.
 const MESSAGE_LIMIT: usize = 4 << 20;
 

@@ -19,6 +19,7 @@ use tracing::{debug, error, info, warn};
 impl Actor {
     /// Makes sure that what the guest needs is there and nobody else's, before anything is started.
     pub(super) fn prepare_start(&mut self) -> Result<(), Error> {
+        self.check_disks_are_whole()?;
         let is_saved = matches!(self.state, State::Saved(_));
         let saved = if is_saved { Some(self.prepare_restoring()?) } else { None };
         let definition = saved.as_ref().map_or(&self.definition, |saved| &saved.definition);
@@ -96,7 +97,11 @@ impl Actor {
             // What it was to be saved from is over.
             MachineStatus::PoweredOff | MachineStatus::Panicked => None,
         };
+        let interrupted = saving.is_some();
         self.happen(saving.unwrap_or(Happening::Adopted(adopted.status)));
+        if !interrupted {
+            self.sweep_snapshots();
+        }
         if let Some(record) = &self.record {
             self.since = record.since;
             self.publish();
@@ -167,6 +172,7 @@ impl Actor {
             // An empty folder goes as well; one in which an engine still has a socket stays.
             _ => drop(std::fs::remove_dir(self.context.run_folder(self.definition.id))),
         }
+        self.sweep_snapshots();
     }
 
     /// Notes what the machine has and what is waited for, for a later core.

@@ -5,6 +5,7 @@
 
 use super::{Actor, Internal, State, beside};
 use crate::engine::{Amount, EngineError, Machine};
+use crate::guest::config::Definition;
 use crate::guest::context::Context;
 use crate::guest::handle::{Answer, engine_error};
 use crate::guest::record::RunRecord;
@@ -12,7 +13,7 @@ use crate::guest::saved::{self, Facts, Saved, Unusable, Writing};
 use crate::guest::state::{Former, Happening, SavedCause, Wish};
 use crate::guest::view::now;
 use crate::{files, host, store};
-use hv_api::{Error, GuestInfo, Operation, SavedStateFault};
+use hv_api::{Accelerator, Error, GuestInfo, Operation, SavedStateFault};
 use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -51,9 +52,16 @@ pub(super) struct Saving {
     resumed: bool,
 }
 
+impl Saving {
+    /// The next save or restoration is told and tells through this.
+    pub(super) fn order(&mut self, order: Order) {
+        (self.order, self.error) = (Some(order), None);
+    }
+}
+
 impl Actor {
     /// The guest's own folder.
-    fn folder(&self) -> PathBuf {
+    pub(super) fn folder(&self) -> PathBuf {
         self.context.store.folder(self.definition.id)
     }
 
@@ -88,6 +96,7 @@ impl Actor {
             discard_saved(&folder).unwrap_or_else(|error| warn!(?error, "it stays"));
         }
         let former = |ran| if ran { Former::Running } else { Former::Paused(super::PauseCause::Asked) };
+        let interrupted = interrupted.or_else(|| self.interrupted_snapshot());
         interrupted.map(|ran| Happening::AdoptedSaving(former(ran || runs)))
     }
 
@@ -103,7 +112,7 @@ impl Actor {
 
     /// Save it, as a job has ordered.
     pub(super) fn save(&mut self, order: Order, answer: Answer<GuestInfo>) {
-        (self.saving.order, self.saving.error) = (Some(order), None);
+        self.saving.order(order);
         self.wish(Wish::Save, answer);
     }
 
@@ -113,7 +122,7 @@ impl Actor {
             drop(answer.send(Err(self.wrong_state(Operation::Restore))));
             return;
         }
-        self.saving.order = Some(order);
+        self.saving.order(order);
         self.wish(Wish::Start { paused }, answer);
     }
 
@@ -184,16 +193,15 @@ impl Actor {
             progress: watch::channel(Amount::default()).0,
             cancelled: Rc::default(),
         });
+        if self.takes_snapshot() {
+            self.saving.work = self.keep_machine(machine, former, order);
+            return;
+        }
         let definition = self.record.as_ref().map_or_else(|| self.definition.clone(), RunRecord::to_restore);
         let (context, folder, internal) = (Rc::clone(&self.context), self.folder(), self.internal.clone());
         let accelerator = self.record.as_ref().map(|record| record.accelerator);
         self.saving.work = Some(beside(async move {
-            let accelerator = match accelerator {
-                Some(accelerator) => accelerator,
-                None => context.accelerator.get().await.chosen,
-            };
-            let facts = Facts::new(accelerator, now(), former == Former::Running);
-            let saved = Saved { definition, facts };
+            let saved = to_save(&context, definition, accelerator, &former).await;
             let news = match write_state(&context, &*machine, saved, order).await {
                 Ok(writing) => Internal::StateWritten(writing),
                 Err(error) => Internal::NotSaved(undo(&*machine, folder, former).await, Some(error)),
@@ -221,6 +229,7 @@ impl Actor {
         }
         // The engine has the large file open until it has ended, so this is quick.
         saved::remove_writing(&self.folder());
+        self.abandon_snapshot();
     }
 
     /// The memory is written and on the disk: it becomes the guest's saved state now, or not at all.
@@ -250,6 +259,7 @@ impl Actor {
             other => other,
         });
         self.happen(Happening::NotSaved(former));
+        self.sweep_snapshots();
     }
 
     /// Why the guest was not saved.
@@ -273,38 +283,75 @@ async fn write_state(
     order: Order,
 ) -> Result<Writing, Error> {
     let folder = &context.store.folder(saved.definition.id);
-    let guest = saved.definition.name.clone();
-    let refused = |error: EngineError| match error {
-        EngineError::Refused { detail } if is_full(&detail) => store::no_space(folder),
-        error => engine_error(&guest, Operation::Save, error),
-    };
-    let needed = saved::room_needed(saved.definition.memory, saved::memory_of(machine.pid()));
-    if host::free_space(folder).is_ok_and(|free| free < needed) {
-        return Err(store::no_space(folder));
-    }
+    check_room(folder, &saved.definition, machine)?;
     // Three small files that need not reach the disk: were they written on another thread, a save that is
     // abandoned in this moment would leave them.
     let (mut writing, memory) = Writing::begin(folder, saved)?;
     let Order { progress, cancelled } = order;
     let write = async {
-        machine.pause().await.map_err(refused)?;
-        let copy = memory.try_clone().map_err(|error| store::failed(folder, &error))?;
-        let saved = async {
-            tokio::select! {
-                saved = machine.save(memory, &progress) => saved.map_err(refused),
-                never = flush_meanwhile(copy) => match never {},
-            }
-        };
-        // Who has not asked the engine for its version yet has to start it for that.
-        let (saved, engine) = tokio::join!(saved, context.engine.info());
-        saved?;
-        writing.saved_by(engine.version);
+        let first = async { Ok(()) };
+        write_memory(context, machine, &mut writing, memory, &progress, Operation::Save, first).await?;
         files::off_thread(move || writing.flush().map(|()| writing)).await
     };
     tokio::select! {
         written = write => written,
         () = cancelled.notified() => Err(Error::JobCancelled { job: 0 }),
     }
+}
+
+/// What is to be saved of a machine that does this.
+pub(super) async fn to_save(
+    context: &Context,
+    definition: Definition,
+    accelerator: Option<Accelerator>,
+    former: &Former,
+) -> Saved {
+    let accelerator = match accelerator {
+        Some(accelerator) => accelerator,
+        None => context.accelerator.get().await.chosen,
+    };
+    Saved { definition, facts: Facts::new(accelerator, now(), *former == Former::Running) }
+}
+
+/// Makes sure that a machine's memory has room in its guest's folder.
+pub(super) fn check_room(folder: &Path, definition: &Definition, machine: &dyn Machine) -> Result<(), Error> {
+    let needed = saved::room_needed(definition.memory, saved::memory_of(machine.pid()));
+    if host::free_space(folder).is_ok_and(|free| free < needed) {
+        return Err(store::no_space(folder));
+    }
+    Ok(())
+}
+
+/// Stops the machine, does what is to be done before anything is written, and writes its memory.
+pub(super) async fn write_memory(
+    context: &Context,
+    machine: &dyn Machine,
+    writing: &mut Writing,
+    memory: OwnedFd,
+    progress: &watch::Sender<Amount>,
+    operation: Operation,
+    first: impl Future<Output = Result<(), EngineError>>,
+) -> Result<(), Error> {
+    let folder = writing.folder().to_owned();
+    let guest = writing.guest_name().to_owned();
+    let refused = |error: EngineError| match error {
+        EngineError::Refused { detail } if is_full(&detail) => store::no_space(&folder),
+        error => engine_error(&guest, operation, error),
+    };
+    machine.pause().await.map_err(refused)?;
+    first.await.map_err(refused)?;
+    let copy = memory.try_clone().map_err(|error| store::failed(&folder, &error))?;
+    let saved = async {
+        tokio::select! {
+            saved = machine.save(memory, progress) => saved.map_err(refused),
+            never = flush_meanwhile(copy) => match never {},
+        }
+    };
+    // Who has not asked the engine for its version yet has to start it for that.
+    let (saved, engine) = tokio::join!(saved, context.engine.info());
+    saved?;
+    writing.saved_by(engine.version);
+    Ok(())
 }
 
 /// Sends what is written to the disk while more is written, so that there is less to wait for at the end.
@@ -324,12 +371,18 @@ fn is_full(words: &str) -> bool {
 
 /// Makes everything what it was before a save; says what the guest then does.
 async fn undo(machine: &dyn Machine, folder: PathBuf, former: Former) -> Former {
-    if let Err(error) = machine.cancel_save().await {
-        warn!(%error, "the engine does not end a save that was given up");
-    }
+    let former = go_on(machine, former).await;
     let removed = tokio::task::spawn_blocking(move || saved::remove_writing(&folder)).await;
     if let Err(error) = removed {
         warn!(%error, "a saved state that was not completed stays");
+    }
+    former
+}
+
+/// Lets a machine do again what it did before it was stopped to be written; says what the guest then does.
+pub(super) async fn go_on(machine: &dyn Machine, former: Former) -> Former {
+    if let Err(error) = machine.cancel_save().await {
+        warn!(%error, "the engine does not end a save that was given up");
     }
     if former == Former::Running
         && let Err(error) = machine.resume().await

@@ -94,7 +94,7 @@ impl Registry {
 }
 
 /// Does the work, and tells meanwhile how far it has come.
-async fn told<T>(
+pub(super) async fn told<T>(
     work: impl Future<Output = T>,
     mut amounts: watch::Receiver<Amount>,
     progress: &Progress,

@@ -1,0 +1,144 @@
+//! What is done beside the task to take snapshots, to put guests back to them, and to remove what is left of them.
+
+use super::Draft;
+use crate::engine::Machine;
+use crate::files;
+use crate::guest::actor::Order;
+use crate::guest::actor::saving::{check_room, write_memory};
+use crate::guest::context::Context;
+use crate::guest::saved::{self, Writing};
+use crate::guest::snapshots::{self, Index, KeptVolume};
+use crate::storage::{self, Keeping, keep_content};
+use hv_api::{Error, Operation, SnapshotId};
+use std::fs::File;
+use std::path::Path;
+use tracing::debug;
+
+/// Keeps what a guest has that is off.
+pub(super) async fn keep_off(folder: &Path, draft: &Draft) -> Result<(), Error> {
+    let (guest, id, definition) = (folder.to_owned(), draft.entry.id, draft.definition.clone());
+    let begin = move || {
+        let kept = snapshots::begin(&guest, id, &definition)?;
+        snapshots::copy_tpm(&guest, &kept)
+    };
+    files::off_thread(begin).await?;
+    for volume in &draft.volumes {
+        keep_content(Keeping::Keep, &volume.path, &draft.name()).await?;
+    }
+    Ok(())
+}
+
+/// Keeps what a guest has that runs; its CPUs stand then.
+pub(super) async fn keep_running(
+    context: &Context,
+    machine: &dyn Machine,
+    folder: &Path,
+    draft: &Draft,
+    (writing, memory): (&mut Writing, std::os::fd::OwnedFd),
+    order: &Order,
+) -> Result<(), Error> {
+    check_room(folder, &draft.definition, machine)?;
+    let (guest, kept) = (folder.to_owned(), writing.folder().to_owned());
+    let volumes: Vec<_> = draft.volumes.iter().map(|kept| kept.volume).collect();
+    let name = draft.name();
+    // Before the memory is written: an engine lets go of the disks when it has.
+    let keep = machine.keep_volumes(&name, &volumes);
+    let operation = Operation::TakeSnapshot;
+    write_memory(context, machine, writing, memory, &order.progress, operation, keep).await?;
+    files::off_thread(move || snapshots::copy_tpm(&guest, &kept)).await
+}
+
+/// Takes a picture of the display for the snapshot. Some engines and guests have none.
+pub(super) async fn take_picture(machine: &dyn Machine, folder: &Path, draft: &Draft) -> bool {
+    let path = snapshots::picture(folder, draft.entry.id);
+    let Ok(file) = File::create(&path) else { return false };
+    match machine.screenshot(file.into()).await {
+        Ok(()) => true,
+        Err(error) => {
+            debug!(%error, "a snapshot without a picture");
+            drop(std::fs::remove_file(&path));
+            false
+        }
+    }
+}
+
+/// Makes the volumes, the TPM and the saved state what they were.
+pub(super) async fn put_back_all(
+    folder: &Path,
+    guest: &str,
+    index: Index,
+    id: SnapshotId,
+    volumes: &[KeptVolume],
+    touched: &mut bool,
+) -> Result<(), Error> {
+    let name = id.to_string();
+    let unusable = |detail: String| {
+        let snapshot = index.find(&name).map(|entry| entry.name.clone()).unwrap_or_default();
+        Error::SnapshotUnusable { guest: guest.to_owned(), snapshot, detail }
+    };
+    for volume in volumes {
+        let path = volume.path.display();
+        let kept = storage::kept_content(&volume.path).await;
+        if !kept.map_err(|error| unusable(format!("{path}: {error:?}")))?.contains(&name) {
+            return Err(unusable(format!("{path} does not have it")));
+        }
+    }
+    let has_memory = index.find(&name).is_some_and(|entry| entry.memory.is_some());
+    let kept = snapshots::folder(folder, id);
+    *touched = true;
+    let home = folder.to_owned();
+    let begun = index.clone().putting_back(id);
+    let begin = move || {
+        begun.write(&home)?;
+        if saved::exists(&home) {
+            saved::discard(&home)?;
+            saved::forget_discarded(&home);
+        }
+        Ok(())
+    };
+    files::off_thread(begin).await?;
+    for volume in volumes {
+        keep_content(Keeping::PutBack, &volume.path, &name).await?;
+    }
+    let home = folder.to_owned();
+    let finish = move || {
+        snapshots::copy_tpm(&kept, &home)?;
+        if has_memory { saved::put_back(&home, &kept) } else { Ok(()) }
+    };
+    files::off_thread(finish).await
+}
+
+/// Removes what volumes have kept for a snapshot. `present` are those of the machine, where there is one.
+pub(super) async fn forget(
+    machine: Option<&dyn Machine>,
+    folder: &Path,
+    id: SnapshotId,
+    present: &[KeptVolume],
+) -> Result<(), Error> {
+    // Before it had a definition, nothing was kept.
+    let Ok(definition) = snapshots::definition(folder, id) else { return Ok(()) };
+    let name = id.to_string();
+    for kept in snapshots::volumes(&definition, folder).unwrap_or_default() {
+        let attached = present.iter().find(|present| present.path == kept.path);
+        match (machine, attached) {
+            (Some(machine), Some(attached)) => {
+                let forgotten = machine.forget_kept(&name, attached.volume).await;
+                forgotten.map_err(|error| Error::EngineRefused {
+                    guest: definition.name.clone(),
+                    operation: Operation::DeleteSnapshot,
+                    detail: error.to_string(),
+                })?;
+            }
+            _ => forget_off(&kept.path, &name).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn forget_off(path: &Path, name: &str) -> Result<(), Error> {
+    // Its owner may have deleted the file.
+    if path.is_file() && storage::kept_content(path).await?.iter().any(|kept| kept == name) {
+        keep_content(Keeping::Forget, path, name).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! Guests that are made of others.
+
+use super::{Registry, Reservation};
+use crate::engine::DiskFormat;
+use crate::files;
+use crate::guest::actor::Loan;
+use crate::guest::boot;
+use crate::guest::config::{Definition, Disk};
+use crate::guest::forwards::mac_of;
+use crate::guest::handle::Request;
+use crate::guest::snapshots;
+use crate::host;
+use crate::job::Progress;
+use crate::storage::copy_volume;
+use crate::store;
+use hv_api::{Created, Error, GuestId, JobKind, JobStage};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+impl Registry {
+    /// Begins to make a guest of another that is off. What can be refused at once is refused here.
+    pub async fn clone_guest(
+        self: &Rc<Self>,
+        guest: &str,
+        name: String,
+        snapshot: Option<String>,
+    ) -> Result<Created, Error> {
+        self.check_name(&name, None)?;
+        let handle = self.find(guest)?;
+        let id = GuestId::random();
+        let reservation = self.reserve(id, &name);
+        let loan = handle.ask(|answer| Request::Lend { snapshot, answer }).await?;
+        let source = self.context.store.folder(handle.info().id);
+        let registry = Rc::clone(self);
+        let new = name.clone();
+        let job = self.jobs.start(JobKind::Clone, id, &name, |progress| async move {
+            registry.copy(&source, loan, (id, new), reservation, &progress).await
+        });
+        Ok(Created { guest: id, job })
+    }
+
+    async fn copy(
+        &self,
+        source: &Path,
+        loan: Loan,
+        (id, name): (GuestId, String),
+        reservation: Reservation,
+        progress: &Progress,
+    ) -> Result<(), Error> {
+        let kept = loan.snapshot.map(|snapshot| snapshot.to_string());
+        let draft = self.context.store.begin(id)?;
+        check_room(source, &loan.definition, draft.folder())?;
+        let definition = renewed(&loan.definition, source, id, name);
+        let count = definition.disks.len() as f64;
+        let disks = loan.definition.disks.iter().zip(&definition.disks);
+        for (number, (from, to)) in disks.enumerate() {
+            let told = |part: f64| progress.stage(JobStage::Copying, (number as f64 + part) / count);
+            told(0.0);
+            let (from, to) = ((&*source.join(&from.path), from.format), draft.folder().join(&to.path));
+            copy_volume(from, kept.as_deref(), &to, told).await?;
+        }
+        progress.stage(JobStage::Definition, 1.0);
+        if let Some(store) = boot::variable_store(&loan.definition, source).filter(|store| store.is_file())
+            && let Some(to) = boot::variable_store(&definition, draft.folder())
+        {
+            copy_volume((&store, DiskFormat::Qcow2), kept.as_deref(), &to, |_| {}).await?;
+        }
+        let home = loan.snapshot.map_or_else(|| source.to_owned(), |one| snapshots::folder(source, one));
+        let new = draft.folder().to_owned();
+        files::off_thread(move || {
+            snapshots::copy_tpm(&home, &new)?;
+            flush(&new)
+        })
+        .await?;
+        draft.keep(&definition)?;
+        drop(loan);
+        reservation.keep(definition).done();
+        Ok(())
+    }
+}
+
+/// The definition of the copy: with an identity, a name and network addresses of its own, and its own disks. It
+/// does not start with the session until that is wished for it too.
+fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) -> Definition {
+    let mut new = Definition { id, name, ..definition.clone() };
+    let whole = |path: &mut PathBuf| *path = source.join(&*path);
+    new.drives.iter_mut().filter_map(|drive| drive.medium.as_mut()).for_each(whole);
+    if let Some(kernel) = &mut new.kernel {
+        std::iter::once(&mut kernel.image).chain(&mut kernel.initrd).for_each(whole);
+    }
+    for disk in &mut new.disks {
+        *disk =
+            Disk { path: format!("{}.qcow2", disk.name).into(), format: DiskFormat::Qcow2, ..disk.clone() };
+    }
+    for (number, nic) in new.nics.iter_mut().enumerate() {
+        nic.mac = mac_of(if number == 0 { id } else { GuestId::random() });
+    }
+    new.power.autostart = false;
+    new
+}
+
+/// Makes sure that there is room for copies of the disks: as much as they take up now, at most.
+fn check_room(source: &Path, definition: &Definition, new: &Path) -> Result<(), Error> {
+    /// The unit in which a file system counts, whatever its own is.
+    const BLOCK: u64 = 512;
+    let taken =
+        |disk: &Disk| std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK);
+    let needed: u64 = definition.disks.iter().map(taken).sum();
+    if host::free_space(new).is_ok_and(|free| free.as_bytes() < needed) {
+        return Err(store::no_space(new));
+    }
+    Ok(())
+}
+
+/// Makes sure that the files in a folder are on the disk.
+fn flush(folder: &Path) -> Result<(), Error> {
+    let flush = || {
+        for entry in std::fs::read_dir(folder)? {
+            std::fs::File::open(entry?.path())?.sync_all()?;
+        }
+        Ok(())
+    };
+    flush().map_err(|error| store::failed(folder, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::guest::config::tests::example;
+
+    #[test]
+    fn a_copy_has_nothing_of_its_own_in_common_with_the_other() {
+        let one = Definition {
+            drives: vec![crate::guest::config::Drive { medium: Some("here.iso".into()) }],
+            ..example()
+        };
+        let id = GuestId::random();
+        let new = renewed(&one, Path::new("/guests/one"), id, "two".into());
+        assert_eq!((new.id, &*new.name), (id, "two"));
+        assert_ne!(new.nics[0].mac, one.nics[0].mac);
+        assert_eq!(new.disks[0].path, Path::new("disk0.qcow2"));
+        assert_eq!(new.drives[0].medium.as_deref(), Some(Path::new("/guests/one/here.iso")));
+        assert_eq!((new.cpus, new.memory), (one.cpus, one.memory));
+    }
+}
