@@ -9,7 +9,9 @@ pub mod qemu;
 
 use async_trait::async_trait;
 use hv_api::display::{Button, Rect};
-use hv_api::{Accelerator, ByteSize, EngineInfo, Forward, GuestId, GuestStatistics, MacAddress, NicModel};
+use hv_api::{
+    Accelerator, BridgeFault, ByteSize, EngineInfo, Forward, GuestId, GuestStatistics, MacAddress, NicModel,
+};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -211,6 +213,8 @@ pub enum Alteration {
     AddNic(NicConfig),
     /// The network card with this number is taken away.
     RemoveNic(u32),
+    /// A network card, as it is, is plugged into another network, as the second one says.
+    Replug(NicConfig, NetworkConfig),
     /// The cable of the network card with this number is plugged in, or not.
     NicLink(u32, bool),
     /// A port of the host's leads to the network card with this number, which is in user mode.
@@ -416,6 +420,16 @@ pub enum NetworkConfig {
         /// Ports of the host's that lead to the card.
         forwards: Vec<Forward>,
     },
+    /// A bridge of the host's.
+    Bridge {
+        /// Its name, which is one that an interface can have.
+        bridge: String,
+    },
+    /// A network of guests alone.
+    Isolated {
+        /// Its name, which is one that a file can have.
+        network: String,
+    },
 }
 
 /// A Linux kernel that is started without firmware's help.
@@ -436,6 +450,8 @@ pub struct RunFiles {
     pub folder: PathBuf,
     /// Where what its TPM knows is kept. Made when it first has one.
     pub tpm_folder: PathBuf,
+    /// Where isolated networks are, a folder each.
+    pub networks: PathBuf,
     /// Where the engine's output is appended.
     pub engine_log: PathBuf,
     /// Where the output of each serial port is appended, by the engine itself, so that none is lost
@@ -481,6 +497,16 @@ pub enum EngineError {
     Silent {
         /// How long was waited.
         seconds: u32,
+    },
+    /// A bridge of the host's can't be used.
+    #[error("the bridge {bridge} can't be used: {detail}")]
+    Bridge {
+        /// The bridge.
+        bridge: String,
+        /// What is wrong.
+        fault: BridgeFault,
+        /// The helper's words.
+        detail: String,
     },
     /// It has ended.
     #[error("the engine has ended")]

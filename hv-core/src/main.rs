@@ -31,10 +31,23 @@ struct Options {
     /// Try whether KVM runs a program, say so in one line, and end.
     #[arg(long, hide = true)]
     probe_kvm: bool,
+
+    /// Be the switch of the isolated network in this folder, and nothing else.
+    #[arg(long, hide = true, value_name = "FOLDER")]
+    switch: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(folder) = options.switch {
+        return match hv_core::switch::run(&folder) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{}: {error}", folder.display());
+                ExitCode::FAILURE
+            }
+        };
+    }
     if options.probe_kvm {
         return host::probe_main();
     }
@@ -57,11 +70,11 @@ fn run(options: Options) -> Result<(), StartError> {
     open_log(&folders.state.join("hv-core.log"));
     let socket = options.socket.unwrap_or_else(hv_api::paths::socket);
     let program = std::env::current_exe().map_err(StartError::Folders)?;
-    let accelerator = Accelerators::probed(program, folders.state.join("accelerator.json"));
+    let accelerator = Accelerators::probed(program.clone(), folders.state.join("accelerator.json"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Folders)?;
     let result = tokio::task::LocalSet::new().block_on(&runtime, async {
-        let engine = Arc::new(Qemu::new("qemu-system-x86_64"));
+        let engine = Arc::new(Qemu::new("qemu-system-x86_64").with_switch(program));
         let daemon = Daemon::start(engine, folders, accelerator, socket).await?;
         say("listening");
         tokio::task::spawn_local(session::follow(daemon.registry()));

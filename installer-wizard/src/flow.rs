@@ -562,6 +562,8 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::NicNotFound { .. }
         | Error::NicsExhausted { .. }
         | Error::MacTaken { .. }
+        | Error::NetworkNameInvalid { .. }
+        | Error::BridgeUnusable { .. }
         | Error::ForwardRefused { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }

@@ -370,6 +370,7 @@ impl Machine for FakeMachine {
             | Alteration::DiskSize(..)
             | Alteration::AddNic(_)
             | Alteration::RemoveNic(_)
+            | Alteration::Replug(..)
             | Alteration::NicLink(..)
             | Alteration::AddForward(..)
             | Alteration::RemoveForward(..) => {}

@@ -172,9 +172,16 @@ impl Home {
         hv_api::client::connect(&self.socket()).await.expect("the core answers")
     }
 
-    /// The cores that run here, without the short-lived processes with which they try things.
+    /// The cores that run here, without the processes that they start for single things.
     pub fn cores(&self) -> Vec<Process> {
-        self.processes("hv-core", |words| !words.contains(&&b"--probe-kvm"[..]))
+        self.processes("hv-core", |words| {
+            !words.contains(&&b"--probe-kvm"[..]) && !words.contains(&&b"--switch"[..])
+        })
+    }
+
+    /// The switches of isolated networks that run here.
+    pub fn switches(&self) -> Vec<Process> {
+        self.processes("hv-core", |words| words.contains(&&b"--switch"[..]))
     }
 
     /// The engines that run here for guests.

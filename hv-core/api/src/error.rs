@@ -1,6 +1,6 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{ByteSize, Firmware, ForwardFault, GuestState, SavedStateFault};
+use crate::{BridgeFault, ByteSize, Firmware, ForwardFault, GuestState, SavedStateFault};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -394,6 +394,20 @@ pub enum Error {
         guest: String,
         /// The most possible.
         maximum: u32,
+    },
+    /// A bridge or an isolated network can't be called that.
+    NetworkNameInvalid {
+        /// The name.
+        name: String,
+    },
+    /// A guest can't be on that bridge.
+    BridgeUnusable {
+        /// The bridge.
+        bridge: String,
+        /// What is wrong.
+        fault: BridgeFault,
+        /// Words of the helper.
+        detail: String,
     },
     /// A network card has that address already.
     MacTaken {

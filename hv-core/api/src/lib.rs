@@ -41,8 +41,8 @@ pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
 pub use network::{
-    Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic, NicInfo, NicModel,
-    NicSettings, Protocol,
+    BridgeFault, Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic,
+    NicInfo, NicModel, NicSettings, Protocol,
 };
 pub use power::{CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction};
 pub use saved::{Begun, SavedStateFault};

@@ -15,6 +15,10 @@ pub enum NetworkMode {
     /// Through the user's own network connections, without any set-up (QEMU's user-mode network).
     #[default]
     User,
+    /// Through a bridge of the host's, as a computer of its own in the host's network.
+    Bridge,
+    /// Only with those guests that are in the same isolated network.
+    Isolated,
 }
 
 /// Which network card a guest believes to have.
@@ -77,6 +81,10 @@ pub struct NicInfo {
     pub name: String,
     /// How it reaches the world.
     pub mode: NetworkMode,
+    /// The bridge, in bridge mode.
+    pub bridge: Option<String>,
+    /// The name of the isolated network, in isolated mode.
+    pub network: Option<String>,
     /// What it is.
     pub model: NicModel,
     /// Its address on the wire, which stays the same for the guest's life.
@@ -96,6 +104,11 @@ pub struct NicInfo {
 pub struct NewNic {
     /// How it reaches the world; in user mode where left out.
     pub mode: Option<NetworkMode>,
+    /// The bridge, which bridge mode needs: 1–15 letters, digits, “-”, “_” and “.”.
+    pub bridge: Option<String>,
+    /// The name of the isolated network, which isolated mode needs; of the same characters. Guests that name the
+    /// same one reach each other.
+    pub network: Option<String>,
     /// What it is; virtio where left out.
     pub model: Option<NicModel>,
     /// Its address; one that nobody has where left out.
@@ -111,6 +124,10 @@ pub struct NewNic {
 pub struct NicSettings {
     /// How it reaches the world.
     pub mode: Option<NetworkMode>,
+    /// The bridge; with bridge mode only.
+    pub bridge: Option<String>,
+    /// The name of the isolated network; with isolated mode only.
+    pub network: Option<String>,
     /// What it is.
     pub model: Option<NicModel>,
     /// Its address.
@@ -142,6 +159,23 @@ pub enum ForwardFault {
     Missing,
     /// The card is not in user mode.
     NotUser,
+}
+
+/// Why a guest can't be on a bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum BridgeFault {
+    /// The host has no bridge of that name.
+    NoSuchBridge,
+    /// QEMU's bridge helper is not installed.
+    HelperMissing,
+    /// The helper's list, `/etc/qemu/bridge.conf`, does not allow this bridge or is missing.
+    NotAllowed,
+    /// The helper has not the rights that it needs.
+    HelperNotPermitted,
+    /// Something else; `detail` says what.
+    Failed,
 }
 
 /// Why a text is not what it should be.

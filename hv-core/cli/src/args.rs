@@ -341,8 +341,8 @@ pub struct Create {
     /// No disk at all.
     #[arg(long)]
     pub no_disk: bool,
-    /// A network card: user or none, with ,mac=ADDRESS and ,model=MODEL behind it. May be repeated
-    /// [default: user].
+    /// A network card: user, bridge=BRIDGE or isolated=NAME, with ,mac=ADDRESS and ,model=MODEL behind it, or none.
+    /// May be repeated [default: user].
     #[arg(long = "nic", value_name = "CARD", value_parser = network::nic_word)]
     pub nics: Vec<network::NicWord>,
     /// A port of this computer's that leads to its card: tcp|udp:[ADDRESS:]PORT:GUEST-PORT. May be repeated.

@@ -5,6 +5,7 @@
 //! types. A machine that is started outlives the core; one whose start fails or is given up leaves
 //! nothing behind.
 
+mod bridge;
 mod command_line;
 mod display;
 mod events;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 use command_line::Sockets;
 use hv_api::{EngineInfo, GuestId};
 use machine::{QemuMachine, Watch};
+use network::Networks;
 use process::{Ending, MONITOR, Process, RunFolder, serial_socket};
 use qmp::Client;
 use serde_json::{Value, json};
@@ -69,6 +71,8 @@ const ANSWER_LIMIT: u64 = 1 << 20;
 pub struct Qemu {
     program: PathBuf,
     facts: Mutex<Option<Facts>>,
+    /// The program that is the switch of an isolated network.
+    switch: Option<PathBuf>,
 }
 
 /// What a program said about itself, good for as long as its file is the same.
@@ -83,7 +87,15 @@ struct Facts {
 impl Qemu {
     /// QEMU by this name, searched for in `PATH`, or at this path.
     pub fn new(program: impl Into<PathBuf>) -> Self {
-        Self { program: program.into(), facts: Mutex::new(None) }
+        Self { program: program.into(), facts: Mutex::new(None), switch: None }
+    }
+
+    /// With a program that is the switch of an isolated network, where it is called with [`crate::switch::FLAG`] and
+    /// the network's folder.
+    #[must_use]
+    pub fn with_switch(mut self, program: PathBuf) -> Self {
+        self.switch = Some(program);
+        self
     }
 
     fn name(&self) -> String {
@@ -174,6 +186,7 @@ impl Engine for Qemu {
             monitor: monitor.as_raw_fd(),
             serial: serial.iter().map(AsRawFd::as_raw_fd).collect(),
             tpm: None,
+            taps: Vec::new(),
         };
         let mut inherited = listeners;
         let mut tpm = None;
@@ -185,6 +198,13 @@ impl Engine for Qemu {
             sockets.tpm = Some(socket.as_raw_fd());
             inherited.push(socket);
             tpm = Some(started);
+        }
+        let networks = Networks::new(machine.guest, &machine.run, self.switch.clone());
+        for nic in &machine.nics {
+            if let Some(tap) = networks.prepare(&nic.network).await? {
+                sockets.taps.push((nic.number, tap.as_raw_fd()));
+                inherited.push(tap);
+            }
         }
         let arguments = command_line::arguments(machine, &sockets);
         let noise = self.noise(&arguments);
@@ -201,7 +221,8 @@ impl Engine for Qemu {
                 if let Err(error) = network::unplug(&connections.client, &machine.nics).await {
                     return Err(fresh.give_up(error, &noise).await);
                 }
-                let machine = fresh.take_off(connections, events, noise)?;
+                machine.nics.iter().for_each(|nic| networks.connect(&nic.network));
+                let machine = fresh.take_off(connections, events, noise, networks)?;
                 if let Some(tpm) = tpm {
                     tpm.release();
                 }
@@ -244,6 +265,8 @@ impl Engine for Qemu {
             let stream = folder.connect(&serial_socket(port)).await;
             serial.push(stream.inspect_err(|error| warn!(%error, port, "no way to the serial port")).ok());
         }
+        let networks = Networks::new(guest, run, self.switch.clone());
+        networks.reconnect();
         let watched = Process::with_pid(process.pid()).map_err(|_ended| EngineError::Gone)?;
         let client = Arc::new(client);
         let watch = Watch {
@@ -255,11 +278,13 @@ impl Engine for Qemu {
             folder,
             run: run.clone(),
             noise: self.noise(&[]),
+            networks: networks.clone(),
             news: Arc::default(),
         };
         let news = Arc::clone(&watch.news);
         tokio::spawn(watch.keep());
-        let machine = Arc::new(QemuMachine::new(process, client, news, serial, run.serial_logs.clone()));
+        let logs = run.serial_logs.clone();
+        let machine = Arc::new(QemuMachine::new(process, client, networks, news, serial, logs));
         Ok(Some(Adopted { machine, status }))
     }
 }
@@ -322,6 +347,7 @@ impl Fresh {
         connections: Connections,
         events: EventSender,
         noise: Vec<String>,
+        networks: Networks,
     ) -> Result<Arc<dyn Machine>, EngineError> {
         let process = Process::with_pid(self.process.pid()).map_err(|_ended| EngineError::Gone)?;
         let (child, folder, run) = self.held.take().ok_or(EngineError::Gone)?;
@@ -337,11 +363,12 @@ impl Fresh {
             folder,
             run,
             noise,
+            networks: networks.clone(),
             news: Arc::default(),
         };
         let news = Arc::clone(&watch.news);
         tokio::spawn(watch.keep());
-        Ok(Arc::new(QemuMachine::new(process, client, news, serial, logs)))
+        Ok(Arc::new(QemuMachine::new(process, client, networks, news, serial, logs)))
     }
 
     /// Ends a QEMU that did not come up, and says why it did not.

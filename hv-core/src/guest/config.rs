@@ -302,7 +302,7 @@ pub(crate) mod tests {
             nics: vec![Nic {
                 number: 0,
                 forwards: vec!["tcp:2222:22".parse().unwrap()],
-                ..Nic::new(NewNic::default(), "52:54:00:12:34:56".parse().unwrap())
+                ..Nic::new(NewNic::default(), "52:54:00:12:34:56".parse().unwrap()).unwrap()
             }],
         }
     }

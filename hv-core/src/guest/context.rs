@@ -49,6 +49,7 @@ impl Context {
         RunFiles {
             folder: self.run_folder(definition.id),
             tpm_folder: self.store.folder(definition.id).join(TPM_FOLDER),
+            networks: self.folders.runtime.join("networks"),
             engine_log: logs.join("engine.log"),
             serial_logs: (0..definition.serial_ports)
                 .map(|port| logs.join(format!("serial{port}.log")))

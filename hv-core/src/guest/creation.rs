@@ -141,7 +141,7 @@ fn with_nics(mut definition: Definition, new: &NewGuest) -> Result<Definition, E
     let usual = || if new.network == Some(false) { Vec::new() } else { vec![NewNic::default()] };
     for (index, nic) in new.nics.clone().unwrap_or_else(usual).into_iter().enumerate() {
         let mac = mac_of(if index == 0 { definition.id } else { GuestId::random() });
-        if let NicEdit::Add(nic) = NicEdit::Add(Nic::new(nic, mac)).settled(&definition, None)? {
+        if let NicEdit::Add(nic) = NicEdit::Add(Nic::new(nic, mac)?).settled(&definition, None)? {
             definition.nics.push(Nic { slot: None, ..nic });
         }
     }

@@ -135,6 +135,7 @@ pub fn engine_error(guest: &str, operation: Operation, error: EngineError) -> Er
         EngineError::NotStarted { detail } => Error::StartFailed { guest, detail },
         EngineError::Refused { detail } => Error::EngineRefused { guest, operation, detail },
         EngineError::Silent { seconds } => Error::EngineSilent { guest, operation, seconds },
+        EngineError::Bridge { bridge, fault, detail } => Error::BridgeUnusable { bridge, fault, detail },
         EngineError::MediumLocked
         | EngineError::Gone
         | EngineError::GuestRefused

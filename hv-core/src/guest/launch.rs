@@ -5,6 +5,7 @@ use super::config::Definition;
 use super::context::Context;
 use super::forwards;
 use super::handle::engine_error;
+use super::network::Nic;
 use super::record::RunRecord;
 use super::saved::{self, Saved};
 use super::view::now;
@@ -134,7 +135,7 @@ async fn start(
         Beginning::FromCd => boot::from_cd(&mut machine),
         Beginning::Restoring => machine.restoring = true,
     }
-    definition.nics.iter().flat_map(|nic| &nic.forwards).try_for_each(forwards::check)?;
+    definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;

@@ -27,6 +27,12 @@ pub struct Nic {
     pub number: u32,
     /// How it reaches the world.
     pub mode: NetworkMode,
+    /// The bridge, in bridge mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge: Option<String>,
+    /// The isolated network, in isolated mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// What it is.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub model: NicModel,
@@ -45,17 +51,49 @@ pub struct Nic {
 
 impl Nic {
     /// A card as it was asked for, without a number yet and at a fixed place.
-    pub fn new(new: NewNic, mac: MacAddress) -> Self {
-        let NewNic { mode, model, mac: own, link, forwards } = new;
-        Self {
+    ///
+    /// # Errors
+    /// [`Error::OptionNeeds`], [`Error::NetworkNameInvalid`], [`Error::ForwardRefused`].
+    pub fn new(new: NewNic, mac: MacAddress) -> Result<Self, Error> {
+        let NewNic { mode, bridge, network, model, mac: own, link, forwards } = new;
+        let mut nic = Self {
             number: UNNUMBERED,
-            mode: mode.unwrap_or_default(),
+            mode: NetworkMode::User,
+            bridge: None,
+            network: None,
             model: model.unwrap_or_default(),
             mac: own.unwrap_or(mac),
             link: link.unwrap_or(true),
             forwards: forwards.unwrap_or_default(),
             slot: None,
+        };
+        if let Some(plug) = Plug::of(mode, bridge, network)? {
+            nic.plug(&plug);
         }
+        match nic.forwards.first().filter(|_| nic.mode != NetworkMode::User) {
+            Some(forward) => Err(refused(forward, ForwardFault::NotUser, "")),
+            None => Ok(nic),
+        }
+    }
+
+    /// Plugs its cable into another network.
+    fn plug(&mut self, plug: &Plug) {
+        match plug {
+            Plug::User => self.mode = NetworkMode::User,
+            Plug::Bridge(bridge) => {
+                self.mode = NetworkMode::Bridge;
+                self.bridge = Some(bridge.clone());
+            }
+            Plug::Isolated(network) => {
+                self.mode = NetworkMode::Isolated;
+                self.network = Some(network.clone());
+            }
+        }
+    }
+
+    /// Those of its forwards that are there: in other modes than user mode, they rest.
+    pub fn open_forwards(&self) -> &[Forward] {
+        if self.mode == NetworkMode::User { &self.forwards } else { &[] }
     }
 
     /// Its name within the guest.
@@ -67,8 +105,15 @@ impl Nic {
     pub fn config(&self) -> NicConfig {
         NicConfig {
             number: self.number,
-            network: match self.mode {
-                NetworkMode::User => NetworkConfig::User { forwards: self.forwards.clone() },
+            network: match (self.mode, &self.bridge, &self.network) {
+                (NetworkMode::Bridge, Some(bridge), _) => NetworkConfig::Bridge { bridge: bridge.clone() },
+                (NetworkMode::Isolated, _, Some(network)) => {
+                    NetworkConfig::Isolated { network: network.clone() }
+                }
+                // Without a name there is no such card; `check` sees to it.
+                (NetworkMode::User | NetworkMode::Bridge | NetworkMode::Isolated, ..) => {
+                    NetworkConfig::User { forwards: self.open_forwards().to_vec() }
+                }
             },
             model: self.model,
             mac: self.mac,
@@ -78,6 +123,56 @@ impl Nic {
     }
 }
 
+/// What a card is plugged into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plug {
+    /// The user's own connections.
+    User,
+    /// This bridge of the host's.
+    Bridge(String),
+    /// The isolated network of this name.
+    Isolated(String),
+}
+
+impl Plug {
+    /// What was asked for; nothing where nothing was.
+    fn of(
+        mode: Option<NetworkMode>,
+        bridge: Option<String>,
+        network: Option<String>,
+    ) -> Result<Option<Self>, Error> {
+        let needs =
+            |option: &str, needs: &str| Error::OptionNeeds { option: option.into(), needs: needs.into() };
+        let valid = |name: String| {
+            if is_network_name(&name) { Ok(name) } else { Err(Error::NetworkNameInvalid { name }) }
+        };
+        if bridge.is_some() && mode != Some(NetworkMode::Bridge) {
+            return Err(needs("bridge", "mode=bridge"));
+        }
+        if network.is_some() && mode != Some(NetworkMode::Isolated) {
+            return Err(needs("network", "mode=isolated"));
+        }
+        Ok(match mode {
+            None => None,
+            Some(NetworkMode::User) => Some(Self::User),
+            Some(NetworkMode::Bridge) => {
+                Some(Self::Bridge(valid(bridge.ok_or_else(|| needs("mode=bridge", "bridge"))?)?))
+            }
+            Some(NetworkMode::Isolated) => {
+                Some(Self::Isolated(valid(network.ok_or_else(|| needs("mode=isolated", "network"))?)?))
+            }
+        })
+    }
+}
+
+/// Whether an interface, and a folder, can be called that.
+fn is_network_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    (1..=15).contains(&name.len())
+        && name.chars().all(plain)
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
 /// One change to a guest's cards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NicEdit {
@@ -85,6 +180,8 @@ pub enum NicEdit {
     Add(Nic),
     /// The card with this number is gone.
     Remove(u32),
+    /// A card is plugged into another network.
+    Plug(u32, Plug),
     /// A card is something else.
     Model(u32, NicModel),
     /// A card has another address.
@@ -99,17 +196,20 @@ pub enum NicEdit {
 
 impl NicEdit {
     /// What is asked for by new settings of the card with this number, in the order in which it is done.
-    pub fn of_settings(number: u32, settings: NicSettings) -> Vec<Self> {
-        // There is one mode.
-        let NicSettings { mode: _, model, mac, link, remove_forwards, add_forwards } = settings;
+    ///
+    /// # Errors
+    /// [`Error::OptionNeeds`], [`Error::NetworkNameInvalid`].
+    pub fn of_settings(number: u32, settings: NicSettings) -> Result<Vec<Self>, Error> {
+        let NicSettings { mode, bridge, network, model, mac, link, remove_forwards, add_forwards } = settings;
         let (gone, more) = (remove_forwards.unwrap_or_default(), add_forwards.unwrap_or_default());
         let mut edits = Vec::new();
+        edits.extend(Plug::of(mode, bridge, network)?.map(|plug| Self::Plug(number, plug)));
         edits.extend(model.map(|model| Self::Model(number, model)));
         edits.extend(mac.map(|mac| Self::Mac(number, mac)));
         edits.extend(gone.into_iter().map(|forward| Self::NoForward(number, forward)));
         edits.extend(more.into_iter().map(|forward| Self::Forward(number, forward)));
         edits.extend(link.map(|link| Self::Link(number, link)));
-        edits
+        Ok(edits)
     }
 
     /// The setting that it changes.
@@ -117,6 +217,7 @@ impl NicEdit {
         let (number, part) = match self {
             Self::Add(nic) => (nic.number, ""),
             Self::Remove(number) => (*number, ""),
+            Self::Plug(number, _) => (*number, ".mode"),
             Self::Model(number, _) => (*number, ".model"),
             Self::Mac(number, _) => (*number, ".mac"),
             Self::Link(number, _) => (*number, ".link"),
@@ -148,7 +249,7 @@ impl NicEdit {
                     return Err(Error::MacTaken { mac: nic.mac.to_string(), holder: guest.clone() });
                 }
                 for (index, forward) in nic.forwards.iter().enumerate() {
-                    undoubled(wanted, forward)?;
+                    undoubled(wanted, number, forward)?;
                     if nic.forwards.iter().take(index).any(|other| other.collides(forward)) {
                         return Err(refused(forward, ForwardFault::Doubled, guest));
                     }
@@ -163,9 +264,18 @@ impl NicEdit {
                 }
                 Ok(self.clone())
             }
+            Self::Plug(number, plug) => {
+                let nic = card(*number)?;
+                if *plug == Plug::User && nic.mode != NetworkMode::User {
+                    nic.forwards.iter().try_for_each(|forward| undoubled(wanted, *number, forward))?;
+                }
+                Ok(self.clone())
+            }
             Self::Forward(number, forward) => {
-                card(*number)?;
-                undoubled(wanted, forward)?;
+                if card(*number)?.mode != NetworkMode::User {
+                    return Err(refused(forward, ForwardFault::NotUser, ""));
+                }
+                undoubled(wanted, UNNUMBERED, forward)?;
                 Ok(self.clone())
             }
             Self::NoForward(number, forward) => {
@@ -185,6 +295,7 @@ impl NicEdit {
         match self {
             Self::Add(nic) => definition.nics.push(nic.clone()),
             Self::Remove(number) => definition.nics.retain(|nic| nic.number != *number),
+            Self::Plug(number, plug) => change(definition, *number, |nic| nic.plug(plug)),
             Self::Model(number, model) => change(definition, *number, |nic| nic.model = *model),
             Self::Mac(number, mac) => change(definition, *number, |nic| nic.mac = *mac),
             Self::Link(number, link) => change(definition, *number, |nic| nic.link = *link),
@@ -215,10 +326,29 @@ impl NicEdit {
             Self::Mac(number, mac) if present(number).is_some_and(|nic| nic.mac == *mac) => Course::Written,
             Self::Model(..) | Self::Mac(..) => fixed,
             // It waits together with its card.
-            Self::Link(number, _) | Self::Forward(number, _) | Self::NoForward(number, _)
+            Self::Link(number, _)
+            | Self::Forward(number, _)
+            | Self::NoForward(number, _)
+            | Self::Plug(number, _)
                 if present(number).is_none() =>
             {
                 fixed
+            }
+            Self::Plug(number, plug) => {
+                let Some(nic) = present(number) else { return fixed };
+                let mut plugged = nic.clone();
+                plugged.plug(plug);
+                let (now, next) = (nic.config(), plugged.config().network);
+                if now.network == next {
+                    return Course::Written;
+                }
+                Course::Altered(Alteration::Replug(now, next))
+            }
+            // It rests until the card is in user mode again.
+            Self::NoForward(number, _)
+                if present(number).is_some_and(|nic| nic.mode != NetworkMode::User) =>
+            {
+                Course::Written
             }
             Self::Link(number, link) => Course::Altered(Alteration::NicLink(*number, *link)),
             Self::Forward(number, forward) => Course::Altered(Alteration::AddForward(*number, *forward)),
@@ -232,6 +362,8 @@ pub fn info(definition: &Definition, running: Option<&Definition>) -> Vec<NicInf
     let told = |nic: &Nic| NicInfo {
         name: nic.name(),
         mode: nic.mode,
+        bridge: nic.bridge.clone().filter(|_| nic.mode == NetworkMode::Bridge),
+        network: nic.network.clone().filter(|_| nic.mode == NetworkMode::Isolated),
         model: nic.model,
         mac: nic.mac,
         link: nic.link,
@@ -257,6 +389,7 @@ pub fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
             (Some(nic), None) => differ(name, nic.mac.to_string(), "none".into()),
             (None, Some(nic)) => differ(name, "none".into(), nic.mac.to_string()),
             (Some(now), Some(next)) => {
+                differ(format!("{name}.mode"), mode_of(now), mode_of(next));
                 differ(format!("{name}.model"), word(now.model), word(next.model));
                 differ(format!("{name}.mac"), now.mac.to_string(), next.mac.to_string());
                 differ(format!("{name}.link"), up_or_down(now.link), up_or_down(next.link));
@@ -283,8 +416,16 @@ pub fn check(definition: &Definition) -> Result<(), String> {
         if checked.iter().any(|other| other.mac == nic.mac) {
             return Err(format!("two network cards have the address {}", nic.mac));
         }
-        let mut before = checked.iter().flat_map(|other| &other.forwards).copied().collect::<Vec<_>>();
-        for forward in &nic.forwards {
+        let unnamed = match nic.mode {
+            NetworkMode::User => false,
+            NetworkMode::Bridge => nic.bridge.is_none(),
+            NetworkMode::Isolated => nic.network.is_none(),
+        };
+        if unnamed || ![&nic.bridge, &nic.network].into_iter().flatten().all(|name| is_network_name(name)) {
+            return Err(format!("{} has no name of a network that can be", nic.name()));
+        }
+        let mut before = checked.iter().flat_map(|other| other.open_forwards()).copied().collect::<Vec<_>>();
+        for forward in nic.open_forwards() {
             if before.iter().any(|other| other.collides(forward)) {
                 return Err(format!("two forwards take the same port: {forward}"));
             }
@@ -328,8 +469,10 @@ fn change(definition: &mut Definition, number: u32, how: impl FnOnce(&mut Nic)) 
     }
 }
 
-fn undoubled(definition: &Definition, forward: &Forward) -> Result<(), Error> {
-    let mut present = definition.nics.iter().flat_map(|nic| &nic.forwards);
+/// Makes sure that no card has the port, besides that with this number.
+fn undoubled(definition: &Definition, besides: u32, forward: &Forward) -> Result<(), Error> {
+    let others = definition.nics.iter().filter(|nic| nic.number != besides);
+    let mut present = others.flat_map(Nic::open_forwards);
     if present.any(|other| other.collides(forward)) {
         return Err(refused(forward, ForwardFault::Doubled, &definition.name));
     }
@@ -344,6 +487,14 @@ pub fn number_of(name: &str) -> Option<u32> {
 
 fn name(number: u32) -> String {
     format!("nic{number}")
+}
+
+fn mode_of(nic: &Nic) -> String {
+    match nic.config().network {
+        NetworkConfig::User { .. } => "user".to_owned(),
+        NetworkConfig::Bridge { bridge } => format!("bridge={bridge}"),
+        NetworkConfig::Isolated { network } => format!("isolated={network}"),
+    }
 }
 
 fn word(model: NicModel) -> String {

@@ -2,10 +2,10 @@
 
 use crate::{bare, connected, make, shown};
 use hv_api::{
-    Applied, Core, Error, Forward, ForwardFault, GuestState, NewGuest, NewNic, NicModel, NicSettings, NotNow,
-    SettingResult,
+    Applied, BridgeFault, Core, Error, Forward, ForwardFault, GuestState, NetworkMode, NewGuest, NewNic,
+    NicModel, NicSettings, NotNow, SettingResult,
 };
-use hv_core::engine::{Alteration, EngineError};
+use hv_core::engine::{Alteration, EngineError, NetworkConfig};
 use hv_tests::Home;
 use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
 use std::net::TcpListener;
@@ -88,6 +88,42 @@ async fn a_card_is_changed_whole_or_not_at_all() {
     assert_eq!(shown(&mut core, "one").await.nics[0].forwards.len(), 2);
     drop(home);
     drop(events);
+}
+
+#[tokio::test]
+async fn a_card_is_plugged_into_another_network_or_stays_where_it_is() {
+    running_guest!(bare("one"); home, engine, core, events, machine);
+    let bridge = |name: &str| NicSettings {
+        mode: Some(NetworkMode::Bridge),
+        bridge: Some(name.into()),
+        ..NicSettings::default()
+    };
+    let (fault, detail) = (BridgeFault::NotAllowed, "access denied by acl file".to_owned());
+    let denied = EngineError::Bridge { bridge: "br0".into(), fault, detail: detail.clone() };
+    engine.answer(Asked::Alter, Answer::Fail(denied));
+    let error = core.set_nic("one", None, &bridge("br0")).await.unwrap().unwrap_err();
+    assert_eq!(error, Error::BridgeUnusable { bridge: "br0".into(), fault, detail });
+    engine.obey();
+    let user = shown(&mut core, "one").await.nics.remove(0);
+    assert_eq!((user.mode, &user.bridge), (NetworkMode::User, &None));
+
+    assert_eq!(
+        core.set_nic("one", None, &bridge("br0")).await.unwrap().unwrap().settings,
+        [now("nic0.mode")]
+    );
+    let nic = shown(&mut core, "one").await.nics.remove(0);
+    assert_eq!((nic.mode, nic.bridge.as_deref()), (NetworkMode::Bridge, Some("br0")));
+    assert!(matches!(&machine.alterations()[..], [Alteration::Replug(nic, network)]
+        if matches!(nic.network, NetworkConfig::User { .. })
+            && *network == NetworkConfig::Bridge { bridge: "br0".into() }));
+    let error = core.set_nic("one", None, &bridge("../br0")).await.unwrap().unwrap_err();
+    assert_eq!(error, Error::NetworkNameInvalid { name: "../br0".into() });
+    let nameless = NicSettings { mode: Some(NetworkMode::Isolated), ..NicSettings::default() };
+    let error = core.set_nic("one", None, &nameless).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::OptionNeeds { .. }), "{error:?}");
+    let error = core.set_nic("one", None, &add(&[forward()])).await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::ForwardRefused { fault: ForwardFault::NotUser, .. }), "{error:?}");
+    drop((home, events));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use crate::linux::Linux;
 use crate::{eventually, shown};
-use hv_tests::Home;
+use hv_tests::{Home, Process, skip};
 use serde_json::json;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
@@ -120,4 +120,88 @@ async fn a_cable_is_unplugged_and_cards_come_and_go_while_a_guest_runs() {
     let guest = shown(&home, "cabled").await;
     let pending = json!([{ "key": "nic0", "now": "52:54:00:aa:bb:00", "next": "none" }]);
     assert_eq!((&guest["nics"], &guest["pending"]), (&json!([]), &pending));
+}
+
+#[tokio::test]
+async fn guests_in_an_isolated_network_reach_each_other_and_nobody_else_also_without_a_core() {
+    let home = Home::new();
+    let core = home.core().await;
+    let words = |name| -> Vec<&str> { CARD.into_iter().chain(["--nic", name]).collect() };
+    let Some(mut one) = Linux::boot(&home, "one", &words("isolated=lab")).await else { return };
+    let (same, other) = (words("isolated=lab"), words("isolated=other"));
+    let two = Linux::boot(&home, "two", &same);
+    let three = Linux::boot(&home, "three", &other);
+    let (Some(mut two), Some(mut three)) = tokio::join!(two, three) else { return };
+    for (linux, number) in [(&mut one, 1), (&mut two, 2), (&mut three, 3)] {
+        linux.load_network().await;
+        linux.run(&format!("ip link set eth0 up && ip addr add 10.9.0.{number}/24 dev eth0")).await;
+    }
+    assert!(pings(&mut one, "10.9.0.2").await);
+    assert!(!pings(&mut one, "10.9.0.3").await);
+    assert_eq!(home.switches().len(), 2);
+    // A switch that was ended is there again, and nobody has to connect anew.
+    home.switches().iter().for_each(Process::kill);
+    eventually("the other guest again", async || pings(&mut two, "10.9.0.1").await.then_some(())).await;
+    // Into the same network, while it runs.
+    let said = home.hv(["nic", "three", "set", "--mode", "isolated=lab"]).await.done();
+    assert_eq!(said, "nic0.mode: applied now\n");
+    eventually("the third guest", async || pings(&mut one, "10.9.0.3").await.then_some(())).await;
+    let nics = home.hv(["nic", "three", "--json"]).await.json();
+    assert_eq!((&nics["nics"][0]["mode"], &nics["nics"][0]["network"]), (&json!("isolated"), &json!("lab")));
+    // The switch outlives the core as the guests do, which write down themselves what they see.
+    let log = shown(&home, "one").await["paths"]["serial_logs"][0].as_str().expect("a path").to_owned();
+    one.run("(while :; do ping -c 1 -W 2 10.9.0.2; done) & true").await;
+    core.kill().await;
+    let answers = || std::fs::read_to_string(&log).expect("a log").matches(" 0% packet loss").count();
+    let before = answers();
+    eventually("the guests reach each other", async || (answers() > before + 2).then_some(())).await;
+    assert_eq!(home.cores().len(), 0);
+}
+
+async fn pings(linux: &mut Linux, address: &str) -> bool {
+    linux.run(&format!("ping -c 1 -W 2 {address}")).await.contains(" 0% packet loss")
+}
+
+/// As root, which needs no helper with rights of its own, and in a network of the test's own.
+#[tokio::test]
+async fn a_guest_on_a_bridge_is_in_the_hosts_network() {
+    let home = Home::new();
+    let conf = home.path("qemu");
+    std::fs::create_dir(&conf).expect("a folder");
+    home.file("qemu/bridge.conf", "allow br0\n");
+    let script = format!(
+        "mount --bind {} /etc/qemu && mount -t sysfs sys /sys && ip link set lo up && \
+         ip link add br0 type bridge && ip addr add 10.8.0.1/24 dev br0 && ip link set br0 up && \
+         ip link add br1 type bridge && exec \"$0\"",
+        conf.display()
+    );
+    let wrapper = ["unshare", "--net", "--mount", "sh", "-c", &script];
+    let mut trial = home.command(wrapper[0]);
+    let trial = home.run(trial.args(&wrapper[1..]).arg("true")).await;
+    if trial.code != 0 {
+        return skip(&format!("no network of its own: {}", trial.err.trim()));
+    }
+    let _core = home.core_under(&wrapper).await;
+    let words: Vec<&str> = CARD.into_iter().chain(["--nic", "user"]).collect();
+    let Some(mut linux) = Linux::boot(&home, "bridged", &words).await else { return };
+    linux.load_network().await;
+    linux.run("ip link set eth0 up && ip addr add 10.8.0.2/24 dev eth0").await;
+    assert!(!pings(&mut linux, "10.8.0.1").await);
+    let said = home.hv(["nic", "bridged", "set", "--mode", "bridge=br0"]).await.done();
+    assert_eq!(said, "nic0.mode: applied now\n");
+    eventually("the host's bridge", async || pings(&mut linux, "10.8.0.1").await.then_some(())).await;
+    for (bridge, word) in [("br1", "bridge.conf"), ("br7", "no bridge of that name")] {
+        let mode = format!("bridge={bridge}");
+        let ran = home.hv(["nic", "bridged", "set", "--mode", &mode]).await;
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains(word), "{}", ran.err);
+    }
+    assert!(pings(&mut linux, "10.8.0.1").await, "what was refused changed nothing");
+    // Also from its start.
+    home.hv(["force-off", "bridged"]).await.done();
+    home.hv(["start", "bridged"]).await.done();
+    let mut linux = Linux::at(&home, "bridged").await;
+    linux.load_network().await;
+    linux.run("ip link set eth0 up && ip addr add 10.8.0.2/24 dev eth0").await;
+    assert!(pings(&mut linux, "10.8.0.1").await);
 }

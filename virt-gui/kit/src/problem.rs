@@ -200,6 +200,8 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::NicNotFound { .. }
         | Error::NicsExhausted { .. }
         | Error::MacTaken { .. }
+        | Error::NetworkNameInvalid { .. }
+        | Error::BridgeUnusable { .. }
         | Error::ForwardRefused { .. }
         | Error::DriveNotFound { .. }
         | Error::SnapshotNotFound { .. }

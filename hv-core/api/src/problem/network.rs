@@ -1,7 +1,7 @@
 //! Why a network card can't be what it shall be.
 
-use super::{Explanation, Translate, fill};
-use crate::ForwardFault;
+use super::{Explanation, Translate, fill, some_text};
+use crate::{BridgeFault, ForwardFault};
 
 pub(super) fn nic_not_found(guest: &str, nic: &str, t: Translate<'_>) -> Explanation {
     let values = [("guest", guest), ("nic", nic)];
@@ -31,6 +31,62 @@ pub(super) fn nics_exhausted(guest: &str, maximum: u32, t: Translate<'_>) -> Exp
         ),
         remedy: t("Take another one away, or shut the guest down and try again."),
         detail: None,
+    }
+}
+
+pub(super) fn network_name_invalid(name: &str, t: Translate<'_>) -> Explanation {
+    Explanation {
+        code: "network-name-invalid",
+        what: fill(&t("A bridge or a network can't be called “{name}”."), &[("name", name)]),
+        why: t(
+            "Such names have 1 to 15 letters from a to z, digits and the characters “-”, “_” and “.”, and begin with a letter or a digit.",
+        ),
+        remedy: t("Choose another name."),
+        detail: None,
+    }
+}
+
+pub(super) fn bridge_unusable(
+    bridge: &str,
+    fault: BridgeFault,
+    detail: &str,
+    t: Translate<'_>,
+) -> Explanation {
+    let bridge = [("bridge", bridge)];
+    let (why, remedy) = match fault {
+        BridgeFault::NoSuchBridge => (
+            t("This computer has no bridge of that name."),
+            t(
+                "Make it with the computer's network settings, choose another one, or let the guest use this computer's own connection.",
+            ),
+        ),
+        BridgeFault::HelperMissing => (
+            t("QEMU's bridge helper, which makes the connection, is not installed."),
+            t(
+                "Install the package qemu-system-common on Debian and Ubuntu, qemu-common on Fedora, or qemu-base on Arch Linux.",
+            ),
+        ),
+        BridgeFault::NotAllowed => (
+            t("The administrator has not allowed guests on it."),
+            t("As an administrator, write the line “allow {bridge}” into the file /etc/qemu/bridge.conf."),
+        ),
+        BridgeFault::HelperNotPermitted => (
+            t("QEMU's bridge helper has not the rights that it needs."),
+            t(
+                "As an administrator, run: chmod u+s /usr/lib/qemu/qemu-bridge-helper (on Fedora, /usr/libexec/qemu-bridge-helper).",
+            ),
+        ),
+        BridgeFault::Failed => (
+            t("QEMU's bridge helper failed; the details have its words."),
+            t("Ask an administrator, or let the guest use this computer's own connection."),
+        ),
+    };
+    Explanation {
+        code: "bridge-unusable",
+        what: fill(&t("The guest can't be connected to the bridge “{bridge}”."), &bridge),
+        why: fill(&why, &bridge),
+        remedy: fill(&remedy, &bridge),
+        detail: some_text(detail),
     }
 }
 

@@ -263,6 +263,10 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::DriveNotFound { guest, drive } => drive_not_found(guest, drive, t),
         Error::NicNotFound { guest, nic } => network::nic_not_found(guest, nic, t),
         Error::NicsExhausted { guest, maximum } => network::nics_exhausted(guest, *maximum, t),
+        Error::NetworkNameInvalid { name } => network::network_name_invalid(name, t),
+        Error::BridgeUnusable { bridge, fault, detail } => {
+            network::bridge_unusable(bridge, *fault, detail, t)
+        }
         Error::MacTaken { mac, holder } => network::mac_taken(mac, holder, t),
         Error::ForwardRefused { forward, fault, holder } => {
             network::forward_refused(forward, *fault, holder, t)

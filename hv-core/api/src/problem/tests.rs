@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, ByteSize, DefinitionFault, Error, FileFault, Firmware, ForwardFault,
-    GuestId, GuestInfo, GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault, Operation,
-    SavedStateFault, StateReason,
+    Accelerator, AcceleratorInfo, BridgeFault, ByteSize, DefinitionFault, Error, FileFault, Firmware,
+    ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault,
+    Operation, SavedStateFault, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -71,6 +71,7 @@ fn errors() -> Vec<Error> {
         Error::NicNotFound { guest: guest(), nic: String::new() },
         Error::NicNotFound { guest: guest(), nic: "nic7".into() },
         Error::NicsExhausted { guest: guest(), maximum: 8 },
+        Error::NetworkNameInvalid { name: "my net".into() },
         Error::MacTaken { mac: "52:54:00:12:34:56".into(), holder: "Debian".into() },
         Error::DiskNotFound { guest: guest(), disk: String::new() },
         Error::DiskNotFound { guest: guest(), disk: "disk7".into() },
@@ -120,6 +121,15 @@ fn errors() -> Vec<Error> {
         Error::JobNotFound { job: 7 },
         Error::JobCancelled { job: 7 },
     ];
+    for fault in [
+        BridgeFault::NoSuchBridge,
+        BridgeFault::HelperMissing,
+        BridgeFault::NotAllowed,
+        BridgeFault::HelperNotPermitted,
+        BridgeFault::Failed,
+    ] {
+        errors.push(Error::BridgeUnusable { bridge: "br0".into(), fault, detail: detail() });
+    }
     for fault in [
         ForwardFault::Privileged,
         ForwardFault::Doubled,

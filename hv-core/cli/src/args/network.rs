@@ -20,7 +20,7 @@ pub enum NicAction {
 /// A card to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 pub struct NicAdd {
-    /// How it reaches the world: user [default: user].
+    /// How it reaches the world: user, bridge=BRIDGE or isolated=NAME [default: user].
     #[arg(long, value_parser = mode)]
     pub mode: Option<Mode>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub struct NicSet {
     /// The card [default: the first].
     #[arg(long, value_name = "CARD")]
     pub nic: Option<String>,
-    /// How it reaches the world: user.
+    /// How it reaches the world: user, bridge=BRIDGE or isolated=NAME.
     #[arg(long, value_parser = mode)]
     pub mode: Option<Mode>,
     #[command(flatten)]
@@ -68,6 +68,10 @@ pub struct NicSet {
 pub enum Mode {
     /// Through the user's own network connections.
     User,
+    /// On this bridge of the host's.
+    Bridge(String),
+    /// In the isolated network of this name.
+    Isolated(String),
 }
 
 /// A card of a new guest, as `--nic` has it.
@@ -80,14 +84,18 @@ pub enum NicWord {
 }
 
 impl Mode {
-    fn mode(&self) -> NetworkMode {
+    /// The same in the core's words: the mode, the bridge, the network.
+    fn parts(self) -> (NetworkMode, Option<String>, Option<String>) {
         match self {
-            Self::User => NetworkMode::User,
+            Self::User => (NetworkMode::User, None, None),
+            Self::Bridge(bridge) => (NetworkMode::Bridge, Some(bridge), None),
+            Self::Isolated(network) => (NetworkMode::Isolated, None, Some(network)),
         }
     }
 
     fn fill(self, nic: &mut NewNic) {
-        nic.mode = Some(self.mode());
+        let (mode, bridge, network) = self.parts();
+        (nic.mode, nic.bridge, nic.network) = (Some(mode), bridge, network);
     }
 }
 
@@ -109,8 +117,14 @@ impl NicSet {
     pub fn into_settings(self) -> NicSettings {
         let NicCommon { model, mac, link, forwards } = self.common;
         let some = |forwards: Vec<Forward>| Some(forwards).filter(|forwards| !forwards.is_empty());
+        let (mode, bridge, network) = self
+            .mode
+            .map(Mode::parts)
+            .map_or((None, None, None), |(mode, bridge, network)| (Some(mode), bridge, network));
         NicSettings {
-            mode: self.mode.map(|mode| mode.mode()),
+            mode,
+            bridge,
+            network,
             model,
             mac,
             link,
@@ -151,7 +165,7 @@ pub fn cards(words: Vec<NicWord>, forwards: Vec<Forward>) -> Result<Option<Vec<N
     Ok(Some(cards))
 }
 
-/// `user`, `none`, with `,mac=…` and `,model=…` behind it.
+/// `user`, `bridge=BRIDGE`, `isolated=NAME` with `,mac=…` and `,model=…` behind it, or `none`.
 pub fn nic_word(text: &str) -> Result<NicWord, String> {
     let mut parts = text.split(',');
     let first = parts.next().unwrap_or_default();
@@ -178,8 +192,17 @@ pub fn nic_word(text: &str) -> Result<NicWord, String> {
 
 fn mode(text: &str) -> Result<Mode, String> {
     match text {
-        "user" => Ok(Mode::User),
-        other => Err(format!("“{other}” is no way into a network; there is user")),
+        "user" => return Ok(Mode::User),
+        "bridge" => return Err("which bridge is meant? It is written bridge=br0".to_owned()),
+        "isolated" => return Err("which network is meant? It is written isolated=NAME".to_owned()),
+        _ => {}
+    }
+    match text.split_once('=') {
+        Some(("bridge", name)) => Ok(Mode::Bridge(name.to_owned())),
+        Some(("isolated", name)) => Ok(Mode::Isolated(name.to_owned())),
+        _ => {
+            Err(format!("“{text}” is no way into a network; there are user, bridge=BRIDGE and isolated=NAME"))
+        }
     }
 }
 
@@ -225,7 +248,19 @@ mod tests {
         assert_eq!(cards(Vec::new(), vec![forward]).unwrap().unwrap().len(), 1);
         assert!(cards(vec![NicWord::None], vec![forward]).is_err());
         assert!(cards(vec![NicWord::None, word], Vec::new()).is_err());
-        for wrong in ["", "tap", "none,model=virtio", "user,", "user,mac=x", "user,model=ne2k", "user,mac"] {
+        let NicWord::Card(card) = nic_word("bridge=br0,model=virtio").unwrap() else { panic!("a card") };
+        assert_eq!((card.mode, card.bridge.as_deref()), (Some(NetworkMode::Bridge), Some("br0")));
+        for wrong in [
+            "bridge",
+            "isolated",
+            "",
+            "tap",
+            "none,model=virtio",
+            "user,",
+            "user,mac=x",
+            "user,model=ne2k",
+            "user,mac",
+        ] {
             assert!(nic_word(wrong).is_err(), "{wrong}");
         }
         assert!(nic_word("user,model=virtio,model=virtio").is_err());

@@ -3,7 +3,7 @@
 use super::guests;
 use crate::args::NicAction;
 use crate::failure::Failure;
-use crate::output::{NicsView, Output, SettingsView, table, wire_word};
+use crate::output::{NicsView, Output, SettingsView, mode_words, table, wire_word};
 use hv_api::client::{Connection, settle};
 use hv_api::{Core, NicInfo};
 
@@ -39,14 +39,8 @@ async fn show(core: &mut Connection, guest: &str, output: &mut Output) -> Result
         let link = if nic.link { "up" } else { "down" };
         let link = if nic.present == Some(false) { "at next start" } else { link };
         let forwards = nic.forwards.iter().map(ToString::to_string).collect::<Vec<_>>();
-        [
-            nic.name,
-            wire_word(&nic.mode),
-            wire_word(&nic.model),
-            nic.mac.to_string(),
-            link.to_owned(),
-            forwards.join(" "),
-        ]
+        let mode = mode_words(&nic);
+        [nic.name, mode, wire_word(&nic.model), nic.mac.to_string(), link.to_owned(), forwards.join(" ")]
     };
     let head = ["CARD", "MODE", "MODEL", "ADDRESS", "LINK", "FORWARDS"];
     output.text(&table(head, nics.into_iter().map(row).collect()))

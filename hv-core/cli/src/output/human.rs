@@ -1,6 +1,7 @@
 //! The text that people get: tables, and blocks of one fact a line. Names and paths are made harmless
 //! for the terminal here.
 
+use super::network::mode_words;
 use super::text::escaped;
 use super::views::wire_word;
 use crate::failure::english;
@@ -103,7 +104,7 @@ pub fn guest_block(guest: &GuestInfo) -> String {
     }
     for nic in &guest.nics {
         let link = if nic.link { "" } else { ", unplugged" };
-        let (mode, model) = (wire_word(&nic.mode), wire_word(&nic.model));
+        let (mode, model) = (mode_words(nic), wire_word(&nic.model));
         facts.push(("Network", format!("{}: {mode}, {model}, {}{link}", nic.name, nic.mac)));
         facts.extend(nic.forwards.iter().map(|forward| ("Forward", format!("{}: {forward}", nic.name))));
     }

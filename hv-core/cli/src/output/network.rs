@@ -1,6 +1,6 @@
 //! Network cards in JSON.
 
-use super::views::Word;
+use super::views::{Word, wire_word};
 use hv_api::{Forward, MacAddress, NetworkMode, NicInfo, NicModel};
 use serde::Serialize;
 
@@ -9,6 +9,10 @@ use serde::Serialize;
 pub struct NicView<'a> {
     nic: &'a str,
     mode: Word<NetworkMode>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bridge: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<&'a str>,
     model: Word<NicModel>,
     mac: MacAddress,
     link: &'a str,
@@ -22,6 +26,8 @@ impl<'a> From<&'a NicInfo> for NicView<'a> {
         Self {
             nic: &nic.name,
             mode: Word(nic.mode),
+            bridge: nic.bridge.as_deref(),
+            network: nic.network.as_deref(),
             model: Word(nic.model),
             mac: nic.mac,
             link: if nic.link { "up" } else { "down" },
@@ -29,6 +35,15 @@ impl<'a> From<&'a NicInfo> for NicView<'a> {
             pluggable: nic.pluggable,
             present: nic.present,
         }
+    }
+}
+
+/// How a card reaches the world, as it is written on the command line.
+pub fn mode_words(nic: &NicInfo) -> String {
+    let mode = wire_word(&nic.mode);
+    match nic.bridge.as_ref().or(nic.network.as_ref()) {
+        Some(name) => format!("{mode}={name}"),
+        None => mode,
     }
 }
 

@@ -429,6 +429,8 @@ pub mod tests {
             nics: vec![NicInfo {
                 name: "nic0".into(),
                 mode: NetworkMode::User,
+                bridge: None,
+                network: None,
                 model: NicModel::Virtio,
                 mac: "52:54:00:00:00:01".parse().expect("an address"),
                 link: true,

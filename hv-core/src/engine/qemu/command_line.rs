@@ -5,9 +5,9 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
-use super::network;
+use super::network::Networks;
 use super::ports;
-use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig};
+use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig, NetworkConfig};
 use hv_api::Accelerator;
 use serde_json::json;
 use std::path::Path;
@@ -37,14 +37,19 @@ pub struct Sockets {
     pub serial: Vec<i32>,
     /// That of the TPM, which is connected already.
     pub tpm: Option<i32>,
+    /// Those of cards on bridges, each with the card's number: interfaces that are open.
+    pub taps: Vec<(u32, i32)>,
 }
 
 impl Sockets {
     /// Numbers for a command line that is only looked at.
     pub fn nominal(machine: &MachineConfig) -> Self {
         let serial: Vec<i32> = (4..).take(machine.run.serial_logs.len()).collect();
-        let tpm = machine.tpm.then_some(4 + serial.len() as i32);
-        Self { monitor: 3, serial, tpm }
+        let next = 4 + serial.len() as i32;
+        let on_bridges =
+            machine.nics.iter().filter(|nic| matches!(nic.network, NetworkConfig::Bridge { .. }));
+        let taps = on_bridges.map(|nic| nic.number).zip(next + i32::from(machine.tpm)..).collect();
+        Self { monitor: 3, serial, tpm: machine.tpm.then_some(next), taps }
     }
 }
 
@@ -97,8 +102,12 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
         let order = place_in_order(machine, BootDevice::Drive(number));
         add_drive(&mut line, number, &order, drive.medium.as_deref());
     }
-    for (option, value) in machine.nics.iter().flat_map(network::arguments) {
-        line.add(option, value);
+    let networks = Networks::new(machine.guest, &machine.run, None);
+    for nic in &machine.nics {
+        let tap = sockets.taps.iter().find(|(number, _)| *number == nic.number).map(|(_, tap)| *tap);
+        for (option, value) in networks.arguments(nic, tap) {
+            line.add(option, value);
+        }
     }
     if let Some(kernel) = &machine.kernel {
         line.add("-kernel", text(&kernel.kernel));
@@ -310,9 +319,7 @@ impl Line {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::engine::{
-        DiskFormat, DiskName, DriveConfig, KernelConfig, NetworkConfig, NicConfig, RunFiles, UefiConfig,
-    };
+    use crate::engine::{DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
     use hv_api::{ByteSize, NicModel};
     use proptest::prelude::*;
     use std::ffi::OsString;
@@ -345,6 +352,7 @@ pub mod tests {
             run: RunFiles {
                 folder: "/run/guest".into(),
                 tpm_folder: "/data/tpm".into(),
+                networks: "/run/networks".into(),
                 engine_log: "/state/engine.log".into(),
                 serial_logs: Vec::new(),
             },
@@ -377,7 +385,11 @@ pub mod tests {
         ];
         machine.drives =
             vec![DriveConfig { medium: Some("/iso/debian: 12.iso".into()) }, DriveConfig { medium: None }];
-        machine.nics = vec![nic(0)];
+        machine.nics = vec![
+            nic(0),
+            NicConfig { network: NetworkConfig::Bridge { bridge: "br0".into() }, slot: Some(3), ..nic(2) },
+            NicConfig { network: NetworkConfig::Isolated { network: "lab".into() }, ..nic(3) },
+        ];
         machine.run.serial_logs = vec!["/state/a,b/serial0.log".into(), "/state/serial1.log".into()];
         machine
     }
@@ -461,7 +473,7 @@ pub mod tests {
         let before = devices(&full());
         let mut more = full();
         more.disks.push(DiskConfig::new(numbered(2), "/data/third.img", DiskFormat::Raw));
-        more.nics.push(NicConfig { slot: Some(3), ..nic(2) });
+        more.nics.push(NicConfig { slot: Some(4), ..nic(1) });
         let after = devices(&more);
         assert!(before.iter().all(|device| after.contains(device)), "{before:#?}\n{after:#?}");
         assert_eq!(after.len(), before.len() + 2);

@@ -9,7 +9,7 @@
 //! before 2020 don't have; modules are understood by all that know ACPI.
 
 use super::command_line::MEMORY_MODULE_MIB;
-use super::network;
+use super::network::{self, Networks};
 use super::qmp::Client;
 use crate::engine::{Alteration, EngineError};
 use hv_api::ByteSize;
@@ -25,7 +25,7 @@ const CPU_DEADLINE: Duration = Duration::from_secs(10);
 const CPU_LOOK: Duration = Duration::from_millis(100);
 
 /// Changes the machine.
-pub async fn alter(client: &Client, alteration: Alteration) -> Result<(), EngineError> {
+pub async fn alter(client: &Client, networks: &Networks, alteration: Alteration) -> Result<(), EngineError> {
     match alteration {
         Alteration::Cpus(count) => set_cpus(client, count as usize).await,
         Alteration::Memory(size) => set_memory(client, size).await,
@@ -37,7 +37,8 @@ pub async fn alter(client: &Client, alteration: Alteration) -> Result<(), Engine
             let action = if stop { "shutdown" } else { "reset" };
             client.call("set-action", json!({ "reboot": action })).await.map(drop)
         }
-        Alteration::AddNic(nic) => network::add(client, &nic).await,
+        Alteration::AddNic(nic) => networks.add(client, &nic).await,
+        Alteration::Replug(nic, network) => networks.replug(client, &nic, &network).await,
         Alteration::RemoveNic(number) => network::remove(client, number).await,
         Alteration::NicLink(number, up) => network::set_link(client, number, up).await,
         Alteration::AddForward(number, forward) => network::add_forward(client, number, &forward).await,

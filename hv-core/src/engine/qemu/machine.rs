@@ -5,6 +5,7 @@
 //! machine ends it, so that another core may have it.
 
 use super::events::{self, Translator};
+use super::network::Networks;
 use super::process::{self, Ending, Process, RunFolder};
 use super::qmp::{CALL_DEADLINE, Client, Event};
 use super::tpm::Former;
@@ -45,6 +46,7 @@ const REST_DEADLINE: Duration = Duration::from_secs(1);
 pub struct QemuMachine {
     process: Process,
     client: Arc<Client>,
+    networks: Networks,
     /// Given a turn with each event about long work of QEMU's.
     news: Arc<Notify>,
     /// The serial ports; nothing for those that could not be reached.
@@ -57,13 +59,14 @@ impl QemuMachine {
     pub fn new(
         process: Process,
         client: Arc<Client>,
+        networks: Networks,
         news: Arc<Notify>,
         serial: Vec<Option<UnixStream>>,
         logs: Vec<PathBuf>,
     ) -> Self {
         let ports = serial.into_iter().zip(logs);
         let serial = ports.map(|(stream, log)| stream.map(|stream| SerialPort::new(stream, log))).collect();
-        Self { process, client, news, serial }
+        Self { process, client, networks, news, serial }
     }
 
     async fn command(&self, command: &str, arguments: Value) -> Result<(), EngineError> {
@@ -166,7 +169,7 @@ impl Machine for QemuMachine {
     }
 
     async fn alter(&self, alteration: Alteration) -> Result<(), EngineError> {
-        live::alter(&self.client, alteration).await
+        live::alter(&self.client, &self.networks, alteration).await
     }
 
     async fn memory(&self) -> Result<ByteSize, EngineError> {
@@ -357,6 +360,8 @@ pub struct Watch {
     pub noise: Vec<String>,
     /// Given a turn with each event about long work of QEMU's.
     pub news: Arc<Notify>,
+    /// Where its cards' networks are.
+    pub networks: Networks,
 }
 
 impl Watch {
@@ -388,6 +393,7 @@ impl Watch {
         }
         // Before the end is told: who hears of it may start the machine anew.
         self.folder.clear(self.run.serial_logs.len());
+        self.networks.clear();
         if let Some(tpm) = Former::of(&self.run.tpm_folder) {
             tokio::spawn(tpm.end());
         }

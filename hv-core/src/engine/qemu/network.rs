@@ -4,16 +4,25 @@
 //! exists, so that without one its network could not be exchanged. Everything is JSON, but for forwards, which
 //! QEMU changes only by its monitor for people: that gets numbers and addresses, never text from outside.
 
+use super::bridge;
 use super::ports::{self, Port};
-use super::qmp::Client;
-use crate::engine::{EngineError, NetworkConfig, NicConfig};
-use hv_api::{Forward, NicModel};
+use super::process;
+use super::qmp::{CALL_DEADLINE, Client};
+use crate::engine::{EngineError, NetworkConfig, NicConfig, RunFiles};
+use crate::switch;
+use hv_api::{Forward, GuestId, NicModel};
 use serde_json::{Value, json};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
+use tracing::{debug, warn};
 
 /// The first fixed place of cards on the machine's own bus.
 const PLACE: u32 = 0x08;
+
+/// The longest path that the address of a socket has room for.
+const SOCKET_PATH: usize = 107;
 
 /// How long a guest may take to give a card back.
 const REMOVAL_DEADLINE: Duration = Duration::from_secs(10);
@@ -21,30 +30,224 @@ const REMOVAL_DEADLINE: Duration = Duration::from_secs(10);
 /// How often it is looked at until then.
 const REMOVAL_LOOK: Duration = Duration::from_millis(100);
 
-/// What a card takes of a command line, as `-netdev` and `-device` take it.
-pub fn arguments(nic: &NicConfig) -> Vec<(&'static str, String)> {
-    let [network, wire, plug] = network(nic);
-    vec![
-        ("-netdev", network.to_string()),
-        ("-netdev", wire.to_string()),
-        ("-netdev", plug.to_string()),
-        ("-device", device(nic).to_string()),
-    ]
+/// How long to wait until a switch that failed is started anew, and how often.
+const SWITCH_PAUSE: Duration = Duration::from_secs(1);
+const SWITCH_TRIES: u32 = 5;
+
+/// Where the networks of a guest's cards are on the host.
+#[derive(Debug, Clone)]
+pub struct Networks {
+    guest: GuestId,
+    folder: PathBuf,
+    logs: PathBuf,
+    /// The program that is the switch of an isolated network.
+    switch: Option<PathBuf>,
 }
 
-/// A network, the hub's end of it, and the hub's end of the card, in the order in which they are made.
-fn network(nic: &NicConfig) -> [Value; 3] {
-    let number = nic.number;
-    let network = match &nic.network {
-        NetworkConfig::User { forwards } => {
-            let forwards = forwards.iter().map(|forward| json!({ "str": words(forward, true) }));
-            json!({ "type": "user", "id": network_name(number), "hostfwd": forwards.collect::<Vec<_>>() })
+impl Networks {
+    /// Those of the guest with these files.
+    pub fn new(guest: GuestId, run: &RunFiles, switch: Option<PathBuf>) -> Self {
+        let logs = run.engine_log.parent().unwrap_or(Path::new("/")).to_owned();
+        Self { guest, folder: run.networks.clone(), logs, switch }
+    }
+
+    /// Makes ready what a card is to be plugged into, and gives the descriptor where it is one.
+    pub async fn prepare(&self, network: &NetworkConfig) -> Result<Option<OwnedFd>, EngineError> {
+        match network {
+            NetworkConfig::User { .. } => Ok(None),
+            NetworkConfig::Bridge { bridge } => {
+                bridge::open(bridge, &self.logs.join("bridge.log")).await.map(Some)
+            }
+            NetworkConfig::Isolated { network } => {
+                if self.switch.is_none() {
+                    return Err(EngineError::Missing { program: "hv-core".into() });
+                }
+                let folder = self.folder.join(network);
+                if self.socket(network, u32::MAX).as_os_str().len() > SOCKET_PATH {
+                    let detail = format!("{}: the path is too long for a socket", folder.display());
+                    return Err(EngineError::Refused { detail });
+                }
+                hv_api::paths::private_folder(&folder).map_err(|error| EngineError::Refused {
+                    detail: format!("{}: {error}", folder.display()),
+                })?;
+                Ok(None)
+            }
         }
-    };
-    let wire = json!({
-        "type": "hubport", "id": wire_name(number), "hubid": number, "netdev": network_name(number),
-    });
-    [network, wire, json!({ "type": "hubport", "id": plug_name(number), "hubid": number })]
+    }
+
+    /// Sees to it that a network which has a card now has a switch as well. That comes after the card: a switch
+    /// that is about to end looks once more whether there is a card.
+    pub fn connect(&self, network: &NetworkConfig) {
+        let (NetworkConfig::Isolated { network }, Some(program)) = (network, &self.switch) else { return };
+        let arguments = [switch::FLAG.to_owned(), self.folder.join(network).to_string_lossy().into_owned()];
+        let (program, log) = (program.clone(), self.logs.join("switch.log"));
+        tokio::spawn(async move {
+            for _try in 0..SWITCH_TRIES {
+                // One that finds another one at work ends at once.
+                match process::spawn(&program, &arguments, &[], &log, Path::new("/")) {
+                    Err(error) => warn!(%error, "an isolated network has no switch"),
+                    Ok(mut child) => match child.wait().await {
+                        Ok(status) if status.success() => return,
+                        how => warn!(?how, "the switch of an isolated network has ended"),
+                    },
+                }
+                sleep(SWITCH_PAUSE).await;
+            }
+        });
+    }
+
+    /// As [`Self::connect`], for a machine that was found running.
+    pub fn reconnect(&self) {
+        for network in self
+            .of_guest()
+            .into_iter()
+            .filter_map(|socket| Some(socket.parent()?.file_name()?.to_str()?.to_owned()))
+        {
+            self.connect(&NetworkConfig::Isolated { network });
+        }
+    }
+
+    /// Removes the sockets of a machine that has ended.
+    pub fn clear(&self) {
+        for socket in self.of_guest() {
+            if let Err(error) = std::fs::remove_file(&socket) {
+                debug!(socket = %socket.display(), %error, "a socket stays");
+            }
+        }
+    }
+
+    /// The sockets of this guest's cards in all networks.
+    fn of_guest(&self) -> Vec<PathBuf> {
+        let own = format!("{}-", self.guest);
+        let Ok(networks) = std::fs::read_dir(&self.folder) else { return Vec::new() };
+        let sockets = networks.flatten().filter_map(|network| std::fs::read_dir(network.path()).ok());
+        let sockets = sockets.flatten().flatten();
+        let is_own = |name: &std::ffi::OsStr| name.to_str().is_some_and(|name| name.starts_with(&own));
+        sockets.filter(|socket| is_own(&socket.file_name())).map(|socket| socket.path()).collect()
+    }
+
+    fn socket(&self, network: &str, number: u32) -> PathBuf {
+        self.folder.join(network).join(format!("{}-{number}", self.guest))
+    }
+
+    /// What a card is plugged into, as QEMU makes it. `descriptor` is that of a bridge's interface.
+    fn network(&self, number: u32, network: &NetworkConfig, descriptor: &str) -> Value {
+        let id = network_name(number);
+        match network {
+            NetworkConfig::User { forwards } => {
+                let forwards = forwards.iter().map(|forward| json!({ "str": words(forward, true) }));
+                json!({ "type": "user", "id": id, "hostfwd": forwards.collect::<Vec<_>>() })
+            }
+            NetworkConfig::Bridge { .. } => json!({ "type": "tap", "id": id, "fd": descriptor }),
+            NetworkConfig::Isolated { network } => {
+                let address = |path: PathBuf| json!({ "type": "unix", "path": path.to_string_lossy() });
+                json!({
+                    "type": "dgram",
+                    "id": id,
+                    "local": address(self.socket(network, number)),
+                    "remote": address(self.folder.join(network).join(switch::SOCKET)),
+                })
+            }
+        }
+    }
+
+    /// What a card takes of a command line, as `-netdev` and `-device` take it. `descriptor` is the number of
+    /// a bridge's interface.
+    pub fn arguments(&self, nic: &NicConfig, descriptor: Option<i32>) -> Vec<(&'static str, String)> {
+        let descriptor = descriptor.map(|number| number.to_string()).unwrap_or_default();
+        let network = self.network(nic.number, &nic.network, &descriptor);
+        vec![
+            ("-netdev", network.to_string()),
+            ("-netdev", wire(nic.number).to_string()),
+            ("-netdev", plug(nic.number).to_string()),
+            ("-device", device(nic).to_string()),
+        ]
+    }
+
+    /// Adds a card.
+    pub async fn add(&self, client: &Client, nic: &NicConfig) -> Result<(), EngineError> {
+        let no_slot = || EngineError::NotWhileRunning { detail: "the card has a fixed place".into() };
+        let port = nic.slot.and_then(Port::of_slot).ok_or_else(no_slot)?;
+        ports::require_free(client, port).await?;
+        let descriptor = self.prepare(&nic.network).await?;
+        let added = async {
+            self.add_network(client, nic.number, &nic.network, descriptor).await?;
+            client.call("netdev_add", plug(nic.number)).await?;
+            client.call("device_add", device(nic)).await?;
+            if nic.link { Ok(()) } else { set_link(client, nic.number, false).await }
+        };
+        let added = added.await;
+        if added.is_err() {
+            remove_networks(client, nic.number, true).await;
+        } else {
+            self.connect(&nic.network);
+        }
+        added
+    }
+
+    /// Plugs a card, which is as `nic` says, into another network. Its guest sees the cable go out and in again, so
+    /// that it asks for an address anew.
+    pub async fn replug(
+        &self,
+        client: &Client,
+        nic: &NicConfig,
+        network: &NetworkConfig,
+    ) -> Result<(), EngineError> {
+        let descriptor = self.prepare(network).await?;
+        if nic.link {
+            set_link(client, nic.number, false).await?;
+        }
+        remove_networks(client, nic.number, false).await;
+        let added = self.add_network(client, nic.number, network, descriptor).await;
+        if added.is_err() {
+            // A card without any network would be worse than one in its former.
+            remove_networks(client, nic.number, false).await;
+            let former = async {
+                let descriptor = self.prepare(&nic.network).await?;
+                self.add_network(client, nic.number, &nic.network, descriptor).await
+            };
+            if let Err(error) = former.await {
+                warn!(%error, card = nic.number, "a card has no network any more");
+            }
+        } else {
+            self.connect(network);
+        }
+        if nic.link {
+            set_link(client, nic.number, true).await?;
+        }
+        added
+    }
+
+    /// Makes a network and the hub's end of it.
+    async fn add_network(
+        &self,
+        client: &Client,
+        number: u32,
+        network: &NetworkConfig,
+        descriptor: Option<OwnedFd>,
+    ) -> Result<(), EngineError> {
+        let name = format!("tap{number}");
+        let passed = descriptor.is_some();
+        if let Some(descriptor) = descriptor {
+            client.call_within("getfd", json!({ "fdname": name }), vec![descriptor], CALL_DEADLINE).await?;
+        }
+        let made = client.call("netdev_add", self.network(number, network, &name)).await;
+        if made.is_err() && passed {
+            let _gone = client.call("closefd", json!({ "fdname": name })).await;
+        }
+        made?;
+        client.call("netdev_add", wire(number)).await.map(drop)
+    }
+}
+
+/// The hub's end of the network.
+fn wire(number: u32) -> Value {
+    json!({ "type": "hubport", "id": wire_name(number), "hubid": number, "netdev": network_name(number) })
+}
+
+/// The hub's end of the card.
+fn plug(number: u32) -> Value {
+    json!({ "type": "hubport", "id": plug_name(number), "hubid": number })
 }
 
 fn device(nic: &NicConfig) -> Value {
@@ -78,25 +281,6 @@ pub async fn unplug(client: &Client, nics: &[NicConfig]) -> Result<(), EngineErr
     Ok(())
 }
 
-/// Adds a card.
-pub async fn add(client: &Client, nic: &NicConfig) -> Result<(), EngineError> {
-    let no_slot = || EngineError::NotWhileRunning { detail: "the card has a fixed place".into() };
-    let port = nic.slot.and_then(Port::of_slot).ok_or_else(no_slot)?;
-    ports::require_free(client, port).await?;
-    let added = async {
-        for network in network(nic) {
-            client.call("netdev_add", network).await?;
-        }
-        client.call("device_add", device(nic)).await?;
-        if nic.link { Ok(()) } else { set_link(client, nic.number, false).await }
-    };
-    let added = added.await;
-    if added.is_err() {
-        remove_network(client, nic.number).await;
-    }
-    added
-}
-
 /// Takes a card away; answers when the guest has given it back.
 pub async fn remove(client: &Client, number: u32) -> Result<(), EngineError> {
     let card = card_name(number);
@@ -112,7 +296,7 @@ pub async fn remove(client: &Client, number: u32) -> Result<(), EngineError> {
         }
         sleep(REMOVAL_LOOK).await;
     }
-    remove_network(client, number).await;
+    remove_networks(client, number, true).await;
     Ok(())
 }
 
@@ -157,9 +341,10 @@ async fn has_card(client: &Client, card: &str) -> Result<bool, EngineError> {
     Ok(devices.iter().any(|device| device["name"] == card))
 }
 
-/// Removes what of a card's network there is.
-async fn remove_network(client: &Client, number: u32) {
-    for name in [wire_name(number), plug_name(number), network_name(number)] {
+/// Removes what of a card's network there is, and of the hub's end of the card, where that has gone.
+async fn remove_networks(client: &Client, number: u32, with_plug: bool) {
+    let plug = with_plug.then(|| plug_name(number));
+    for name in [Some(wire_name(number)), plug, Some(network_name(number))].into_iter().flatten() {
         // It may have come no further than to one of them.
         let _gone = client.call("netdev_del", json!({ "id": name })).await;
     }
@@ -173,12 +358,10 @@ fn network_name(number: u32) -> String {
     format!("net{number}")
 }
 
-/// The hub's end of the network.
 fn wire_name(number: u32) -> String {
     format!("wire{number}")
 }
 
-/// The hub's end of the card.
 fn plug_name(number: u32) -> String {
     format!("plug{number}")
 }

@@ -61,6 +61,7 @@ impl Place {
             run: RunFiles {
                 folder: run,
                 tpm_folder: folder.path().join("tpm"),
+                networks: folder.path().join("networks"),
                 engine_log: folder.path().join("engine.log"),
                 serial_logs: vec![folder.path().join("serial0, first.log")],
             },
@@ -359,6 +360,7 @@ async fn a_medium_that_the_guest_ejects_is_gone() {
         folder,
         run: config.run.clone(),
         noise: Vec::new(),
+        networks: Networks::new(place.config.guest, &place.config.run, None),
         news: Arc::default(),
     };
     let kept = tokio::spawn(watch.keep());

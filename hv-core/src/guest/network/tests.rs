@@ -6,7 +6,7 @@ use crate::guest::config::tests::example;
 use proptest::prelude::*;
 
 fn nic(mac: &str) -> Nic {
-    Nic::new(NewNic::default(), mac.parse().unwrap())
+    Nic::new(NewNic::default(), mac.parse().unwrap()).unwrap()
 }
 
 fn forward(text: &str) -> Forward {
@@ -128,6 +128,64 @@ fn a_port_leads_to_one_card_of_a_guest() {
         edit.settled(&wanted, None).unwrap().apply(&mut wanted);
     }
     assert_eq!(wanted.nics[1].forwards, [forward("tcp:2222:80")]);
+}
+
+#[test]
+fn a_card_is_plugged_into_one_network_and_its_forwards_rest_meanwhile() {
+    let mut wanted = example();
+    let bridge = Plug::Bridge("br0".into());
+    let edit = NicEdit::Plug(0, bridge).settled(&wanted, None).unwrap();
+    let Course::Altered(Alteration::Replug(nic, network)) = edit.course(&wanted) else { panic!("at once") };
+    assert_eq!((nic, network), (wanted.nics[0].config(), NetworkConfig::Bridge { bridge: "br0".into() }));
+    edit.apply(&mut wanted);
+    assert_eq!(edit.course(&wanted), Course::Written);
+    assert_eq!(Definition::read(&wanted.write()), Ok(wanted.clone()));
+    let forwards = [NicEdit::Forward(0, forward("tcp:1:1")), NicEdit::Forward(0, forward("tcp:2222:22"))];
+    for forward in forwards {
+        let refused = forward.settled(&wanted, None);
+        assert!(matches!(refused, Err(Error::ForwardRefused { fault: ForwardFault::NotUser, .. })));
+    }
+    // Another card may have the port as long as that of the first one rests.
+    let mut other = nic_with_forward("52:54:00:00:00:01", "tcp:2222:80");
+    other = match added(other, &mut wanted, None) {
+        NicEdit::Add(nic) => nic,
+        edit => panic!("{edit:?}"),
+    };
+    let back = NicEdit::Plug(0, Plug::User).settled(&wanted, None);
+    assert!(matches!(back, Err(Error::ForwardRefused { fault: ForwardFault::Doubled, .. })));
+    NicEdit::Remove(other.number).apply(&mut wanted);
+    let back = NicEdit::Plug(0, Plug::User).settled(&wanted, None).unwrap();
+    let Course::Altered(Alteration::Replug(_, network)) = back.course(&wanted) else { panic!("at once") };
+    assert_eq!(network, NetworkConfig::User { forwards: vec![forward("tcp:2222:22")] });
+}
+
+fn nic_with_forward(mac: &str, text: &str) -> Nic {
+    Nic { forwards: vec![forward(text)], ..nic(mac) }
+}
+
+#[test]
+fn networks_have_names_that_interfaces_and_folders_can_have() {
+    let asked = |mode, bridge: Option<&str>, network: Option<&str>| {
+        let (bridge, network) = (bridge.map(str::to_owned), network.map(str::to_owned));
+        let new = NewNic { mode, bridge, network, ..NewNic::default() };
+        Nic::new(new, "52:54:00:00:00:01".parse().unwrap())
+    };
+    let (bridge, isolated) = (Some(NetworkMode::Bridge), Some(NetworkMode::Isolated));
+    assert!(asked(bridge, Some("br0"), None).is_ok());
+    assert!(asked(isolated, None, Some("my-lab_1.x")).is_ok());
+    for name in ["", ".", "..", "a/b", "-x", "br 0", "a,b", "1234567890123456", "größe", "a\nb"] {
+        for refused in [asked(bridge, Some(name), None), asked(isolated, None, Some(name))] {
+            assert_eq!(refused, Err(Error::NetworkNameInvalid { name: name.into() }));
+        }
+    }
+    for refused in [
+        asked(bridge, None, None),
+        asked(isolated, None, None),
+        asked(None, Some("br0"), None),
+        asked(bridge, Some("br0"), Some("lab")),
+    ] {
+        assert!(matches!(refused, Err(Error::OptionNeeds { .. })), "{refused:?}");
+    }
 }
 
 #[test]

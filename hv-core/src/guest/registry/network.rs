@@ -6,7 +6,8 @@ use crate::guest::forwards;
 use crate::guest::handle::Request;
 use crate::guest::network::{Nic, NicEdit, number_of, refused};
 use hv_api::{
-    Error, Forward, ForwardFault, GuestId, GuestInfo, MacAddress, NewNic, NicInfo, NicSettings, SettingResult,
+    Error, Forward, ForwardFault, GuestId, GuestInfo, MacAddress, NetworkMode, NewNic, NicInfo, NicSettings,
+    SettingResult,
 };
 
 impl Registry {
@@ -15,7 +16,7 @@ impl Registry {
         let handle = self.find(guest)?;
         let info = handle.info();
         self.check_nic(Some(&info), &new)?;
-        let nic = Nic::new(new, self.free_mac());
+        let nic = Nic::new(new, self.free_mac())?;
         handle.ask(|answer| Request::Edit(vec![Edit::Nic(NicEdit::Add(nic))], answer)).await
     }
 
@@ -43,8 +44,15 @@ impl Registry {
         if let Some(mac) = settings.mac {
             self.check_mac(Some(info.id), mac)?;
         }
-        self.check_forwards(Some(&info), settings.add_forwards.as_deref().unwrap_or_default())?;
-        let edits = NicEdit::of_settings(number, settings).into_iter().map(Edit::Nic).collect();
+        let mut wanted = settings.add_forwards.clone().unwrap_or_default();
+        // Those that rest come back with user mode.
+        let resting = info.nics.iter().filter(|nic| number_of(&nic.name) == Some(number));
+        if settings.mode == Some(NetworkMode::User) {
+            let resting = resting.filter(|nic| nic.mode != NetworkMode::User);
+            wanted.extend(resting.flat_map(|nic| nic.forwards.iter().copied()));
+        }
+        self.check_forwards(Some(&info), &wanted)?;
+        let edits = NicEdit::of_settings(number, settings)?.into_iter().map(Edit::Nic).collect();
         handle.ask(|answer| Request::Edit(edits, answer)).await
     }
 
@@ -60,7 +68,7 @@ impl Registry {
     pub(super) fn check_ports(&self, guest: &GuestInfo) -> Result<(), Error> {
         let others = self.list();
         let running = others.iter().filter(|other| other.id != guest.id && other.pid.is_some());
-        held(guest.nics.iter().flat_map(|nic| &nic.forwards), &running)
+        held(forwards_of(&guest.nics), &running)
     }
 
     fn check_mac(&self, guest: Option<GuestId>, mac: MacAddress) -> Result<(), Error> {
@@ -108,7 +116,7 @@ fn held<'a>(
 }
 
 fn forwards_of(nics: &[NicInfo]) -> impl Iterator<Item = &Forward> {
-    nics.iter().flat_map(|nic| &nic.forwards)
+    nics.iter().filter(|nic| nic.mode == NetworkMode::User).flat_map(|nic| &nic.forwards)
 }
 
 /// The number of the card with this name, or of the first.

@@ -128,6 +128,8 @@ impl HardwarePage {
             .map(|nic| {
                 let mode = match nic.mode {
                     NetworkMode::User => gettext("Through this computer's connection"),
+                    NetworkMode::Bridge => gettext("On a bridge of this computer"),
+                    NetworkMode::Isolated => gettext("With other guests alone"),
                 };
                 adw::ActionRow::builder().title(mode).subtitle(nic.mac.to_string()).build()
             })
