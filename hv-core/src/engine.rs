@@ -206,6 +206,11 @@ pub enum Alteration {
     Memory(ByteSize),
     /// The disk of this name grows to this size.
     DiskSize(DiskName, ByteSize),
+    /// It gets this disk, at the place that it has there.
+    AddDisk(Box<DiskConfig>),
+    /// It loses the disk of this name, of which nothing is held any more afterwards. Where the guest does not let
+    /// go of it, [`EngineError::GuestRefused`]; when it does later, [`EngineEvent::DiskGone`] tells.
+    RemoveDisk(DiskName),
     /// With true, the machine stops where its guest restarts itself, and [`EngineEvent::Rebooted`] is said; with
     /// false, the guest begins anew. A press of the reset button may set it to false.
     StopOnReboot(bool),
@@ -310,6 +315,8 @@ pub enum EngineEvent {
         /// The drive's number, from 0.
         drive: u32,
     },
+    /// The guest has let go of a disk that it was to lose.
+    DiskGone(DiskName),
     /// The engine has ended. Nothing follows.
     Exited {
         /// The end of what it wrote, and how it ended.

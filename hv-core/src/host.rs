@@ -8,8 +8,10 @@ mod accelerators;
 pub mod facts;
 pub mod firmware;
 pub mod paths;
+mod uses;
 
 pub use accelerator::probe_main;
 pub use accelerators::Accelerators;
 pub use facts::{cpus, free_space, memory};
 pub use paths::Folders;
+pub use uses::{Kernel, Use};

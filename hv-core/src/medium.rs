@@ -9,10 +9,12 @@
 
 mod disk;
 mod el_torito;
+mod foreign;
 mod iso9660;
 mod label;
 mod name;
 
+pub use foreign::{Foreign, foreign};
 pub use label::architecture;
 pub use name::{suggested_name, unique_name};
 

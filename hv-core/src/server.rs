@@ -14,14 +14,15 @@ use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, ByteSize, Change,
-    Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskInfo, DiskStatistics,
-    DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault,
-    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobId,
-    JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction,
-    Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewGuest, NewNic,
-    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo,
-    PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait,
-    SleepAction, Snapshot, SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
+    Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo,
+    DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault,
+    Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply,
+    GuestState, GuestStatistics, Guests, HostInfo, HostUse, JobId, JobInfo, JobKind, JobReply, JobStage,
+    JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
+    NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
+    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
+    SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -73,16 +74,7 @@ impl Service {
     version = env!("CARGO_PKG_VERSION"),
     types = [
         Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, Changed,
-        Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskInfo, DiskStatistics,
-        DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward,
-        ForwardFault, GuestInfo,
-        GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, JobInfo,
-        JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
-        LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
-        NetworkMode, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow,
-        Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended,
-        SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo,
-        StateReason, StatisticsReply, VcpuStatistics,
+        Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
 impl Service {
@@ -244,6 +236,27 @@ impl Service {
         settings: NicSettings,
     ) -> Result<Changed, Error> {
         self.registry.set_nic(&guest, nic.as_deref(), settings).await.map(|settings| Changed { settings })
+    }
+
+    async fn add_disk(&self, guest: String, disk: NewDisk) -> Result<DiskReply, Error> {
+        self.registry.add_disk(&guest, disk).await
+    }
+
+    async fn copy_disk(&self, guest: String, disk: NewDisk) -> Result<Begun, Error> {
+        self.registry.copy_disk(&guest, disk).map(|job| Begun { job })
+    }
+
+    async fn remove_disk(
+        &self,
+        guest: String,
+        disk: String,
+        delete: Option<bool>,
+    ) -> Result<DiskReply, Error> {
+        self.registry.remove_disk(&guest, &disk, delete.unwrap_or_default()).await
+    }
+
+    async fn set_disk(&self, guest: String, disk: String, settings: DiskSettings) -> Result<Changed, Error> {
+        self.registry.set_disk(&guest, &disk, settings).await.map(|settings| Changed { settings })
     }
 
     async fn insert_medium(

@@ -1,18 +1,23 @@
-//! Volumes: making them, keeping what they hold, and knowing whether two paths are the same one.
+//! Volumes: making them, copying them, keeping what they hold, what they build on, and knowing whether two paths are the
+//! same one.
+
+mod chain;
 
 use crate::engine::DiskFormat;
-use crate::{files, store};
+use crate::{files, medium, store};
 use hv_api::{ByteSize, Error};
 use serde::Deserialize;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+pub use chain::backing_files;
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";
@@ -27,6 +32,11 @@ const KEEP_DEADLINE: Duration = Duration::from_secs(600);
 /// folder that its caller throws away.
 pub async fn create_volume(path: &Path, size: ByteSize) -> Result<(), Error> {
     size_volume("create", path, DiskFormat::Qcow2, size).await
+}
+
+/// Makes an empty volume in a file that is there already and belongs to its caller.
+pub async fn create_volume_of(path: &Path, format: DiskFormat, size: ByteSize) -> Result<(), Error> {
+    size_volume("create", path, format, size).await
 }
 
 /// Makes a volume larger that no engine has open. What it holds stays as it is.
@@ -160,7 +170,9 @@ pub async fn kept_content(path: &Path) -> Result<Vec<String>, Error> {
 
 /// A volume as the tool's options name it, so that its format is not guessed.
 fn image(path: &Path, format: DiskFormat) -> OsString {
-    let mut options = OsString::from(format!("driver={},file.driver=file,file.filename=", format.name()));
+    let device = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device());
+    let driver = if device { "host_device" } else { "file" };
+    let mut options = OsString::from(format!("driver={},file.driver={driver},file.filename=", format.name()));
     // In a list of options, a comma is written twice.
     let doubled =
         path.as_os_str().as_bytes().split(|byte| *byte == b',').collect::<Vec<_>>().join(&b",,"[..]);
@@ -214,6 +226,9 @@ pub fn volume_size(path: &Path, format: DiskFormat) -> Option<ByteSize> {
             let (magic, size) = (header.first_chunk::<4>()?, header.last_chunk::<8>()?);
             (magic == b"QFI\xfb").then(|| ByteSize::bytes(u64::from_be_bytes(*size)))
         }
+        DiskFormat::Vmdk | DiskFormat::Vdi | DiskFormat::Vhdx | DiskFormat::Vpc => {
+            medium::foreign(&mut file, length).ok().flatten()?.virtual_size
+        }
     }
 }
 
@@ -246,6 +261,14 @@ fn kept_size(path: &Path, name: &str) -> Option<ByteSize> {
         place = place.checked_add((ENTRY + rest.len()).next_multiple_of(8) as u64)?;
     }
     None
+}
+
+/// What a volume takes up on the host; nothing where it can't be read.
+pub fn volume_use(path: &Path) -> Option<ByteSize> {
+    /// The unit of what Linux says here, whatever the file system's own is.
+    const BLOCK: u64 = 512;
+    let found = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some(ByteSize::bytes(found.blocks().saturating_mul(BLOCK)))
 }
 
 /// What makes two paths the same volume: the file itself, whatever it is called.

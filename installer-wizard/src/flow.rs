@@ -545,6 +545,13 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::OptionsConflict { .. }
         | Error::FileUnusable { .. }
         | Error::DiskInUse { .. }
+        | Error::DiskInUseByHost { .. }
+        | Error::DiskIsBacking { .. }
+        | Error::TooManyDisks { .. }
+        | Error::SerialInvalid { .. }
+        | Error::FormatOnlyRead { .. }
+        | Error::DiskInSnapshot { .. }
+        | Error::DiskNotOwn { .. }
         | Error::NoSpace { .. }
         | Error::StoreFailed { .. }
         | Error::DefinitionUnusable { .. }

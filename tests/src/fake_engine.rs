@@ -147,7 +147,7 @@ impl FakeMachine {
                 }
             }
             EngineEvent::Memory(size) => now.memory = *size,
-            EngineEvent::Reset | EngineEvent::MediumEjected { .. } => {}
+            EngineEvent::Reset | EngineEvent::MediumEjected { .. } | EngineEvent::DiskGone(_) => {}
         }
         // A core that is away hears nothing.
         let _unheard = now.events.try_send(event);
@@ -368,6 +368,8 @@ impl Machine for FakeMachine {
             Alteration::StopOnReboot(stop) => lock(&self.now).stops_on_reboot = stop,
             Alteration::Cpus(_)
             | Alteration::DiskSize(..)
+            | Alteration::AddDisk(_)
+            | Alteration::RemoveDisk(_)
             | Alteration::AddNic(_)
             | Alteration::RemoveNic(_)
             | Alteration::Replug(..)

@@ -1,6 +1,6 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{BridgeFault, ByteSize, Firmware, ForwardFault, GuestState, SavedStateFault};
+use crate::{BridgeFault, ByteSize, Firmware, ForwardFault, GuestState, HostUse, SavedStateFault};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -221,6 +221,57 @@ pub enum Error {
         path: String,
         /// The name of the guest that has it.
         holder: String,
+    },
+    /// A file or device can't be a disk, as this computer itself has it.
+    DiskInUseByHost {
+        /// The file or device.
+        path: String,
+        /// In which way it is used.
+        way: HostUse,
+        /// What has it: a mount point, or the name of a device.
+        by: String,
+    },
+    /// A file can't be written as a disk, as another guest's disk builds on it.
+    DiskIsBacking {
+        /// The file.
+        path: String,
+        /// The name of the guest whose disk builds on it.
+        holder: String,
+    },
+    /// A guest has as many disks as it can have.
+    TooManyDisks {
+        /// The guest's name.
+        guest: String,
+        /// How many that are.
+        maximum: u32,
+    },
+    /// A disk can't have that serial number.
+    SerialInvalid {
+        /// The serial number.
+        serial: String,
+        /// How long it may be, in characters.
+        longest: u32,
+    },
+    /// Guests can read disks of that format, and not write them.
+    FormatOnlyRead {
+        /// The disk's file.
+        path: String,
+        /// The format.
+        format: String,
+    },
+    /// A disk's file is needed by a snapshot of its guest, and is not deleted with the disk.
+    DiskInSnapshot {
+        /// The disk.
+        disk: String,
+        /// The snapshot's name.
+        snapshot: String,
+    },
+    /// A disk's file is not in its guest's folder, and is not deleted with the disk.
+    DiskNotOwn {
+        /// The disk.
+        disk: String,
+        /// Its file.
+        path: String,
     },
     /// The host has no room.
     NoSpace {

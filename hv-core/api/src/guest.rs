@@ -1,8 +1,8 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
 use crate::{
-    BootInfo, BootSettings, ByteSize, GuestId, LiveRanges, NewNic, NicInfo, PowerInfo, PowerSettings,
-    ShutdownWait, SnapshotId, SnapshotInfo,
+    BootInfo, BootSettings, ByteSize, DiskBus, DiskInfo, GuestId, LiveRanges, NewNic, NicInfo, PowerInfo,
+    PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -128,6 +128,8 @@ pub struct GuestInfo {
     pub boot: BootInfo,
     /// Its disks, in the order in which it sees them.
     pub disks: Vec<DiskInfo>,
+    /// The buses to which a disk can be added at once, while an engine runs.
+    pub live_disk_buses: Vec<DiskBus>,
     /// Its drives for removable media.
     pub drives: Vec<DriveInfo>,
     /// Its network cards.
@@ -171,6 +173,7 @@ impl GuestInfo {
             firmware: Firmware::Bios,
             boot: BootInfo::default(),
             disks: Vec::new(),
+            live_disk_buses: Vec::new(),
             drives: Vec::new(),
             nics: Vec::new(),
             serial_ports: 0,
@@ -182,19 +185,6 @@ impl GuestInfo {
             paths: GuestPaths::default(),
         }
     }
-}
-
-/// One disk of a guest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
-pub struct DiskInfo {
-    /// Its name within the guest: `disk0`, `disk1`, …
-    pub name: String,
-    /// The file behind it.
-    pub path: String,
-    /// The format of that file: `qcow2` or `raw`.
-    pub format: String,
-    /// The size that the guest sees, where the file could be read.
-    pub size: Option<ByteSize>,
 }
 
 /// One drive for removable media.

@@ -21,6 +21,8 @@ pub enum JobKind {
     RestoreSnapshot,
     /// Makes a guest of another.
     Clone,
+    /// Copies a disk image into a new disk of a guest.
+    CopyDisk,
 }
 
 /// The step that a job is at.

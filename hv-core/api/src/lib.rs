@@ -9,6 +9,7 @@
 
 mod boot;
 pub mod client;
+mod disk;
 pub mod display;
 mod error;
 mod event;
@@ -29,11 +30,12 @@ mod snapshot;
 mod statistics;
 
 pub use boot::{BootInfo, BootSettings};
+pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostUse, NewDisk};
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{
-    Accelerator, DiskInfo, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NewGuest, PendingChange,
-    Settings, StateReason,
+    Accelerator, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NewGuest, PendingChange, Settings,
+    StateReason,
 };
 pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId, SnapshotId};

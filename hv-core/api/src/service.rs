@@ -2,8 +2,8 @@
 //! there compares both with the committed `dev.guesthouse.Core.varlink`.
 
 use crate::{
-    Begun, ByteSize, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo, JobId, JobInfo, MediumInfo,
-    NewGuest, NewNic, NicSettings, SettingResult, Settings,
+    Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
+    JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, SettingResult, Settings,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -255,6 +255,31 @@ pub trait Core {
         guest: &str,
         nic: Option<&str>,
         settings: &NicSettings,
+    ) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Adds a disk: a new one, or an image or block device that exists and is used in place. Where the guest runs
+    /// and the disk can't be added at once, it has it after its next start.
+    async fn add_disk(&mut self, guest: &str, disk: &NewDisk) -> zlink::Result<Result<DiskReply, Error>>;
+
+    /// Begins to copy an image or block device into a new disk in the guest's folder. When the job is done, the disk
+    /// is added as by [`Core::add_disk`]; when it fails or is cancelled, nothing has changed.
+    async fn copy_disk(&mut self, guest: &str, disk: &NewDisk) -> zlink::Result<Result<Begun, Error>>;
+
+    /// Takes a disk away. Where the guest runs and does not let go of it, it has it until its next start. With
+    /// `delete`, its file is deleted when nothing has it any more; it must be in the guest's folder.
+    async fn remove_disk(
+        &mut self,
+        guest: &str,
+        disk: &str,
+        delete: Option<bool>,
+    ) -> zlink::Result<Result<DiskReply, Error>>;
+
+    /// Changes what a disk is attached to and how: all that was asked for, or nothing.
+    async fn set_disk(
+        &mut self,
+        guest: &str,
+        disk: &str,
+        settings: &DiskSettings,
     ) -> zlink::Result<Result<Changed, Error>>;
 
     /// Puts a medium into a drive, in place of what is there. Without a name: into the first drive.

@@ -1,6 +1,7 @@
 //! The command line: what may be written, and what it means.
 
 mod boot;
+mod disk;
 mod network;
 mod power;
 
@@ -8,6 +9,8 @@ use clap::{ArgGroup, Parser, Subcommand};
 use hv_api::{ByteSize, Firmware, Forward, NewGuest, Settings, SizeError};
 pub use network::NicAction;
 use std::path::PathBuf;
+
+pub use disk::{AddDisk, DiskAction};
 
 /// Runs guest operating systems: the Guesthouse core without a window.
 ///
@@ -148,7 +151,7 @@ pub enum Call {
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },
-    /// Show a guest's disks, or make one larger, also while the guest runs.
+    /// Show a guest's disks, or add, remove, change or enlarge one, also while the guest runs.
     Disk {
         /// Its name or identity.
         guest: String,
@@ -219,20 +222,6 @@ pub enum Call {
     },
     /// Show everything that is, then each change, until interrupted.
     Events,
-}
-
-/// What is done with a guest's disks.
-#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum DiskAction {
-    /// Make a disk larger. What is on it stays.
-    Grow {
-        /// The disk [default: the first].
-        #[arg(long)]
-        disk: Option<String>,
-        /// Its new size, as 40GiB.
-        #[arg(value_parser = size)]
-        size: ByteSize,
-    },
 }
 
 /// What to do with a guest's snapshots.

@@ -1,6 +1,7 @@
 //! From a command line to calls, and from their answers to output.
 
 mod create;
+mod disk;
 mod events;
 mod guests;
 mod job;
@@ -11,7 +12,7 @@ mod screenshot;
 mod snapshot;
 mod statistics;
 
-use crate::args::{Args, Call, Command, SnapshotAction};
+use crate::args::{Args, Call, Command, DiskAction, SnapshotAction};
 use crate::console;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -26,6 +27,9 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
         .map_err(|error| Failure::Usage(format!("the socket's path can't be used: {error}")))?;
     let mut core = interrupt.guard(connect_or_start(&socket)).await?;
     match args.command {
+        Command::Call(Call::Disk { guest, action: Some(DiskAction::Add(add)) }) if add.copy => {
+            disk::copy(&mut core, &socket, &guest, *add, output, &mut interrupt).await
+        }
         Command::Call(call) => interrupt.guard(answer(&mut core, call, output)).await,
         Command::Create(create) => create::run(&mut core, &socket, *create, output, &mut interrupt).await,
         Command::Save { guest } => {
@@ -78,7 +82,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Restart { guest } => guests::changed(&settle(core.restart(&guest).await)?.guest, output),
         Call::Reset { guest } => guests::changed(&settle(core.reset(&guest).await)?.guest, output),
         Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
-        Call::Disk { guest, action } => machine::disk(core, &guest, action, output).await,
+        Call::Disk { guest, action } => disk::disk(core, &guest, action, output).await,
         Call::Nic { guest, action } => network::run(core, &guest, action, output).await,
         Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
         Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,

@@ -11,8 +11,8 @@ pub use network::{NicsView, mode_words};
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};
 pub use text::{command_line, escaped, printable_lines};
 pub use views::{
-    DisksView, DriveView, GuestView, HostView, JobView, LogView, MediaView, MediumView, PlanView,
-    ProgressView, ScreenshotView, SettingsView, SnapshotsView, wire_word,
+    DiskReplyView, DisksView, DriveView, GuestView, HostView, JobView, LogView, MediaView, MediumView,
+    PlanView, ProgressView, ScreenshotView, SettingsView, SnapshotsView, wire_word,
 };
 
 use crate::failure::Failure;

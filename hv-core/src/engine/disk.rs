@@ -1,7 +1,9 @@
 //! A machine's disks, as an engine is asked for them.
 
+use hv_api::{DiskBus, DiskCache};
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -77,14 +79,49 @@ pub struct DiskConfig {
     pub name: DiskName,
     /// The volume behind it.
     pub path: PathBuf,
+    /// Whether that is a block device.
+    pub is_device: bool,
     /// Its format.
     pub format: DiskFormat,
+    /// What it is attached to.
+    pub bus: DiskBus,
+    /// The slot that it is in, of a bus that has any; nothing where it has a fixed place, at which it can't be taken
+    /// away while the machine runs.
+    pub slot: Option<u32>,
+    /// How it is cached.
+    pub cache: DiskCache,
+    /// Whether what the guest deletes is given back to the host.
+    pub discard: bool,
+    /// The serial number that the guest sees: 1–20 visible characters of ASCII; the name where there is none.
+    pub serial: Option<String>,
+    /// Whether the guest can only read it.
+    pub read_only: bool,
+    /// Whether other machines may have it at the same time.
+    pub shareable: bool,
 }
 
 impl DiskConfig {
     /// A disk that is as disks are where nothing else is said.
     pub fn new(name: DiskName, path: impl Into<PathBuf>, format: DiskFormat) -> Self {
-        Self { name, path: path.into(), format }
+        Self {
+            name,
+            path: path.into(),
+            is_device: false,
+            format,
+            bus: DiskBus::Virtio,
+            slot: None,
+            cache: DiskCache::Writeback,
+            discard: true,
+            serial: None,
+            read_only: false,
+            shareable: false,
+        }
+    }
+
+    /// Finds out whether the volume is a block device, which engines open in another way.
+    pub fn find_device(&mut self) {
+        let found = std::fs::metadata(&self.path);
+        self.is_device = found.is_ok_and(|found| found.file_type().is_block_device());
     }
 }
 
@@ -96,6 +133,14 @@ pub enum DiskFormat {
     Qcow2,
     /// Plain bytes.
     Raw,
+    /// `VMware`'s.
+    Vmdk,
+    /// `VirtualBox`'s.
+    Vdi,
+    /// Hyper-V's.
+    Vhdx,
+    /// Virtual PC's, which is older: VHD.
+    Vpc,
 }
 
 impl DiskFormat {
@@ -104,7 +149,22 @@ impl DiskFormat {
         match self {
             Self::Qcow2 => "qcow2",
             Self::Raw => "raw",
+            Self::Vmdk => "vmdk",
+            Self::Vdi => "vdi",
+            Self::Vhdx => "vhdx",
+            Self::Vpc => "vpc",
         }
+    }
+
+    /// The format of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        let all = [Self::Qcow2, Self::Raw, Self::Vmdk, Self::Vdi, Self::Vhdx, Self::Vpc];
+        all.into_iter().find(|format| format.name() == name)
+    }
+
+    /// Whether guests write volumes of this format. The others are of other programs, and only read.
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::Qcow2 | Self::Raw)
     }
 }
 

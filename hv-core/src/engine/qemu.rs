@@ -7,6 +7,7 @@
 
 mod bridge;
 mod command_line;
+mod disks;
 mod display;
 mod events;
 pub mod keys;

@@ -4,9 +4,11 @@
 //! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
 //! client's answer is held until its wish has come true or can't any more. What has to do with the engine
 //! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`,
-//! with changed settings and media in `changes`, with saved states in `saving`.
+//! with changed settings and media in `changes`, with disks that come and go in `disks`, with saved states in
+//! `saving`.
 
 mod changes;
+mod disks;
 mod display;
 mod engine;
 mod power;
@@ -485,6 +487,7 @@ impl Actor {
                 self.events = None;
             }
             EngineEvent::Memory(size) => self.memory_is(size),
+            EngineEvent::DiskGone(name) => self.disk_gone(name),
             EngineEvent::Running
             | EngineEvent::Paused
             | EngineEvent::PoweredOff

@@ -2,6 +2,7 @@
 
 use super::boot;
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, VERSION};
+use super::disk_file;
 use super::forwards::mac_of;
 use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
@@ -9,7 +10,7 @@ use crate::engine::{DiskFormat, DiskName};
 use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::storage;
-use hv_api::{ByteSize, Error, FileFault, GuestId, NewGuest, NewNic};
+use hv_api::{ByteSize, Error, GuestId, NewGuest, NewNic};
 use std::path::{Path, PathBuf};
 
 /// The file of a disk that was made for its guest, in the guest's folder.
@@ -49,7 +50,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     let (firmware, secure_boot) = boot::for_new(new)?;
     let suggested = recommended(limits);
     let (disks, disk) = match (&new.disk_path, no_disk) {
-        (Some(path), _) => (vec![existing_disk(path)?], None),
+        (Some(path), _) => (vec![disk_file::existing(path.as_ref(), None, false)?], None),
         (None, true) => (Vec::new(), None),
         (None, false) => {
             let size = new.disk.unwrap_or(suggested.disk);
@@ -113,29 +114,6 @@ fn conflict(first: &str, has_first: bool, second: &str, has_second: bool) -> Res
     Ok(())
 }
 
-/// A disk image that is used where it is. Its format is what it says it is: guessing `raw` for a file
-/// that could be something else would let a guest change what the host takes it for.
-fn existing_disk(path: &str) -> Result<Disk, Error> {
-    let (mut file, length) = files::open_readable(path.as_ref())?;
-    let unusable = |fault, detail: String| Error::FileUnusable { path: path.to_owned(), fault, detail };
-    let facts = crate::medium::read(&mut file, length)
-        .map_err(|error| unusable(files::fault_of(&error), error.to_string()))?;
-    if facts.needs_other_file {
-        // A disk image from somewhere could name any file of this user's as the one it builds on.
-        let detail = "it builds on another file, and only images that are whole can be used".to_owned();
-        return Err(unusable(FileFault::WrongFormat, detail));
-    }
-    let format = match facts.format {
-        Some(crate::medium::ImageFormat::Qcow2) => DiskFormat::Qcow2,
-        Some(crate::medium::ImageFormat::Raw) => DiskFormat::Raw,
-        None => {
-            let detail = "it is neither a qcow2 image nor a disk with a partition table".to_owned();
-            return Err(unusable(FileFault::WrongFormat, detail));
-        }
-    };
-    Ok(Disk::new(DiskName::FIRST, path, format))
-}
-
 /// Gives a guest its network cards, at fixed places: any firmware and any system finds them there.
 fn with_nics(mut definition: Definition, new: &NewGuest) -> Result<Definition, Error> {
     let usual = || if new.network == Some(false) { Vec::new() } else { vec![NewNic::default()] };
@@ -151,6 +129,7 @@ fn with_nics(mut definition: Definition, new: &NewGuest) -> Result<Definition, E
 #[cfg(test)]
 mod tests {
     use super::*;
+    use hv_api::FileFault;
 
     const HOST: Limits = Limits { cpus: 4, memory: ByteSize::gib(16) };
 

@@ -3,13 +3,16 @@
 
 use super::boot;
 use super::config::Definition;
+use super::disk::{self, Disk};
 use super::network::NicEdit;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
 use crate::engine::{Alteration, DiskName};
 use hv_api::{
-    Accelerator, BootSettings, ByteSize, EndAction, Error, LiveRanges, NotNow, PowerSettings, Settings,
+    Accelerator, BootSettings, ByteSize, DiskSettings, EndAction, Error, LiveRanges, NotNow, PowerSettings,
+    Settings,
 };
+use std::path::Path;
 
 /// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
 const LEAST_LIVE_MEMORY: ByteSize = ByteSize::mib(128);
@@ -30,6 +33,12 @@ pub enum Edit {
     /// The disk of this name is this large. It is in the volume and not in the definition: that of a guest that
     /// is off has been grown already.
     DiskSize(DiskName, ByteSize),
+    /// One more disk. Its name and its slot are given to it when it is its turn.
+    AddDisk(Disk),
+    /// The disk of this name is taken away.
+    RemoveDisk(DiskName),
+    /// The disk of this name is another one.
+    SetDisk(DiskName, DiskSettings),
     /// Another way to start.
     Boot(BootSettings),
     /// Another way to look after its power.
@@ -80,6 +89,7 @@ impl Edit {
     pub fn settled(&self, wanted: &Definition, running: Option<&Definition>) -> Result<Self, Error> {
         match self {
             Self::Nic(edit) => edit.settled(wanted, running).map(Self::Nic),
+            Self::AddDisk(disk) => disk.placed(wanted, running).map(Self::AddDisk),
             other => Ok(other.clone()),
         }
     }
@@ -100,6 +110,9 @@ impl Edit {
     pub fn keys(&self) -> Vec<String> {
         let keys = match self {
             Self::Nic(edit) => return vec![edit.key()],
+            Self::AddDisk(disk) => return vec![disk.name.to_string()],
+            Self::RemoveDisk(name) => return vec![name.to_string()],
+            Self::SetDisk(_, settings) => disk::keys(settings),
             Self::Name(_) => vec!["name"],
             Self::Cpus(_) => vec!["cpus"],
             Self::MaxCpus(_) => vec!["max-cpus"],
@@ -122,6 +135,9 @@ impl Edit {
             | Self::Memory(_)
             | Self::MaxMemory(_)
             | Self::DiskSize(..)
+            | Self::AddDisk(_)
+            | Self::RemoveDisk(_)
+            | Self::SetDisk(..)
             | Self::Boot(_)
             | Self::Nic(_) => true,
         }
@@ -136,14 +152,25 @@ impl Edit {
             Self::Memory(size) => definition.memory = *size,
             Self::MaxMemory(size) => definition.max_memory = Some(*size),
             Self::DiskSize(..) => {}
+            Self::AddDisk(disk) => definition.disks.push(disk.clone()),
+            Self::RemoveDisk(name) => {
+                definition.disks.retain(|disk| disk.name != *name);
+                definition.order.retain(|device| *device != name.to_string());
+            }
+            Self::SetDisk(name, settings) => {
+                let disk = definition.disks.iter_mut().find(|disk| disk.name == *name);
+                if let Some(disk) = disk {
+                    disk.set(settings);
+                }
+            }
             Self::Boot(settings) => boot::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
             Self::Nic(edit) => edit.apply(definition),
         }
     }
 
-    /// What it takes, where this machine runs.
-    pub fn course(&self, running: &RunRecord) -> Course {
+    /// What it takes, where this machine runs. `folder` is the guest's own.
+    pub fn course(&self, running: &RunRecord, folder: &Path) -> Course {
         let live = live_ranges(running);
         match self {
             Self::Power(PowerSettings { on_reboot: Some(rule), .. }) => {
@@ -157,6 +184,21 @@ impl Edit {
             Self::Memory(size) if *size < live.memory_lowest => Course::Waits(NotNow::BelowMinimum),
             Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),
             Self::DiskSize(disk, size) => Course::Altered(Alteration::DiskSize(*disk, *size)),
+            Self::AddDisk(disk) => match disk.waits() {
+                None => Course::Altered(Alteration::AddDisk(Box::new(disk.config(folder)))),
+                Some(reason) => Course::Waits(reason),
+            },
+            Self::RemoveDisk(name) | Self::SetDisk(name, _) => {
+                let Some(disk) = running.machine.disks.iter().find(|disk| disk.name == *name) else {
+                    return Course::Written;
+                };
+                let removed = matches!(self, Self::RemoveDisk(_));
+                if removed && disk.is_removable() {
+                    Course::Altered(Alteration::RemoveDisk(*name))
+                } else {
+                    Course::Waits(NotNow::Fixed)
+                }
+            }
             Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) => Course::Waits(NotNow::Fixed),
             Self::Nic(edit) => edit.course(&running.machine),
         }
@@ -187,7 +229,9 @@ mod tests {
     #[test]
     fn what_is_within_reach_is_done_at_once_and_the_rest_waits() {
         let running = Definition { cpus: 2, max_cpus: Some(4), ..example() };
-        let course = |edit: Edit, accelerator| edit.course(&RunRecord::new(running.clone(), accelerator, 0));
+        let course = |edit: Edit, accelerator| {
+            edit.course(&RunRecord::new(running.clone(), accelerator, 0), Path::new("/guest"))
+        };
         assert_eq!(course(Edit::Name("x".into()), Accelerator::Kvm), Course::Written);
         let three = Edit::Cpus(3);
         assert_eq!(course(three, Accelerator::Emulation), Course::Altered(Alteration::Cpus(3)));
@@ -206,7 +250,7 @@ mod tests {
             let accelerator = if kvm { Accelerator::Kvm } else { Accelerator::Emulation };
             let (running, size) = (RunRecord::new(example(), accelerator, 0), ByteSize::mib(memory));
             let live = live_ranges(&running);
-            let now = |edit: Edit| matches!(edit.course(&running), Course::Altered(_));
+            let now = |edit: Edit| matches!(edit.course(&running, Path::new("/guest")), Course::Altered(_));
             prop_assert_eq!(now(Edit::Cpus(cpus)), (live.cpus_lowest..=live.cpus_highest).contains(&cpus));
             let within = (live.memory_lowest..=live.memory_highest).contains(&size);
             prop_assert_eq!(now(Edit::Memory(size)), within);

@@ -9,7 +9,7 @@ use super::network::Nic;
 use super::record::RunRecord;
 use super::saved::{self, Saved};
 use super::view::now;
-use crate::engine::{Adopted, Alteration, Amount, EngineError, EngineEvent, Machine};
+use crate::engine::{Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, Machine};
 use crate::{files, serial, store};
 use hv_api::{Accelerator, Error, Operation, SavedStateFault};
 use std::sync::Arc;
@@ -136,6 +136,7 @@ async fn start(
         Beginning::Restoring => machine.restoring = true,
     }
     definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
+    machine.disks.iter_mut().for_each(DiskConfig::find_device);
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;

@@ -4,28 +4,30 @@
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
 mod copies;
+mod disks;
 mod network;
 mod saving;
 mod snapshots;
 
 use super::boot;
-use super::config::{Definition, MAX_DISK, name_fault};
+use super::config::{Definition, name_fault};
 use super::context::Context;
 use super::creation::{self, Resolved};
+use super::disk;
 use super::edit::Edit;
 use super::handle::{Handle, Request, engine_error};
+use super::holders;
 use super::power::PowerPolicy;
 use super::state::Wish;
 use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
 use crate::autostart;
-use crate::engine::{DiskFormat, Engine};
+use crate::engine::Engine;
 use crate::files;
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
 use crate::job::Jobs;
-use crate::storage::{grow_volume, volume_id};
 use crate::store::Store;
 use futures_util::future::join_all;
 use hv_api::{
@@ -164,7 +166,7 @@ impl Registry {
     pub async fn wish(&self, guest: &str, wish: Wish) -> Result<GuestInfo, Error> {
         let handle = self.find(guest)?;
         if let Wish::Start { .. } = wish {
-            self.check_start(&handle.info())?;
+            self.check_start(&handle.info()).await?;
         }
         handle.ask(|answer| Request::Wish(wish, answer)).await
     }
@@ -172,7 +174,7 @@ impl Registry {
     /// Starts a guest from what is in its drives, this once.
     pub async fn start_from_cd(&self, guest: &str, paused: bool) -> Result<GuestInfo, Error> {
         let handle = self.find(guest)?;
-        self.check_start(&handle.info())?;
+        self.check_start(&handle.info()).await?;
         handle.ask(|answer| Request::StartFromCd { paused, answer }).await
     }
 
@@ -263,37 +265,6 @@ impl Registry {
         }
         drop(reservation);
         result
-    }
-
-    /// Makes a guest's disk larger.
-    pub async fn grow_disk(
-        &self,
-        guest: &str,
-        disk: Option<&str>,
-        size: ByteSize,
-    ) -> Result<GuestInfo, Error> {
-        let handle = self.find(guest)?;
-        let info = handle.info();
-        let found = match disk {
-            None => info.disks.first(),
-            Some(name) => info.disks.iter().find(|disk| disk.name == name),
-        };
-        let named = found.and_then(|disk| Some((disk.name.parse().ok()?, disk)));
-        let (name, disk) = named.ok_or_else(|| Error::DiskNotFound {
-            guest: info.name.clone(),
-            disk: disk.unwrap_or_default().to_owned(),
-        })?;
-        let (minimum, maximum) = (disk.size.unwrap_or_default(), MAX_DISK);
-        if !(minimum..=maximum).contains(&size) {
-            return Err(Error::DiskSizeOutOfRange { requested: size, minimum, maximum });
-        }
-        if info.pid.is_none() {
-            // An engine that is started meanwhile has a lock on it, which the tool respects, or finds it grown.
-            let format = if disk.format == "raw" { DiskFormat::Raw } else { DiskFormat::Qcow2 };
-            grow_volume(disk.path.as_ref(), format, size).await?;
-        }
-        handle.ask(|answer| Request::Edit(vec![Edit::DiskSize(name, size)], answer)).await?;
-        Ok((*handle.info()).clone())
     }
 
     /// Deletes a guest, also where nobody waits for the answer any more.
@@ -408,13 +379,19 @@ impl Registry {
         new.nics.iter().flatten().try_for_each(|nic| self.check_nic(None, nic))
     }
 
-    /// Makes sure that the host has the memory and the ports that a guest takes at its start.
-    fn check_start(&self, guest: &GuestInfo) -> Result<(), Error> {
+    /// Makes sure that the host has the memory and the ports that a guest takes at its start, and that nobody else has its disks.
+    async fn check_start(&self, guest: &GuestInfo) -> Result<(), Error> {
         if guest.pid.is_some() {
             return Ok(());
         }
         self.check_ports(guest)?;
-        self.check_promises(guest.id, guest.memory)
+        self.check_promises(guest.id, guest.memory)?;
+        let (guest, guests) = (guest.clone(), self.list());
+        files::off_thread(move || {
+            let mut disks = guest.disks.iter().filter_map(disk::of_info);
+            disks.try_for_each(|disk| holders::check_startable(guest.id, &disk, &guests))
+        })
+        .await
     }
 
     /// Makes sure that the host can give a guest so much memory beside what the others have that run.
@@ -432,8 +409,10 @@ impl Registry {
     async fn resolve(&self, id: GuestId, new: &NewGuest, machine: String) -> Result<Resolved, Error> {
         let (new, guests) = (new.clone(), self.list());
         let look = move || {
-            check_disk_is_free(&new, guests)?;
-            creation::resolve(id, &new, limits(), machine)
+            let resolved = creation::resolve(id, &new, limits(), machine)?;
+            let existing = new.disk_path.is_some().then(|| resolved.definition.disks.first()).flatten();
+            existing.map_or(Ok(()), |disk| holders::check_free(id, disk, &guests))?;
+            Ok(resolved)
         };
         let resolved = files::off_thread(look).await?;
         boot::Needs::of(&resolved.definition).check(&*self.context.engine).await?;
@@ -486,17 +465,6 @@ impl Entry {
             Self::Unavailable(info) => info.name.clone(),
         }
     }
-}
-
-/// A disk image that another guest has can't be a second guest's disk, whether or not that one runs.
-fn check_disk_is_free(new: &NewGuest, guests: Vec<GuestInfo>) -> Result<(), Error> {
-    let Some(path) = &new.disk_path else { return Ok(()) };
-    let wanted = volume_id(path.as_ref());
-    let holder = guests.into_iter().find(|guest| {
-        let mut volumes = guest.disks.iter().map(|disk| volume_id(disk.path.as_ref()));
-        wanted.is_some() && volumes.any(|volume| volume == wanted)
-    });
-    holder.map_or(Ok(()), |guest| Err(Error::DiskInUse { path: path.clone(), holder: guest.name }))
 }
 
 /// What this host has for guests.

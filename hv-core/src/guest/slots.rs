@@ -6,7 +6,8 @@ use crate::engine::SLOTS;
 
 /// The slots that have a device, in no order.
 pub fn taken(definition: &Definition) -> impl Iterator<Item = u32> {
-    definition.nics.iter().filter_map(|nic| nic.slot)
+    let disks = definition.disks.iter().filter_map(|disk| disk.slot);
+    definition.nics.iter().filter_map(|nic| nic.slot).chain(disks)
 }
 
 /// The first slot that none of these definitions has a device in: of a guest that runs, both what it is to be and

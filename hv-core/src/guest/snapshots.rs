@@ -301,7 +301,8 @@ pub struct KeptVolume {
 /// [`Error::DiskCannotKeep`] where one of them can't keep snapshots.
 pub fn volumes(definition: &Definition, guest: &Path) -> Result<Vec<KeptVolume>, Error> {
     let mut volumes = Vec::new();
-    for disk in &definition.disks {
+    // What is only read does not change.
+    for disk in definition.disks.iter().filter(|disk| !disk.read_only) {
         let path = guest.join(&disk.path);
         if disk.format != DiskFormat::Qcow2 {
             let (guest, path) = (definition.name.clone(), path.display().to_string());

@@ -5,6 +5,7 @@
 //! carry out. Invariant: there is an engine exactly in the states in which [`State::has_engine`] holds,
 //! and [`Effect::Launch`] is only ever given out where there is none.
 
+mod former;
 mod policy;
 
 pub use policy::{Kept, Rules};
@@ -571,46 +572,13 @@ impl State {
             // Asked to shut down, it restarted instead.
             (Self::ShuttingDown { .. }, EngineEvent::Reset) => (Self::Running, Vec::new()),
             (state @ Self::ShuttingDown { .. }, EngineEvent::Running)
-            | (state, EngineEvent::Reset | EngineEvent::MediumEjected { .. } | EngineEvent::Memory(_)) => {
-                (state, Vec::new())
-            }
-        }
-    }
-}
-
-impl Former {
-    /// What the engine says while the memory is written: that the CPUs stand and go on is part of it.
-    fn engine_says_while_saving(self, event: EngineEvent) -> (State, Vec<Effect>) {
-        // The last that the guest did before its CPUs were stopped. Its engine ends, so nothing is undone.
-        let ended = |ending| (State::Stopping(ending), vec![Effect::AbandonSave, Effect::End]);
-        match event {
-            EngineEvent::Exited { detail } => {
-                (crashed(CrashKind::EngineDied, detail), vec![Effect::AbandonSave])
-            }
-            EngineEvent::PoweredOff => ended(Ending::Off(OffCause::PoweredOff)),
-            EngineEvent::Rebooted => ended(Ending::Restart { asked: false }),
-            EngineEvent::Panicked => {
-                let (kind, detail) = (CrashKind::GuestPanicked, String::new());
-                ended(Ending::Crashed(Crash { kind, detail }))
-            }
-            EngineEvent::DiskFailed { full, detail } => {
-                let former = Self::Paused(PauseCause::DiskFailed { full, detail });
-                (State::Saving(former), Vec::new())
-            }
-            EngineEvent::Running
-            | EngineEvent::Paused
-            | EngineEvent::Reset
-            | EngineEvent::MediumEjected { .. }
-            | EngineEvent::Memory(_) => (State::Saving(self), Vec::new()),
-        }
-    }
-}
-
-impl From<Former> for State {
-    fn from(former: Former) -> Self {
-        match former {
-            Former::Running => Self::Running,
-            Former::Paused(cause) => Self::Paused(cause),
+            | (
+                state,
+                EngineEvent::Reset
+                | EngineEvent::MediumEjected { .. }
+                | EngineEvent::Memory(_)
+                | EngineEvent::DiskGone(_),
+            ) => (state, Vec::new()),
         }
     }
 }

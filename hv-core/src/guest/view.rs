@@ -3,6 +3,7 @@
 use super::boot;
 use super::config::Definition;
 use super::context::Context;
+use super::disk;
 use super::edit::live_ranges;
 use super::network;
 use super::record::RunRecord;
@@ -64,8 +65,22 @@ pub fn view(
                 path: text(&disk.path),
                 format: disk.format.name().into(),
                 size: storage::volume_size(&folder.join(&disk.path), disk.format),
+                used: storage::volume_use(&folder.join(&disk.path)),
+                bus: disk.bus,
+                cache: disk.cache,
+                discard: disk.discard,
+                serial: disk.serial.clone(),
+                read_only: disk.read_only,
+                shareable: disk.shareable,
+                own: folder.join(&disk.path).parent() == Some(&*folder),
+                removable: record.is_some_and(|record| {
+                    record.machine.disks.iter().any(|other| other.name == disk.name && other.is_removable())
+                }),
             })
             .collect(),
+        live_disk_buses: record
+            .map(|record| disk::live_buses(definition, &record.machine))
+            .unwrap_or_default(),
         drives: definition
             .drives
             .iter()
@@ -104,6 +119,7 @@ fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
     changes
         .filter(|(_, now, next)| now != next)
         .map(|(key, now, next)| PendingChange { key: key.into(), now, next })
+        .chain(disk::pending(running, next))
         .chain(boot::pending(running, next))
         .chain(network::pending(running, next))
         .collect()

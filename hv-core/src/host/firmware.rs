@@ -155,7 +155,9 @@ fn described(text: &str) -> Option<Uefi> {
         return None;
     }
     let (image, template) = (mapping.executable?, mapping.nvram_template?);
-    let usable = |file: &FlashFile| file.filename.is_absolute() && file.filename.to_str().is_some();
+    let usable = |file: &FlashFile| {
+        file.filename.is_absolute() && file.filename.to_str().is_some() && file.format.is_written()
+    };
     if !usable(&image) || !usable(&template) {
         return None;
     }

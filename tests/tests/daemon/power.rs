@@ -309,6 +309,7 @@ async fn what_is_preserved_can_be_looked_at_go_on_begin_anew_and_end() {
         assert_eq!((restarted.state, restarted.reason), (GuestState::Running, None));
         events.state("one", GuestState::Running).await;
         assert!(!Arc::ptr_eq(&machine, &engine.machine(id)), "it is another machine");
+        events.state("one", GuestState::Running).await;
     }
     engine.machine(id).say(EngineEvent::PoweredOff);
     events.state("one", GuestState::Paused).await;

@@ -82,6 +82,28 @@ impl Linux {
         }
     }
 
+    /// Loads what a USB stick needs.
+    pub async fn load_usb_storage(&mut self) {
+        let drivers = [
+            "usb-common",
+            "usbcore",
+            "xhci-hcd",
+            "xhci-pci",
+            "scsi_common",
+            "scsi_mod",
+            "usb-storage",
+            "crct10dif_common",
+            "crc-t10dif",
+            "crc64",
+            "crc64-rocksoft",
+            "t10-pi",
+            "sd_mod",
+        ];
+        for driver in drivers {
+            self.load(driver).await;
+        }
+    }
+
     async fn until(&mut self, text: &str) {
         let heard = tokio::time::timeout(BOOT, async {
             while !self.seen.contains(text) {
@@ -98,7 +120,7 @@ impl Linux {
 
 /// The file system with the shell: made once, and small enough that an emulated machine unpacks it at once.
 async fn shell() -> PathBuf {
-    let made = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shell.cpio");
+    let made = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shell-with-usb.cpio");
     if made.exists() {
         return made;
     }
@@ -145,6 +167,10 @@ fn keep_what_a_shell_needs(whole: &mut impl Read, small: &mut impl Write) -> io:
     }
 }
 
+/// What the drivers of virtual devices and of USB sticks, and those that they need, have in their names.
+const DRIVERS: [&str; 9] =
+    ["virtio", "failover", "usb-common", "usbcore", "xhci", "usb-storage", "/scsi/s", "crc", "t10-pi"];
+
 fn is_needed(path: &str, mode: usize) -> bool {
     const KIND: usize = 0o170_000;
     const DIRECTORY: usize = 0o040_000;
@@ -154,7 +180,7 @@ fn is_needed(path: &str, mode: usize) -> bool {
     match mode & KIND {
         DIRECTORY => !in_any(&["etc/", "usr/share/", "var/"]),
         LINK | DEVICE => in_any(&["bin", "sbin", "lib", "usr/", "dev/"]),
-        _ if in_any(&["lib/modules/"]) => path.contains("virtio") || path.contains("failover"),
+        _ if in_any(&["lib/modules/"]) => DRIVERS.iter().any(|driver| path.contains(driver)),
         _ => {
             ["bin/busybox", "bin/kmod"].contains(&path)
                 || (in_any(&["lib/x86_64-linux-gnu/", "usr/lib/x86_64-linux-gnu/", "lib64/"])

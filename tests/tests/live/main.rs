@@ -2,6 +2,7 @@
 //! installed is skipped aloud.
 
 mod consoles;
+mod disks;
 mod displays;
 mod firmware;
 mod host;

@@ -192,6 +192,13 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::BootDeviceNotFound { .. }
         | Error::OptionsConflict { .. }
         | Error::DiskInUse { .. }
+        | Error::DiskInUseByHost { .. }
+        | Error::DiskIsBacking { .. }
+        | Error::TooManyDisks { .. }
+        | Error::SerialInvalid { .. }
+        | Error::FormatOnlyRead { .. }
+        | Error::DiskInSnapshot { .. }
+        | Error::DiskNotOwn { .. }
         | Error::NoSpace { .. }
         | Error::StoreFailed { .. }
         | Error::DefinitionUnusable { .. }

@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, fill, network, snapshot, some_text};
+use super::{Explanation, Translate, disk, fill, network, snapshot, some_text};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -119,19 +119,14 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
                 detail: some_text(detail),
             }
         }
-        Error::DiskInUse { path, holder } => Explanation {
-            code: "disk-in-use",
-            what: fill(&t("“{path}” can't be used as a disk."), &[("path", path)]),
-            why: fill(
-                &t("It is a disk of the guest “{holder}”, and two guests that write to one disk destroy it."),
-                &[("holder", holder)],
-            ),
-            remedy: fill(
-                &t("Choose another disk or a copy of this one, or delete “{holder}” but keep its disks."),
-                &[("holder", holder)],
-            ),
-            detail: None,
-        },
+        Error::DiskInUse { path, holder } => disk::in_use(path, holder, t),
+        Error::DiskInUseByHost { path, way, by } => disk::in_use_by_host(path, *way, by, t),
+        Error::DiskIsBacking { path, holder } => disk::is_backing(path, holder, t),
+        Error::TooManyDisks { guest, maximum } => disk::too_many(guest, *maximum, t),
+        Error::SerialInvalid { serial, longest } => disk::serial_invalid(serial, *longest, t),
+        Error::FormatOnlyRead { path, format } => disk::only_read(path, format, t),
+        Error::DiskInSnapshot { disk, snapshot } => disk::in_snapshot(disk, snapshot, t),
+        Error::DiskNotOwn { disk, path } => disk::not_own(disk, path, t),
         Error::NoSpace { path, available } => Explanation {
             code: "no-space",
             what: fill(&t("There is not enough room in “{path}”."), &[("path", path)]),

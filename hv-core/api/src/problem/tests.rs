@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, BridgeFault, ByteSize, DefinitionFault, Error, FileFault, Firmware,
-    ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, JobStage, KvmState, MediumNote, NameFault,
-    Operation, SavedStateFault, StateReason,
+    ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostUse, JobStage, KvmState, MediumNote,
+    NameFault, Operation, SavedStateFault, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -93,6 +93,16 @@ fn errors() -> Vec<Error> {
         Error::SerialPortsOutOfRange { requested: 9, maximum: 4 },
         Error::OptionsConflict { first: "iso".into(), second: "kernel".into() },
         Error::DiskInUse { path: "/home/me/a.qcow2".into(), holder: "Debian".into() },
+        Error::DiskInUseByHost { path: "/dev/sdb".into(), way: HostUse::Mounted, by: "/media/usb".into() },
+        Error::DiskInUseByHost { path: "/swapfile".into(), way: HostUse::Swap, by: "/swapfile".into() },
+        Error::DiskInUseByHost { path: "/home/me/a.img".into(), way: HostUse::Loop, by: "/dev/loop3".into() },
+        Error::DiskInUseByHost { path: "/dev/sdb".into(), way: HostUse::Part, by: "md0".into() },
+        Error::DiskIsBacking { path: "/home/me/a.qcow2".into(), holder: "Debian".into() },
+        Error::TooManyDisks { guest: guest(), maximum: 14 },
+        Error::SerialInvalid { serial: "a b".into(), longest: 20 },
+        Error::FormatOnlyRead { path: "/home/me/a.vmdk".into(), format: "vmdk".into() },
+        Error::DiskInSnapshot { disk: "disk1".into(), snapshot: "before the update".into() },
+        Error::DiskNotOwn { disk: "disk1".into(), path: "/home/me/a.img".into() },
         Error::NoSpace { path: "/home/me".into(), available: ByteSize::mib(3) },
         Error::StoreFailed { path: "/home/me/guests".into(), detail: detail() },
         Error::EngineMissing { program: "qemu-system-x86_64".into() },

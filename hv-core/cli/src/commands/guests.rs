@@ -63,18 +63,24 @@ pub async fn set(
 /// Says what became of each change, to people.
 pub fn results(results: &[SettingResult], output: &mut Output) -> Result<(), Failure> {
     results.iter().try_for_each(|result| {
-        let when = match result.applied {
-            Applied::Now => "now",
-            Applied::AtNextStart => "at next start",
-        };
-        let why = match result.reason {
-            None => "",
-            Some(NotNow::Fixed) => " (the machine has it from its start)",
-            Some(NotNow::BeyondMaximum) => " (the running machine was prepared for less)",
-            Some(NotNow::BelowMinimum) => " (a running guest is not safe with so little)",
-            Some(NotNow::EngineCannot) => " (the engine can't do it while the guest runs)",
-            Some(NotNow::GuestRefused) => " (the guest did not do its part)",
-        };
-        output.line(&format!("{}: applied {when}{why}", escaped(&result.key)))
+        let when = applied(result.applied, result.reason);
+        output.line(&format!("{}: applied {when}", escaped(&result.key)))
     })
+}
+
+/// When a change takes effect, and why it waits.
+pub fn applied(applied: Applied, reason: Option<NotNow>) -> String {
+    let when = match applied {
+        Applied::Now => "now",
+        Applied::AtNextStart => "at next start",
+    };
+    let why = match reason {
+        None => "",
+        Some(NotNow::Fixed) => " (the machine has it from its start)",
+        Some(NotNow::BeyondMaximum) => " (the running machine was prepared for less)",
+        Some(NotNow::BelowMinimum) => " (a running guest is not safe with so little)",
+        Some(NotNow::EngineCannot) => " (the engine can't do it while the guest runs)",
+        Some(NotNow::GuestRefused) => " (the guest did not do its part)",
+    };
+    format!("{when}{why}")
 }

@@ -1,8 +1,8 @@
 //! A guest's drives and logs.
 
-use crate::args::{DiskAction, MediaAction};
+use crate::args::MediaAction;
 use crate::failure::Failure;
-use crate::output::{DisksView, DriveView, LogView, MediaView, Output, printable_lines, table};
+use crate::output::{DriveView, LogView, MediaView, Output, printable_lines, table};
 use hv_api::client::{Connection, settle};
 use hv_api::{Core, LogKind};
 
@@ -26,28 +26,6 @@ pub async fn media(
     }
     let rows = drives.into_iter().map(|drive| [drive.name, drive.medium.unwrap_or_else(|| "empty".into())]);
     output.text(&table(["DRIVE", "MEDIUM"], rows.collect()))
-}
-
-/// Changes a disk, where that is asked for, and shows all of them.
-pub async fn disk(
-    core: &mut Connection,
-    guest: &str,
-    action: Option<DiskAction>,
-    output: &mut Output,
-) -> Result<(), Failure> {
-    let reply = match action {
-        None => core.show(guest).await,
-        Some(DiskAction::Grow { disk, size }) => core.grow_disk(guest, disk.as_deref(), size).await,
-    };
-    let disks = settle(reply)?.guest.disks;
-    if output.is_json() {
-        return output.object(&DisksView { disks: &disks });
-    }
-    let rows = disks.into_iter().map(|disk| {
-        let size = disk.size.map_or_else(|| "unknown".into(), |size| size.to_string());
-        [disk.name, size, disk.format, disk.path]
-    });
-    output.text(&table(["DISK", "SIZE", "FORMAT", "FILE"], rows.collect()))
 }
 
 /// Shows the end of a log.

@@ -9,7 +9,7 @@ use hv_api::{
     LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
     SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, StateReason,
 };
-use hv_api::{Applied, DiskInfo, EngineInfo, GuestPaths, LiveRanges, NotNow};
+use hv_api::{Applied, DiskInfo, DiskReply, EngineInfo, GuestPaths, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
 
 /// The name of an enumeration's member, as it is written in JSON and in tables: `shutting-down`.
@@ -162,6 +162,23 @@ pub struct SnapshotsView<'a> {
 impl<'a> From<&'a GuestInfo> for SnapshotsView<'a> {
     fn from(guest: &'a GuestInfo) -> Self {
         Self { snapshots: &guest.snapshots, current: guest.current_snapshot }
+    }
+}
+
+/// What became of a disk that was added or taken away.
+#[derive(Debug, Serialize)]
+pub struct DiskReplyView<'a> {
+    disk: &'a str,
+    applied: Word<Applied>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Word<NotNow>>,
+    deleted: bool,
+}
+
+impl<'a> From<&'a DiskReply> for DiskReplyView<'a> {
+    fn from(reply: &'a DiskReply) -> Self {
+        let DiskReply { disk, applied, reason, deleted } = reply;
+        Self { disk, applied: Word(*applied), reason: reason.map(Word), deleted: *deleted }
     }
 }
 
@@ -388,7 +405,7 @@ pub struct ScreenshotView<'a> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use hv_api::{BootInfo, NetworkMode, NicInfo, NicModel};
+    use hv_api::{BootInfo, DiskBus, DiskCache, NetworkMode, NicInfo, NicModel};
     use serde_json::{Value, json};
 
     pub fn guest() -> GuestInfo {
@@ -424,6 +441,15 @@ pub mod tests {
                 path: "/d.qcow2".into(),
                 format: "qcow2".into(),
                 size: Some(ByteSize::gib(20)),
+                used: Some(ByteSize::mib(3)),
+                bus: DiskBus::Virtio,
+                cache: DiskCache::Directsync,
+                discard: true,
+                serial: None,
+                read_only: false,
+                shareable: false,
+                own: true,
+                removable: false,
             }],
             drives: vec![DriveInfo { name: "cd0".into(), medium: Some("/f.iso".into()) }],
             nics: vec![NicInfo {
@@ -500,7 +526,11 @@ pub mod tests {
                 "secure_boot": false,
                 "tpm": false,
                 "boot": [],
-                "disks": [{"name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64}],
+                "disks": [{
+                    "name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64,
+                    "used": 3_145_728, "bus": "virtio", "cache": "directsync", "discard": true, "serial": null,
+                    "read_only": false, "shareable": false, "own": true, "removable": false,
+                }],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],
                 "nics": [{
                     "nic": "nic0",

@@ -5,6 +5,7 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
+use super::disks;
 use super::network::Networks;
 use super::ports;
 use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig, NetworkConfig};
@@ -24,9 +25,6 @@ pub const MEMORY_MODULE_MIB: u64 = 128;
 const MEMORY_SLOTS: u64 = 32;
 /// QEMU's name of the firmware's variable store.
 pub const VARIABLES_NODE: &str = "variables";
-
-/// The first PCI slots of those devices a machine may have several of. 0x1f is the chipset's own.
-const DISK_SLOT: usize = 0x10;
 
 /// The numbers of the listening sockets that QEMU inherits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,11 +94,11 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     channels(&mut line, machine, sockets);
     fixed_devices(&mut line);
     for disk in &machine.disks {
-        add_disk(&mut line, &place_in_order(machine, BootDevice::Disk(disk.name)), disk);
+        add_disk(&mut line, place_in_order(machine, BootDevice::Disk(disk.name)), disk);
     }
     for (number, drive) in machine.drives.iter().enumerate() {
         let order = place_in_order(machine, BootDevice::Drive(number));
-        add_drive(&mut line, number, &order, drive.medium.as_deref());
+        add_drive(&mut line, number, order, drive.medium.as_deref());
     }
     let networks = Networks::new(machine.guest, &machine.run, None);
     for nic in &machine.nics {
@@ -124,8 +122,8 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     line.0
 }
 
-/// The property by which a device says when it is tried; none where it is not tried at all.
-fn place_in_order(machine: &MachineConfig, device: BootDevice) -> String {
+/// When a device is tried, from 1; nothing where it is not tried at all.
+fn place_in_order(machine: &MachineConfig, device: BootDevice) -> Option<usize> {
     let place = if machine.order.is_empty() {
         // Drives behind the disks: a blank disk falls through to the medium, and once a system is installed
         // it starts although the medium is still there.
@@ -136,7 +134,7 @@ fn place_in_order(machine: &MachineConfig, device: BootDevice) -> String {
     } else {
         machine.order.iter().position(|other| *other == device)
     };
-    place.map(|place| format!(",bootindex={}", place + 1)).unwrap_or_default()
+    place.map(|place| place + 1)
 }
 
 fn base(line: &mut Line, machine: &MachineConfig) {
@@ -231,7 +229,8 @@ fn fixed_devices(line: &mut Line) {
     line.add("-display", "dbus,p2p=on".into());
     for device in [
         "virtio-vga,id=video0,addr=0x1",
-        "qemu-xhci,id=usb,addr=0x2",
+        // As many ports as it can have.
+        "qemu-xhci,id=usb,addr=0x2,p2=15,p3=15",
         // A tablet says where the pointer is; a mouse only how far it went.
         "usb-tablet,id=tablet0,bus=usb.0",
         "virtio-balloon-pci,id=balloon0,free-page-reporting=on,addr=0x3",
@@ -245,28 +244,18 @@ fn fixed_devices(line: &mut Line) {
     }
 }
 
-fn add_disk(line: &mut Line, order: &str, disk: &DiskConfig) {
-    let number = disk.name.number();
-    let node = json!({
-        "driver": disk.format.name(),
-        "node-name": disk.name.to_string(),
-        "discard": "unmap",
-        "detect-zeroes": "unmap",
-        "file": { "driver": "file", "filename": text(&disk.path), "aio": "threads", "discard": "unmap" },
-    });
-    line.add("-blockdev", node.to_string());
-    line.add("-object", format!("iothread,id=io{number}"));
-    let slot = DISK_SLOT + number;
-    line.add(
-        "-device",
-        format!(
-            "virtio-blk-pci,drive=disk{number},id=vd{number},serial=disk{number},iothread=io{number},\
-             addr={slot:#x}{order},werror=stop,rerror=stop"
-        ),
-    );
+fn add_disk(line: &mut Line, order: Option<usize>, disk: &DiskConfig) {
+    line.add("-blockdev", disks::node(disk).to_string());
+    if let Some(thread) = disks::thread(disk) {
+        line.add("-object", format!("iothread,id={thread}"));
+    }
+    for device in disks::devices(disk, order) {
+        line.add("-device", device.option());
+    }
 }
 
-fn add_drive(line: &mut Line, number: usize, order: &str, medium: Option<&Path>) {
+fn add_drive(line: &mut Line, number: usize, order: Option<usize>, medium: Option<&Path>) {
+    let order = order.map(|order| format!(",bootindex={order}")).unwrap_or_default();
     let device = format!("ide-cd,id={},bus=ide.{number}{order}", drive_name(number));
     let Some(medium) = medium else {
         line.add("-device", device);
@@ -293,13 +282,13 @@ pub fn medium_node(drive: usize) -> String {
 }
 
 /// A value for one of QEMU's `a=b,c=d` lists, in which a comma is written twice.
-fn escaped(value: &str) -> String {
+pub fn escaped(value: &str) -> String {
     value.replace(',', ",,")
 }
 
 /// Paths that aren't UTF-8 were refused by [`check`]; a line that is only looked at shows them as well
 /// as it can.
-fn text(path: &Path) -> String {
+pub fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -320,7 +309,7 @@ impl Line {
 pub mod tests {
     use super::*;
     use crate::engine::{DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
-    use hv_api::{ByteSize, NicModel};
+    use hv_api::{ByteSize, DiskBus, DiskCache, NicModel};
     use proptest::prelude::*;
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
@@ -498,6 +487,38 @@ pub mod tests {
         assert!(check(&odd).unwrap_err().contains("UTF-8"));
     }
 
+    #[test]
+    fn a_machine_with_a_disk_of_each_kind() {
+        let mut machine = bare();
+        let buses = [DiskBus::Virtio, DiskBus::Sata, DiskBus::Nvme, DiskBus::Scsi, DiskBus::Usb];
+        machine.disks = buses
+            .into_iter()
+            .enumerate()
+            .map(|(number, bus)| DiskConfig {
+                bus,
+                ..DiskConfig::new(numbered(number), format!("/data/{number}"), DiskFormat::Qcow2)
+            })
+            .collect();
+        // Places that were given to them when they were added.
+        machine.disks.extend([DiskBus::Virtio, DiskBus::Scsi].into_iter().enumerate().map(|(slot, bus)| {
+            let name = numbered(buses.len() + slot);
+            DiskConfig {
+                bus,
+                slot: Some(slot as u32),
+                ..DiskConfig::new(name, "/data/added", DiskFormat::Raw)
+            }
+        }));
+        machine.disks[0].cache = DiskCache::None;
+        machine.disks[1].cache = DiskCache::Directsync;
+        machine.disks[2].cache = DiskCache::Unsafe;
+        machine.disks[3].serial = Some("a,b=\"c\"".into());
+        machine.disks[4].discard = false;
+        machine.disks[5].shareable = true;
+        machine.disks[5].is_device = true;
+        (machine.disks[6].format, machine.disks[6].read_only) = (DiskFormat::Vmdk, true);
+        insta::assert_snapshot!(shown(&machine));
+    }
+
     /// How QEMU takes a list of `key=value` apart.
     fn parsed(list: &str) -> Vec<(String, String)> {
         let mut values = vec![String::new()];
@@ -519,6 +540,25 @@ pub mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_serial_number_becomes_an_option(serial in "[!-~]{1,20}", bus in 0..5_usize) {
+            let bus = [DiskBus::Virtio, DiskBus::Sata, DiskBus::Nvme, DiskBus::Scsi, DiskBus::Usb][bus];
+            let mut machine = bare();
+            let disk = DiskConfig::new(DiskName::FIRST, "/data/x", DiskFormat::Raw);
+            machine.disks = vec![DiskConfig { bus, serial: Some(serial.clone()), ..disk }];
+            let line = arguments(&machine, &Sockets::nominal(&machine));
+            let device = line.iter().find(|word| word.contains(",id=vd0,")).unwrap();
+            let values = parsed(device);
+            let found: Vec<_> = values.iter().filter(|(key, _)| key == "serial").collect();
+            prop_assert_eq!(found, [&("serial".to_owned(), serial)]);
+            let known = [
+                "driver", "drive", "id", "iothread", "bus", "addr", "port", "bootindex", "werror", "rerror", "serial",
+            ];
+            for (key, value) in values.iter().skip(1) {
+                prop_assert!(known.contains(&key.as_str()), "{}={}", key, value);
+            }
+        }
+
         #[test]
         fn no_name_and_no_path_becomes_an_option(name in "[^\\x00]{1,64}", path in "/[^\\x00]{1,64}") {
             let mut machine = full();

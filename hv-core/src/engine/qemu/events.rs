@@ -1,5 +1,6 @@
 //! What QEMU's events and states mean to a guest. Pure.
 
+use super::disks::disk_of;
 use super::qmp::Event;
 use crate::engine::{EngineEvent, MachineStatus};
 use hv_api::ByteSize;
@@ -37,6 +38,10 @@ impl Translator {
             "BALLOON_CHANGE" => {
                 let size = event.data.get("actual").and_then(Value::as_u64)?;
                 return Some(EngineEvent::Memory(ByteSize::bytes(size)));
+            }
+            "DEVICE_DELETED" => {
+                let device = event.data.get("device").and_then(Value::as_str)?;
+                return disk_of(device).map(EngineEvent::DiskGone);
             }
             _ => None,
         };

@@ -9,6 +9,7 @@
 //! before 2020 don't have; modules are understood by all that know ACPI.
 
 use super::command_line::MEMORY_MODULE_MIB;
+use super::disks;
 use super::network::{self, Networks};
 use super::qmp::Client;
 use crate::engine::{Alteration, EngineError};
@@ -33,6 +34,8 @@ pub async fn alter(client: &Client, networks: &Networks, alteration: Alteration)
             let arguments = json!({ "node-name": disk.to_string(), "size": size.as_bytes() });
             client.call("block_resize", arguments).await.map(|_answer| ())
         }
+        Alteration::AddDisk(disk) => disks::add(client, &disk).await,
+        Alteration::RemoveDisk(name) => disks::remove(client, name).await,
         Alteration::StopOnReboot(stop) => {
             let action = if stop { "shutdown" } else { "reset" };
             client.call("set-action", json!({ "reboot": action })).await.map(drop)

@@ -3,6 +3,7 @@
 //! Everything is asked at once and waited for briefly: what QEMU doesn't answer is left out, and a QEMU
 //! that answers nothing still has a process. The guest is asked only while [`observe_memory`] is on.
 
+use super::disks::disk_of;
 use super::process::Process;
 use super::qmp::Client;
 use crate::engine::EngineError;
@@ -160,13 +161,13 @@ fn disks(answer: &Value) -> Option<Vec<DiskStatistics>> {
 /// `/machine/peripheral/vd0/virtio-backend` → `disk0`, `cd0` → `cd0`; nothing for devices that have no
 /// name of ours.
 fn name_of(device: &str) -> Option<String> {
-    let path = device.strip_suffix("/virtio-backend").unwrap_or(device);
-    let name = path.rsplit('/').next()?;
-    let numbered = |prefix| name.strip_prefix(prefix).filter(|rest| rest.parse::<u32>().is_ok());
-    match numbered("vd") {
-        Some(number) => Some(format!("disk{number}")),
-        None => numbered("cd").map(|_number| name.to_owned()),
+    let path = device.strip_prefix("/machine/peripheral/").unwrap_or(device);
+    let name = path.split('/').next()?;
+    if let Some(disk) = disk_of(name) {
+        return Some(disk.to_string());
     }
+    let number = name.strip_prefix("cd").filter(|rest| rest.parse::<u32>().is_ok());
+    number.map(|_number| name.to_owned())
 }
 
 /// What the guest said last about its memory, at most [`FRESH`] seconds before `now`.

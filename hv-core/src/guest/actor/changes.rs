@@ -1,7 +1,7 @@
 //! What is changed in a guest: its settings and the media in its drives.
 
 use super::{Actor, Internal, State, beside};
-use crate::engine::EngineError;
+use crate::engine::{Alteration, EngineError};
 use crate::guest::config::Definition;
 use crate::guest::edit::{Course, Edit};
 use crate::guest::handle::{Answer, engine_error};
@@ -62,10 +62,17 @@ impl Actor {
             if let Some(first) = order.edits.front_mut() {
                 first.clone_from(&edit);
             }
+            if let Err(error) = self.claim_for(&edit) {
+                self.edit_failed(error);
+                continue;
+            }
             match self.course(&edit) {
                 Course::Written => self.edit_done(&edit, Ok(())),
                 Course::Waits(reason) => self.edit_done(&edit, Err(reason)),
-                Course::Altered(alteration) => {
+                Course::Altered(mut alteration) => {
+                    if let Alteration::AddDisk(disk) = &mut alteration {
+                        disk.find_device();
+                    }
                     let Some(machine) = self.machine.borrow().clone() else { return };
                     let internal = self.internal.clone();
                     self.edits.altering = Some(beside(async move {
@@ -84,7 +91,7 @@ impl Actor {
             return Course::Waits(NotNow::Fixed);
         }
         match &self.record {
-            Some(record) if running => edit.course(record),
+            Some(record) if running => edit.course(record, &self.context.store.folder(self.definition.id)),
             // An engine of which an older core noted nothing.
             None if running && edit.is_of_machine() => Course::Waits(NotNow::EngineCannot),
             _ => Course::Written,
@@ -117,7 +124,9 @@ impl Actor {
             Err(EngineError::GuestRefused) => self.edit_done(&edit, Err(NotNow::GuestRefused)),
             // It has ended meanwhile, so that the next start is what comes next.
             Err(EngineError::Gone) => self.edit_done(&edit, Ok(())),
-            Err(error) => self.edit_failed(engine_error(&self.definition.name, Operation::Set, error)),
+            Err(error) => {
+                self.edit_failed(engine_error(&self.definition.name, Operation::Set, error));
+            }
         }
         self.next_edit();
     }
@@ -138,6 +147,7 @@ impl Actor {
             return self.edit_failed(error);
         }
         self.publish();
+        self.hold_disks_after(edit);
         if let Some(order) = self.edits.waiting.front_mut() {
             order.edits.pop_front();
             order.done.extend(edit.keys().into_iter().map(|key| SettingResult {
@@ -151,6 +161,9 @@ impl Actor {
     /// Gives the first order up. What of it was done stays, and is what the guest is told to be.
     fn edit_failed(&mut self, error: Error) {
         if let Some(order) = self.edits.waiting.pop_front() {
+            if let Some(edit) = order.edits.front() {
+                self.hold_disks_after(edit);
+            }
             drop(order.answer.send(Err(error)));
         }
     }

@@ -3,13 +3,12 @@
 
 use super::{Actor, Internal, State, beside};
 use crate::engine::{Adopted, EngineEvent, MachineStatus};
-use crate::guest::config::Definition;
+use crate::files;
 use crate::guest::handle::Answer;
 use crate::guest::launch::{Launched, find, launch, restore};
 use crate::guest::record::RunRecord;
 use crate::guest::saved;
 use crate::guest::state::{Happening, Wish};
-use crate::{files, storage};
 use hv_api::{Error, GuestInfo, Operation};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -37,14 +36,6 @@ impl Actor {
         self.restore_at_launch(saved);
         self.launch_error = None;
         Ok(())
-    }
-
-    /// Makes the disks of this definition the guest's alone.
-    pub(super) fn claim_disks(&self, definition: &Definition) -> Result<(), Error> {
-        let folder = self.context.store.folder(definition.id);
-        let paths = definition.disks.iter().map(|disk| folder.join(&disk.path));
-        let volumes = paths.filter_map(|path| storage::volume_id(&path).map(|id| (id, path))).collect();
-        self.context.volumes.claim(definition.id, &self.definition.name, volumes)
     }
 
     pub(super) fn start_from_cd(&mut self, paused: bool, answer: Answer<GuestInfo>) {

@@ -72,7 +72,7 @@ impl Registry {
         if handle.info().state != GuestState::Saved {
             return self.wish(guest, Wish::Start { paused }).await;
         }
-        self.check_start(&handle.info())?;
+        self.check_start(&handle.info()).await?;
         let job = self.restore(guest, paused)?;
         let mut status = self.jobs.follow(job)?;
         let ended = status.wait_for(|status| status.info.state != JobState::Running).await;

@@ -135,6 +135,7 @@ fn engine_events() -> impl Strategy<Value = EngineEvent> {
         Just(EngineEvent::Panicked),
         any::<bool>().prop_map(|full| EngineEvent::DiskFailed { full, detail: "d".into() }),
         Just(EngineEvent::MediumEjected { drive: 0 }),
+        Just(EngineEvent::DiskGone(crate::engine::DiskName::FIRST)),
         Just(EngineEvent::Exited { detail: "gone".into() }),
     ]
 }

@@ -1,0 +1,149 @@
+//! Files that become disks: what an existing one is, and room for a new one.
+
+use super::disk::Disk;
+use crate::engine::{DiskFormat, DiskName, MAX_DISKS};
+use crate::{files, medium, store};
+use hv_api::{Error, FileFault};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A disk image or block device as a disk. Its format is what it says it is: guessing `raw` for a file that could be
+/// something else would let a guest change what the host takes it for.
+///
+/// # Errors
+/// [`Error::FileUnusable`], and [`Error::FormatOnlyRead`] where it is to be written and can't be.
+pub fn existing(path: &Path, format: Option<DiskFormat>, read_only: bool) -> Result<Disk, Error> {
+    let found = look(path, format)?;
+    let disk = Disk { read_only, ..Disk::new(DiskName::FIRST, path, found) };
+    disk.check()?;
+    if !read_only {
+        OpenOptions::new()
+            .write(true)
+            .open(path)
+            .map_err(|error| unusable(path, files::fault_of(&error), error.to_string()))?;
+    }
+    Ok(disk)
+}
+
+/// The format of a disk image or block device; `told` where it is known, and no other is found.
+///
+/// # Errors
+/// [`Error::FileUnusable`].
+pub fn look(path: &Path, told: Option<DiskFormat>) -> Result<DiskFormat, Error> {
+    let (mut file, length) = files::open_readable(path)?;
+    let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
+    let wrong = |detail: String| Err(unusable(path, FileFault::WrongFormat, detail));
+    let foreign = medium::foreign(&mut file, length).map_err(failed)?;
+    let facts = medium::read(&mut file, length).map_err(failed)?;
+    if facts.needs_other_file || foreign.is_some_and(|foreign| foreign.needs_other_file) {
+        // A disk image from somewhere could name any file of this user's as the one it builds on.
+        return wrong("it builds on another file, and only images that are whole can be used".to_owned());
+    }
+    let foreign = foreign.and_then(|foreign| DiskFormat::of_name(foreign.format));
+    let found = foreign.or_else(|| DiskFormat::of_name(facts.format?.as_str()));
+    match (told, found) {
+        (Some(told), Some(found)) if told != found => {
+            wrong(format!("it is an image in the format {}, not {}", found.name(), told.name()))
+        }
+        (_, Some(found)) => Ok(found),
+        (Some(DiskFormat::Raw), None) => Ok(DiskFormat::Raw),
+        (Some(told), None) => wrong(format!("it is no image in the format {}", told.name())),
+        (None, None) => wrong("it is neither a disk image nor a disk with a partition table".to_owned()),
+    }
+}
+
+fn unusable(path: &Path, fault: FileFault, detail: String) -> Error {
+    Error::FileUnusable { path: path.display().to_string(), fault, detail }
+}
+
+/// A file in a guest's folder that is to become a disk. Dropped before it is kept, it is deleted.
+#[derive(Debug)]
+pub struct Room {
+    path: PathBuf,
+    kept: bool,
+}
+
+impl Room {
+    /// Makes an empty file with a name that none in the folder has, so that two who do so never get the same.
+    ///
+    /// # Errors
+    /// [`Error::StoreFailed`] and [`Error::NoSpace`].
+    pub fn make(folder: &Path, format: DiskFormat) -> Result<Self, Error> {
+        let ending = if format == DiskFormat::Raw { "img" } else { format.name() };
+        // Files of disks that were taken away may still be there.
+        for number in 0..MAX_DISKS * MAX_DISKS {
+            let path = folder.join(format!("disk{number}.{ending}"));
+            match File::create_new(&path) {
+                Ok(_empty) => return Ok(Self { path, kept: false }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(store::failed(&path, &error)),
+            }
+        }
+        let detail = "it is full of files of disks".to_owned();
+        Err(Error::StoreFailed { path: folder.display().to_string(), detail })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its name in the folder.
+    pub fn name(&self) -> PathBuf {
+        self.path.file_name().map(PathBuf::from).unwrap_or_default()
+    }
+
+    /// It is a disk now.
+    pub fn keep(mut self) {
+        self.kept = true;
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if !self.kept {
+            let _gone = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_is_made_beside_what_is_there_and_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("disk0.qcow2"), "kept").unwrap();
+        let one = Room::make(folder.path(), DiskFormat::Qcow2).unwrap();
+        let other = Room::make(folder.path(), DiskFormat::Qcow2).unwrap();
+        assert_eq!((one.name(), other.name()), ("disk1.qcow2".into(), "disk2.qcow2".into()));
+        drop(one);
+        other.keep();
+        assert!(!folder.path().join("disk1.qcow2").exists());
+        assert!(folder.path().join("disk2.qcow2").exists());
+        assert_eq!(std::fs::read(folder.path().join("disk0.qcow2")).unwrap(), b"kept");
+    }
+
+    #[test]
+    fn an_image_is_what_it_is_and_not_what_it_is_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("blank");
+        std::fs::write(&path, vec![0; 4096]).unwrap();
+        let fault = |result: Result<DiskFormat, Error>| match result {
+            Err(Error::FileUnusable { fault, .. }) => fault,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fault(look(&path, None)), FileFault::WrongFormat);
+        assert_eq!(fault(look(&path, Some(DiskFormat::Vdi))), FileFault::WrongFormat);
+        assert_eq!(look(&path, Some(DiskFormat::Raw)), Ok(DiskFormat::Raw));
+        let mut vhdx = vec![0; 4096];
+        vhdx[..8].copy_from_slice(b"vhdxfile");
+        std::fs::write(&path, vhdx).unwrap();
+        assert_eq!(look(&path, None), Ok(DiskFormat::Vhdx));
+        assert_eq!(fault(look(&path, Some(DiskFormat::Raw))), FileFault::WrongFormat);
+        assert!(matches!(existing(&path, None, false), Err(Error::FormatOnlyRead { .. })));
+        assert!(existing(&path, None, true).is_ok());
+    }
+}

@@ -1,0 +1,106 @@
+//! Whether a file or block device can be a guest's disk: who else has it, in the definitions of all guests and on this
+//! computer. Reads files; not for the core's own thread.
+
+use super::disk::{self, Disk};
+use super::volumes::Hold;
+use crate::host::Kernel;
+use crate::storage::{VolumeId, backing_files, volume_id};
+use hv_api::{Error, GuestId, GuestInfo};
+use std::path::{Path, PathBuf};
+
+impl Disk {
+    /// What the disk needs its volume for.
+    pub fn hold(&self) -> Hold {
+        match (self.read_only, self.shareable) {
+            (true, _) => Hold::Read,
+            (false, true) => Hold::Shared,
+            (false, false) => Hold::Alone,
+        }
+    }
+}
+
+/// Makes sure that a disk, whose path is absolute, can be defined for this guest: no guest has it, also none that is
+/// off, unless both can have it at once.
+///
+/// # Errors
+/// [`Error::DiskInUse`], [`Error::DiskInUseByHost`], [`Error::DiskIsBacking`].
+pub fn check_free(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
+    for (holder, other) in disks(guests) {
+        let same = same(&wanted.path, &other.path);
+        // One guest has no use for the same disk twice.
+        if same && (holder.id == guest || !wanted.hold().goes_with(other.hold())) {
+            return Err(in_use(&wanted.path, holder));
+        }
+    }
+    for base in backing_files(&wanted.path) {
+        let written =
+            |(_, other): &(&GuestInfo, Disk)| other.hold() != Hold::Read && same(&base, &other.path);
+        if let Some((holder, _)) = disks(guests).find(written) {
+            return Err(in_use(&base, holder));
+        }
+    }
+    check_startable(guest, wanted, guests)
+}
+
+/// Makes sure that a guest's disk can be used now: this computer does not have it, and no other guest's disk builds on
+/// it. Whether a guest that runs has it is left to [`super::volumes`].
+///
+/// # Errors
+/// [`Error::DiskInUseByHost`], [`Error::DiskIsBacking`].
+pub fn check_startable(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
+    check_host(&wanted.path)?;
+    if wanted.hold() == Hold::Read { Ok(()) } else { check_not_backing(guest, &wanted.path, guests) }
+}
+
+/// Makes sure that nobody writes to an image while it is copied.
+///
+/// # Errors
+/// [`Error::DiskInUse`], [`Error::DiskInUseByHost`].
+pub fn check_copyable(source: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
+    let mut running = disks(guests).filter(|(holder, _)| holder.pid.is_some());
+    match running.find(|(_, other)| other.hold() != Hold::Read && same(&source.path, &other.path)) {
+        Some((holder, _)) => Err(in_use(&source.path, holder)),
+        None => check_host(&source.path),
+    }
+}
+
+fn check_host(path: &Path) -> Result<(), Error> {
+    match Kernel::default().use_of(path) {
+        Some(used) => {
+            let path = path.display().to_string();
+            Err(Error::DiskInUseByHost { path, way: used.way, by: used.by })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Makes sure that no other guest's disk builds on a file that is to be written or deleted.
+///
+/// # Errors
+/// [`Error::DiskIsBacking`].
+pub fn check_not_backing(guest: GuestId, path: &Path, guests: &[GuestInfo]) -> Result<(), Error> {
+    let Some(volume) = volume_id(path) else { return Ok(()) };
+    let builds_on = |path: &PathBuf| volume_id(path) == Some(volume);
+    let mut others = disks(guests).filter(|(holder, _)| holder.id != guest);
+    match others.find(|(_, other)| backing_files(&other.path).iter().any(builds_on)) {
+        Some((holder, _)) => {
+            Err(Error::DiskIsBacking { path: path.display().to_string(), holder: holder.name.clone() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn disks(guests: &[GuestInfo]) -> impl Iterator<Item = (&GuestInfo, Disk)> {
+    guests
+        .iter()
+        .flat_map(|guest| guest.disks.iter().filter_map(move |info| Some((guest, disk::of_info(info)?))))
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    let volume: Option<VolumeId> = volume_id(one);
+    volume.is_some() && volume == volume_id(other)
+}
+
+fn in_use(path: &Path, holder: &GuestInfo) -> Error {
+    Error::DiskInUse { path: path.display().to_string(), holder: holder.name.clone() }
+}

@@ -1,0 +1,287 @@
+//! The disks of a guest: adding, removing, changing, growing and copying them.
+
+use super::Registry;
+use crate::engine::DiskName;
+use crate::engine::{Amount, DiskFormat};
+use crate::files;
+use crate::guest::config::{MAX_DISK, MIN_DISK};
+use crate::guest::disk::{self, Disk};
+use crate::guest::disk_file::{self, Room};
+use crate::guest::edit::Edit;
+use crate::guest::handle::{Handle, Request};
+use crate::guest::{holders, snapshots};
+use crate::storage::{self, grow_volume};
+use hv_api::{
+    Applied, ByteSize, DiskInfo, DiskReply, DiskSettings, Error, GuestInfo, GuestState, JobId, JobKind,
+    JobStage, NewDisk, Operation, SettingResult,
+};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use tokio::task::spawn_local;
+use tracing::warn;
+
+impl Registry {
+    /// Adds a disk to a guest, also where nobody waits for the answer any more.
+    pub async fn add_disk(self: &Rc<Self>, guest: &str, new: NewDisk) -> Result<DiskReply, Error> {
+        let handle = self.find(guest)?;
+        let registry = Rc::clone(self);
+        let addition = spawn_local(async move {
+            match (new.size, &new.path) {
+                (Some(_), Some(_)) => Err(conflict("size", "path")),
+                (None, None) => Err(Error::OptionNeeds { option: "add".into(), needs: "size".into() }),
+                (Some(size), None) => registry.add_new_disk(&handle, size, &new).await,
+                (None, Some(path)) => {
+                    let (path, format) = (PathBuf::from(path), known_format(&new)?);
+                    let read_only = new.read_only == Some(true);
+                    let found =
+                        files::off_thread(move || disk_file::existing(&path, format, read_only)).await?;
+                    registry.add_found_disk(&handle, found, &new).await
+                }
+            }
+        });
+        ended(addition.await, guest)
+    }
+
+    /// A new, empty disk in the guest's folder.
+    async fn add_new_disk(&self, handle: &Handle, size: ByteSize, new: &NewDisk) -> Result<DiskReply, Error> {
+        check_size(size)?;
+        let format = known_format(new)?.unwrap_or(DiskFormat::Qcow2);
+        let folder = PathBuf::from(&handle.info().paths.folder);
+        let mut disk = wanted(Disk::new(DiskName::FIRST, folder.join("new"), format), new)?;
+        let room = Room::make(&folder, format)?;
+        storage::create_volume_of(room.path(), format, size).await?;
+        disk.path = room.name();
+        let added = self.ask_to_add(handle, disk).await;
+        if added.is_ok() {
+            room.keep();
+        }
+        added
+    }
+
+    /// A disk that is there, and that nobody else may have.
+    async fn add_found_disk(&self, handle: &Handle, found: Disk, new: &NewDisk) -> Result<DiskReply, Error> {
+        let disk = wanted(found, new)?;
+        let (id, guests, checked) = (handle.info().id, self.list(), disk.clone());
+        files::off_thread(move || holders::check_free(id, &checked, &guests)).await?;
+        self.ask_to_add(handle, disk).await
+    }
+
+    async fn ask_to_add(&self, handle: &Handle, disk: Disk) -> Result<DiskReply, Error> {
+        let results = handle.ask(|answer| Request::Edit(vec![Edit::AddDisk(disk)], answer)).await?;
+        Ok(reply(results))
+    }
+
+    /// Begins to copy an image into a new disk of a guest.
+    pub fn copy_disk(self: &Rc<Self>, guest: &str, new: NewDisk) -> Result<JobId, Error> {
+        let handle = self.find(guest)?;
+        let info = handle.info();
+        let Some(source) = new.path.clone().map(PathBuf::from) else {
+            return Err(Error::OptionNeeds { option: "copy".into(), needs: "path".into() });
+        };
+        if new.size.is_some() {
+            return Err(conflict("size", "path"));
+        }
+        let told = known_format(&new)?;
+        let registry = Rc::clone(self);
+        let id = info.id;
+        let work = |progress: crate::job::Progress| async move {
+            let (path, guests) = (source.clone(), registry.list());
+            let found = files::off_thread(move || {
+                let format = disk_file::look(&path, told)?;
+                // Only read: but what somebody writes meanwhile can't be copied.
+                let read = Disk { read_only: true, ..Disk::new(DiskName::FIRST, &path, format) };
+                holders::check_copyable(&read, &guests)?;
+                Ok(format)
+            });
+            let format = found.await?;
+            let folder = PathBuf::from(&handle.info().paths.folder);
+            let whole = Disk::new(DiskName::FIRST, folder.join("new"), DiskFormat::Qcow2);
+            let mut disk = wanted(whole, &NewDisk { format: None, ..new })?;
+            let room = Room::make(&folder, DiskFormat::Qcow2)?;
+            let total = storage::volume_size(&source, format).unwrap_or_default();
+            let told = |part: f64| {
+                let done = ByteSize::bytes((total.as_bytes() as f64 * part) as u64);
+                progress.amount(JobStage::Copying, Amount { done, total });
+            };
+            told(0.0);
+            storage::copy_volume((&source, format), None, room.path(), told).await?;
+            disk.path = room.name();
+            registry.ask_to_add(&handle, disk).await?;
+            room.keep();
+            Ok(())
+        };
+        Ok(self.jobs.start(JobKind::CopyDisk, id, &info.name, work))
+    }
+
+    /// Takes a disk from a guest, and its file with it where that is asked for; also where nobody waits any more.
+    pub async fn remove_disk(
+        self: &Rc<Self>,
+        guest: &str,
+        disk: &str,
+        delete: bool,
+    ) -> Result<DiskReply, Error> {
+        let handle = self.find(guest)?;
+        let info = handle.info();
+        let (name, found) = named(&info, Some(disk))?;
+        let path = PathBuf::from(&found.path);
+        if delete {
+            if !found.own {
+                return Err(Error::DiskNotOwn { disk: disk.to_owned(), path: found.path.clone() });
+            }
+            if matches!(info.state, GuestState::Saving | GuestState::Saved) {
+                // Its saved state needs the disk.
+                let (guest, state) = (info.name.clone(), info.state);
+                return Err(Error::WrongState { guest, state, operation: Operation::Set });
+            }
+            let (guest, guests, path, disk) = (info.clone(), self.list(), path.clone(), disk.to_owned());
+            let check = move || {
+                holders::check_not_backing(guest.id, &path, &guests)?;
+                check_no_snapshot(&guest, &disk, &path)
+            };
+            files::off_thread(check).await?;
+        }
+        let removal = spawn_local(async move {
+            let results = handle.ask(|answer| Request::Edit(vec![Edit::RemoveDisk(name)], answer)).await?;
+            let mut reply = reply(results);
+            if delete && reply.applied == Applied::Now {
+                reply.deleted = files::off_thread(move || Ok(delete_file(&path))).await?;
+            }
+            Ok(reply)
+        });
+        ended(removal.await, guest)
+    }
+
+    /// Changes what a disk is attached to and how.
+    pub async fn set_disk(
+        &self,
+        guest: &str,
+        disk: &str,
+        settings: DiskSettings,
+    ) -> Result<Vec<SettingResult>, Error> {
+        let handle = self.find(guest)?;
+        let info = handle.info();
+        let (name, found) = named(&info, Some(disk))?;
+        let not_found = || Error::DiskNotFound { guest: info.name.clone(), disk: disk.to_owned() };
+        let mut wanted = disk::of_info(found).ok_or_else(not_found)?;
+        let before = wanted.hold();
+        wanted.set(&settings);
+        wanted.check()?;
+        if wanted.hold() != before {
+            let (id, mut guests) = (info.id, self.list());
+            // Its own disk is not in its way.
+            let own = guests.iter_mut().filter(|guest| guest.id == id);
+            own.for_each(|guest| guest.disks.retain(|other| other.name != name.to_string()));
+            files::off_thread(move || holders::check_free(id, &wanted, &guests)).await?;
+        }
+        handle.ask(|answer| Request::Edit(vec![Edit::SetDisk(name, settings)], answer)).await
+    }
+
+    /// Makes a guest's disk larger.
+    pub async fn grow_disk(
+        &self,
+        guest: &str,
+        disk: Option<&str>,
+        size: ByteSize,
+    ) -> Result<GuestInfo, Error> {
+        let handle = self.find(guest)?;
+        let info = handle.info();
+        let (name, disk) = named(&info, disk)?;
+        let (minimum, maximum) = (disk.size.unwrap_or_default(), MAX_DISK);
+        if !(minimum..=maximum).contains(&size) {
+            return Err(Error::DiskSizeOutOfRange { requested: size, minimum, maximum });
+        }
+        if info.pid.is_none() {
+            // An engine that is started meanwhile has a lock on it, which the tool respects, or finds it grown.
+            let format = DiskFormat::of_name(&disk.format).filter(|format| format.is_written());
+            let format = format.ok_or_else(|| Error::FormatOnlyRead {
+                path: disk.path.clone(),
+                format: disk.format.clone(),
+            })?;
+            grow_volume(disk.path.as_ref(), format, size).await?;
+        }
+        handle.ask(|answer| Request::Edit(vec![Edit::DiskSize(name, size)], answer)).await?;
+        Ok((*handle.info()).clone())
+    }
+}
+
+/// The disk of this name, or the first.
+fn named<'a>(info: &'a GuestInfo, disk: Option<&str>) -> Result<(DiskName, &'a DiskInfo), Error> {
+    let found = match disk {
+        None => info.disks.first(),
+        Some(name) => info.disks.iter().find(|disk| disk.name == name),
+    };
+    found.and_then(|disk| Some((disk.name.parse().ok()?, disk))).ok_or_else(|| Error::DiskNotFound {
+        guest: info.name.clone(),
+        disk: disk.unwrap_or_default().to_owned(),
+    })
+}
+
+/// A disk with what was asked for it. Its path is absolute, for what may be wrong with it.
+fn wanted(mut disk: Disk, new: &NewDisk) -> Result<Disk, Error> {
+    disk.set(&DiskSettings {
+        bus: new.bus,
+        cache: new.cache,
+        discard: new.discard,
+        serial: new.serial.clone(),
+        read_only: new.read_only,
+        shareable: new.shareable,
+    });
+    disk.check()?;
+    Ok(disk)
+}
+
+/// The format that was named.
+fn known_format(new: &NewDisk) -> Result<Option<DiskFormat>, Error> {
+    let Some(name) = &new.format else { return Ok(None) };
+    let format = DiskFormat::of_name(name);
+    format
+        .map(Some)
+        .ok_or_else(|| Error::OptionNeeds { option: format!("format={name}"), needs: "format=qcow2".into() })
+}
+
+fn check_size(requested: ByteSize) -> Result<(), Error> {
+    let (minimum, maximum) = (MIN_DISK, MAX_DISK);
+    if (minimum..=maximum).contains(&requested) {
+        Ok(())
+    } else {
+        Err(Error::DiskSizeOutOfRange { requested, minimum, maximum })
+    }
+}
+
+/// Makes sure that no snapshot of the guest has a disk whose file is to be deleted.
+fn check_no_snapshot(guest: &GuestInfo, disk: &str, path: &Path) -> Result<(), Error> {
+    let folder = Path::new(&guest.paths.folder);
+    for snapshot in &guest.snapshots {
+        let definition = snapshots::definition(folder, snapshot.id)?;
+        if definition.disks.iter().any(|other| folder.join(&other.path) == path) {
+            let (disk, snapshot) = (disk.to_owned(), snapshot.name.clone());
+            return Err(Error::DiskInSnapshot { disk, snapshot });
+        }
+    }
+    Ok(())
+}
+
+/// Deletes the file of a disk that no guest has any more. A link is not followed.
+fn delete_file(path: &Path) -> bool {
+    let deleted = std::fs::remove_file(path);
+    if let Err(error) = &deleted {
+        warn!(path = %path.display(), %error, "the file of a disk that was removed stays");
+    }
+    deleted.is_ok()
+}
+
+fn conflict(first: &str, second: &str) -> Error {
+    Error::OptionsConflict { first: first.to_owned(), second: second.to_owned() }
+}
+
+fn reply(results: Vec<SettingResult>) -> DiskReply {
+    let result = results.into_iter().next();
+    let SettingResult { key, applied, reason } =
+        result.unwrap_or(SettingResult { key: String::new(), applied: Applied::Now, reason: None });
+    DiskReply { disk: key, applied, reason, deleted: false }
+}
+
+/// What work came to that went on beside the call.
+fn ended<T>(work: Result<Result<T, Error>, tokio::task::JoinError>, guest: &str) -> Result<T, Error> {
+    work.unwrap_or_else(|_panicked| Err(Error::GuestNotFound { guest: guest.to_owned() }))
+}
