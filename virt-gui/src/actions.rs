@@ -3,6 +3,7 @@
 //! Menus, keys, the shortcuts window and tests take them from here, so that they agree.
 
 use crate::model::power::{PowerAction, refusal};
+use crate::model::snapshots;
 use crate::widgets::power::label;
 use gtk::prelude::*;
 use hv_api::{GuestInfo, GuestState};
@@ -31,6 +32,10 @@ pub enum Action {
     Restart,
     /// Take its power away.
     ForceOff,
+    /// Take a snapshot of it.
+    TakeSnapshot,
+    /// Make another guest of it.
+    Clone,
     /// Give it another name.
     Rename,
     /// Show what its engine wrote.
@@ -71,7 +76,7 @@ pub enum Section {
 
 impl Action {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::New,
         Self::ChooseInstaller,
         Self::Search,
@@ -87,6 +92,8 @@ impl Action {
         Self::Pause,
         Self::Restart,
         Self::ForceOff,
+        Self::TakeSnapshot,
+        Self::Clone,
         Self::Rename,
         Self::ShowLog,
         Self::Delete,
@@ -105,6 +112,8 @@ impl Action {
             Self::Pause => "pause",
             Self::Restart => "restart",
             Self::ForceOff => "force-off",
+            Self::TakeSnapshot => "take-snapshot",
+            Self::Clone => "clone",
             Self::Rename => "rename",
             Self::ShowLog => "show-log",
             Self::Delete => "delete",
@@ -131,6 +140,8 @@ impl Action {
             Self::Start => &["<Control>Return", "<Control>KP_Enter"],
             Self::ShutDown => &["<Control><Shift>d"],
             Self::Save => &["<Control><Shift>s"],
+            Self::TakeSnapshot => &["<Control>t"],
+            Self::Clone => &["<Control>d"],
             Self::Rename => &["F2"],
             Self::Delete => &["Delete"],
             Self::Menu => &["F10"],
@@ -163,6 +174,8 @@ impl Action {
             Self::Pause => label(PowerAction::Pause),
             Self::Restart => label(PowerAction::Restart),
             Self::ForceOff => label(PowerAction::ForceOff),
+            Self::TakeSnapshot => gettext("Take Snapshot…"),
+            Self::Clone => gettext("Clone…"),
             Self::Rename => gettext("Rename"),
             Self::ShowLog => gettext("Show Log"),
             Self::Delete => gettext("Delete…"),
@@ -192,6 +205,8 @@ impl Action {
             | Self::Pause
             | Self::Restart
             | Self::ForceOff
+            | Self::TakeSnapshot
+            | Self::Clone
             | Self::Rename
             | Self::ShowLog
             | Self::Delete => Section::Guest,
@@ -215,6 +230,8 @@ impl Action {
             Self::Pause => power(PowerAction::Pause),
             Self::Restart => power(PowerAction::Restart),
             Self::ForceOff => power(PowerAction::ForceOff),
+            Self::TakeSnapshot => up && state.is_some_and(|state| snapshots::take_refusal(state).is_none()),
+            Self::Clone => up && state.is_some_and(|state| snapshots::clone_refusal(state).is_none()),
             Self::Delete => {
                 up && matches!(
                     state,

@@ -4,13 +4,14 @@
 //! then says comes back through the stream, and only that changes what is shown.
 
 mod consoles;
+mod questions;
 mod view;
 
 use crate::actions::Action;
 use crate::calls::{self, Wish};
 use crate::model::power::PowerAction;
 use crate::model::row::Row;
-use crate::pages::guest::GuestWish;
+use crate::pages::guest::{GuestWish, Question};
 use crate::widgets::guest_list::ListNews;
 use crate::widgets::{dialogs, log_window, power};
 use adw::prelude::*;
@@ -376,6 +377,8 @@ impl App {
             Action::Pause => change_power(PowerAction::Pause),
             Action::Restart => change_power(PowerAction::Restart),
             Action::ForceOff => change_power(PowerAction::ForceOff),
+            Action::TakeSnapshot => self.question(Question::Take, sender, root),
+            Action::Clone => self.question(Question::Clone(None), sender, root),
             Action::Rename => view.guest.edit_name(),
             Action::ShowLog => {
                 if let Some(id) = self.selected {
@@ -431,6 +434,7 @@ impl App {
                     dialogs::show_problem(root, &problem, Some(Box::new(act)));
                 }
             }
+            GuestWish::Ask(question) => self.question(question, sender, root),
             GuestWish::Solve(action) => self.solve(Some(id), None, action, sender, root),
             GuestWish::OpenFolder(folder) => open_folder(&folder, root),
             GuestWish::Back => sender.input(AppInput::Back),

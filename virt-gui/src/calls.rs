@@ -2,10 +2,10 @@
 
 use crate::model::power::PowerAction;
 use crate::widgets::power;
-use hv_api::client::settle;
-use hv_api::{Core, GuestId, LogKind, Settings};
+use hv_api::client::{CallError, Connection, settle};
+use hv_api::{Core, GuestId, LogKind, Settings, SnapshotId};
 use std::path::PathBuf;
-use virt_kit::daemon::Daemon;
+use virt_kit::daemon::{Daemon, ended};
 use virt_kit::i18n::gettext;
 use virt_kit::problem::{Problem, ProblemAction};
 
@@ -31,6 +31,38 @@ pub enum Wish {
         drive: String,
         /// Also where the guest holds it.
         force: bool,
+    },
+    /// Take a snapshot of it; an empty note is none.
+    TakeSnapshot {
+        /// Its name.
+        name: String,
+        /// What a person writes about it.
+        note: String,
+    },
+    /// Put it back to a snapshot.
+    RestoreSnapshot {
+        /// Which.
+        snapshot: SnapshotId,
+        /// By what name a snapshot of what it is now is taken first.
+        first: Option<String>,
+    },
+    /// Give a snapshot another name and note.
+    EditSnapshot {
+        /// Which.
+        snapshot: SnapshotId,
+        /// Its name.
+        name: String,
+        /// What a person writes about it.
+        note: String,
+    },
+    /// Delete a snapshot.
+    DeleteSnapshot(SnapshotId),
+    /// Make another guest of it.
+    Clone {
+        /// The name of that one.
+        name: String,
+        /// As it was in this snapshot; nothing for what it is now.
+        snapshot: Option<SnapshotId>,
     },
     /// Delete it.
     Delete {
@@ -70,11 +102,59 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
                 })
                 .await
         }
+        Wish::TakeSnapshot { name, note } => {
+            daemon.call(async move |core| take_snapshot(core, guest, &name, Some(&note)).await).await
+        }
+        Wish::RestoreSnapshot { snapshot, first } => {
+            daemon
+                .call(async move |core| {
+                    if let Some(name) = first {
+                        take_snapshot(core, guest, &name, None).await?;
+                    }
+                    let begun = core.restore_snapshot(&guest.to_string(), &snapshot.to_string(), None).await;
+                    ended(core, settle(begun)?.job).await
+                })
+                .await
+        }
+        Wish::EditSnapshot { snapshot, name, note } => {
+            daemon
+                .call(async move |core| {
+                    let (guest, snapshot) = (guest.to_string(), snapshot.to_string());
+                    settle(core.edit_snapshot(&guest, &snapshot, Some(&name), Some(&note)).await).map(drop)
+                })
+                .await
+        }
+        Wish::DeleteSnapshot(snapshot) => {
+            daemon
+                .call(async move |core| {
+                    settle(core.delete_snapshot(&guest.to_string(), &snapshot.to_string()).await).map(drop)
+                })
+                .await
+        }
+        Wish::Clone { name, snapshot } => {
+            daemon
+                .call(async move |core| {
+                    let snapshot = snapshot.map(|snapshot| snapshot.to_string());
+                    let begun = core.clone_guest(&guest.to_string(), &name, snapshot.as_deref()).await;
+                    ended(core, settle(begun)?.job).await
+                })
+                .await
+        }
         Wish::Delete { disks } => {
             daemon.call(async move |core| settle(core.delete(&guest.to_string(), Some(disks)).await)).await
         }
     };
     result.map_err(|trouble| Problem::from(&trouble))
+}
+
+async fn take_snapshot(
+    core: &mut Connection,
+    guest: GuestId,
+    name: &str,
+    note: Option<&str>,
+) -> Result<(), CallError> {
+    let job = settle(core.take_snapshot(&guest.to_string(), name, note).await)?.job;
+    ended(core, job).await
 }
 
 /// The end of what the guest's engine wrote.

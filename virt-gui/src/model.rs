@@ -3,6 +3,7 @@
 pub mod hardware;
 pub mod power;
 pub mod row;
+pub mod snapshots;
 pub mod state;
 pub mod usage;
 pub mod waiting;

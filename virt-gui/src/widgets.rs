@@ -8,9 +8,12 @@ pub mod guest_list;
 pub mod host_bar;
 pub mod log_window;
 pub mod power;
+pub mod snapshot_dialogs;
 pub mod terminal;
 
+use gtk::glib;
 use gtk::prelude::*;
+use virt_kit::i18n::gettext;
 
 /// A button with an icon only. `name` is what screen readers say and the tooltip shows.
 pub fn icon_button(icon: &str, name: &str) -> gtk::Button {
@@ -57,4 +60,14 @@ pub fn name_close_button(bar: &gtk::InfoBar, name: &str) {
 pub fn rename(widget: &(impl IsA<gtk::Widget> + IsA<gtk::Accessible>), name: &str) {
     widget.set_tooltip_text(Some(name));
     widget.update_property(&[gtk::accessible::Property::Label(name)]);
+}
+
+/// A moment, given in seconds since 1970, as people say it: today's by its time only.
+pub fn local_time(seconds: u64) -> Option<String> {
+    let then = glib::DateTime::from_unix_local(i64::try_from(seconds).ok()?).ok()?;
+    let now = glib::DateTime::now_local().ok()?;
+    let today = then.ymd() == now.ymd();
+    // Translators: a time of day, and a date with a time of day, as strftime writes them.
+    let format = if today { gettext("%H:%M") } else { gettext("%e %B %Y, %H:%M") };
+    Some(then.format(&format).ok()?.trim().to_owned())
 }

@@ -9,7 +9,7 @@ async fn make(desktop: &Desktop, name: &str) {
 }
 
 /// Waits for the guest's row to say this of it.
-async fn row(library: &Place<'_>, name: &str, word: &str) -> Node {
+pub async fn row(library: &Place<'_>, name: &str, word: &str) -> Node {
     let begins = format!("{name}, {word}, ");
     library
         .until(&format!("a row that says {begins:?}"), |tree| {

@@ -6,7 +6,7 @@
 use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use hv_api::client::{self, CallError, ConnectError, Connection, Events, settle};
-use hv_api::{Change, Core, GuestId, GuestStatistics};
+use hv_api::{Change, Core, Error, GuestId, GuestStatistics, JobId};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
@@ -135,6 +135,22 @@ impl Daemon {
         // Where the thread has ended, so have the statistics.
         drop(self.work.send(work));
         statistics
+    }
+}
+
+/// Waits until a job has ended, also where a person has cancelled it.
+///
+/// # Errors
+/// Why it failed.
+pub async fn ended(core: &mut Connection, job: JobId) -> Result<(), CallError> {
+    let mut messages = pin!(core.follow(job).await.map_err(CallError::Broken)?);
+    let mut ended = Ok(());
+    while let Some(message) = messages.next().await {
+        ended = settle(message).map(drop);
+    }
+    match ended {
+        Err(CallError::Refused(Error::JobCancelled { .. })) => Ok(()),
+        ended => ended,
     }
 }
 

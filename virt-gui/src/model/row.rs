@@ -32,6 +32,7 @@ impl Row {
         let more = match (guest.state, job) {
             (GuestState::Unavailable, _) => gettext("Its definition can't be read"),
             (GuestState::Saving | GuestState::Starting, Some(job)) => progress(job),
+            (_, Some(job)) => stage(job),
             _ => state::resources(guest),
         };
         Self::new(
@@ -45,10 +46,7 @@ impl Row {
     }
 
     fn of_job(job: &JobInfo) -> Self {
-        let stage = problem::stage_word(job.stage, &|text| gettext(text));
-        // Translators: how far a guest's making is, as in "Making the disk · 43 %".
-        let more = gettext_f("{stage} · {progress}", &[("stage", &stage), ("progress", &progress(job))]);
-        Self::new(job.guest, &job.guest_name, None, gettext("Being made"), more, "")
+        Self::new(job.guest, &job.guest_name, None, gettext("Being made"), stage(job), "")
     }
 
     fn new(id: GuestId, name: &str, state: Option<GuestState>, word: String, more: String, os: &str) -> Self {
@@ -98,6 +96,13 @@ impl Row {
     pub fn matches(&self, search: &Search) -> bool {
         search.words.iter().all(|word| self.haystack.contains(word.as_str()))
     }
+}
+
+/// What a job does, and how far it has come.
+fn stage(job: &JobInfo) -> String {
+    let stage = problem::stage_word(job.stage, &|text| gettext(text));
+    // Translators: what is done and how far that has come, as in "Making the disk · 43 %".
+    gettext_f("{stage} · {progress}", &[("stage", &stage), ("progress", &progress(job))])
 }
 
 /// How far a job has come: `43 %`.

@@ -3,6 +3,7 @@
 
 mod hardware;
 mod overview;
+mod snapshots;
 mod startup;
 mod usage;
 mod waiting;
@@ -19,6 +20,8 @@ use hardware::HardwarePage;
 use hv_api::{GuestId, GuestInfo, GuestState, GuestStatistics, HostInfo};
 use overview::OverviewPage;
 use relm4::prelude::*;
+pub use snapshots::Question;
+use snapshots::SnapshotsPage;
 use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -42,6 +45,8 @@ pub enum GuestWish {
     Details,
     /// Do what the problem's button says.
     Solve(ProblemAction),
+    /// Ask what has to be known first, or whether it is meant.
+    Ask(Question),
     /// Open this folder in the file manager.
     OpenFolder(PathBuf),
     /// Go back to the list.
@@ -68,6 +73,7 @@ pub struct GuestPage {
     pending_text: gtk::Label,
     overview: OverviewPage,
     hardware: HardwarePage,
+    snapshots: SnapshotsPage,
 }
 
 /// The bar that says what is wrong with the guest.
@@ -90,6 +96,7 @@ impl GuestPage {
         };
         let overview = OverviewPage::new(&wish);
         let hardware = HardwarePage::new(&wish);
+        let snapshots = SnapshotsPage::new(&wish);
         let pages = adw::ViewStack::builder().vexpand(true).build();
         pages
             .add_titled(overview.widget(), Some("overview"), &gettext("Overview"))
@@ -97,6 +104,9 @@ impl GuestPage {
         pages
             .add_titled(hardware.widget(), Some("hardware"), &gettext("Hardware"))
             .set_icon_name(Some("applications-engineering-symbolic"));
+        pages
+            .add_titled(snapshots.widget(), Some("snapshots"), &gettext("Snapshots"))
+            .set_icon_name(Some("document-open-recent-symbolic"));
 
         let switcher = adw::ViewSwitcherTitle::builder().stack(&pages).visible(false).build();
         let bottom = adw::ViewSwitcherBar::builder().stack(&pages).build();
@@ -113,6 +123,7 @@ impl GuestPage {
             .icon_name("view-more-symbolic")
             .menu_model(&actions::menu(&[
                 &[Action::OpenConsole],
+                &[Action::TakeSnapshot, Action::Clone],
                 &[Action::Rename, Action::ShowLog],
                 &[Action::Delete],
             ]))
@@ -173,6 +184,7 @@ impl GuestPage {
             pending_text,
             overview,
             hardware,
+            snapshots,
         };
         this.show(None, None);
         this
@@ -219,6 +231,7 @@ impl GuestPage {
             }
             self.overview.show(guest, another);
             self.hardware.show(guest, host, another);
+            self.snapshots.show(guest);
         } else {
             self.switcher.set_title("");
         }

@@ -5,13 +5,11 @@
 
 use crate::model::power::{PowerAction, Refusal, default_action, refusal};
 use adw::prelude::*;
-use futures_util::StreamExt;
 use gtk::gio;
 use hv_api::client::{CallError, Connection, Events, settle};
-use hv_api::{Core, Error, GuestId, GuestInfo, GuestReply, GuestState, JobKind};
+use hv_api::{Core, GuestId, GuestInfo, GuestReply, GuestState, JobKind};
 use relm4::prelude::*;
-use std::pin::pin;
-use virt_kit::daemon::{Daemon, Trouble};
+use virt_kit::daemon::{Daemon, Trouble, ended};
 use virt_kit::i18n::{gettext, gettext_f};
 
 /// Asks the core for an action. Answers when the core has done it, or for a shutdown when the guest has
@@ -43,18 +41,8 @@ pub async fn perform(daemon: &Daemon, guest: GuestId, action: PowerAction) -> Re
 /// Saves a guest; answers when that has ended, also where a person has cancelled it meanwhile.
 async fn saved(core: &mut Connection, guest: &str) -> Result<GuestReply, CallError> {
     let job = settle(core.save(guest).await)?.job;
-    let ended = {
-        let mut messages = pin!(core.follow(job).await.map_err(CallError::Broken)?);
-        let mut ended = Ok(());
-        while let Some(message) = messages.next().await {
-            ended = settle(message).map(drop);
-        }
-        ended
-    };
-    match ended {
-        Ok(()) | Err(CallError::Refused(Error::JobCancelled { .. })) => settle(core.show(guest).await),
-        Err(error) => Err(error),
-    }
+    ended(core, job).await?;
+    settle(core.show(guest).await)
 }
 
 /// Cancels what saves a guest.

@@ -5,7 +5,7 @@ use super::usage::UsagePanel;
 use crate::actions::Action;
 use crate::calls::Wish;
 use crate::model::state;
-use crate::widgets::{icon_button, text_button};
+use crate::widgets::{icon_button, local_time, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{DiskInfo, DriveInfo, GuestInfo, GuestState, Settings};
@@ -311,13 +311,4 @@ fn state_sentence(guest: &GuestInfo) -> String {
     let Some(since) = local_time(guest.since) else { return word };
     // Translators: {state} is a guest's state, as in "Running since 14:03".
     gettext_f("{state} since {time}", &[("state", &word), ("time", &since)])
-}
-
-fn local_time(seconds: u64) -> Option<String> {
-    let then = glib::DateTime::from_unix_local(i64::try_from(seconds).ok()?).ok()?;
-    let now = glib::DateTime::now_local().ok()?;
-    let today = then.ymd() == now.ymd();
-    // Translators: a time of day, and a date with a time of day, as strftime writes them.
-    let format = if today { gettext("%H:%M") } else { gettext("%e %B %Y, %H:%M") };
-    Some(then.format(&format).ok()?.trim().to_owned())
 }

@@ -1,0 +1,150 @@
+//! What is asked before something is done with snapshots, and before a guest is cloned.
+
+use crate::model::snapshots::{name_before, next_name};
+use adw::prelude::*;
+use hv_api::{GuestInfo, GuestState, SnapshotInfo};
+use std::rc::Rc;
+use virt_kit::i18n::{gettext, gettext_f};
+
+/// Asks for the name of a new snapshot and a note about it.
+pub fn take(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: impl Fn(String, String) + 'static) {
+    let heading = gettext_f("Take a Snapshot of “{guest}”", &[("guest", &guest.name)]);
+    let body = match guest.state {
+        GuestState::Running => {
+            gettext("The guest stands still while its memory is written, and goes on then.")
+        }
+        GuestState::Paused => gettext("Its memory is kept as well."),
+        _ => gettext("Its settings and its disks are kept as they are."),
+    };
+    let name = adw::EntryRow::builder().title(gettext("Name")).text(next_name(guest)).build();
+    let note = adw::EntryRow::builder().title(gettext("Note")).build();
+    let dialog = dialog(parent, &heading, &body, &gettext("_Take Snapshot"));
+    with_rows(&dialog, &name, Some(&note));
+    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), note.text().into()));
+    dialog.present();
+}
+
+/// Asks before a guest is put back; `yes` is told by what name a snapshot of what it is now is taken first.
+pub fn restore(
+    parent: &impl IsA<gtk::Window>,
+    guest: &GuestInfo,
+    snapshot: &SnapshotInfo,
+    yes: impl Fn(Option<String>) + 'static,
+) {
+    let heading = gettext_f("Restore “{snapshot}”?", &[("snapshot", &snapshot.name)]);
+    let body = if guest.pid.is_some() {
+        gettext("What is on the guest's disks now and what runs in it is lost. It is forced off first.")
+    } else if guest.state == GuestState::Saved {
+        gettext("What is on the guest's disks now is lost, and so is its saved state.")
+    } else {
+        gettext("What is on the guest's disks now is lost.")
+    };
+    let dialog = dialog(parent, &heading, &body, &gettext("_Restore"));
+    dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);
+    dialog.set_default_response(Some("cancel"));
+    let first = gtk::CheckButton::with_label(&gettext("Take a snapshot of the current state first"));
+    first.set_active(true);
+    let name = name_before(guest, &snapshot.name);
+    // A saved guest can't have one taken.
+    if guest.state == GuestState::Saved {
+        first.set_active(false);
+    } else {
+        dialog.set_extra_child(Some(&first));
+    }
+    dialog.connect_response(Some("yes"), move |_, _| yes(first.is_active().then(|| name.clone())));
+    dialog.present();
+}
+
+/// Asks for another name and note.
+pub fn edit(parent: &impl IsA<gtk::Window>, snapshot: &SnapshotInfo, yes: impl Fn(String, String) + 'static) {
+    let heading = gettext("Name and Note");
+    let name = adw::EntryRow::builder().title(gettext("Name")).text(&snapshot.name).build();
+    let old = snapshot.note.as_deref().unwrap_or_default();
+    let note = adw::EntryRow::builder().title(gettext("Note")).text(old).build();
+    let dialog = dialog(parent, &heading, "", &gettext("_Save"));
+    with_rows(&dialog, &name, Some(&note));
+    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), note.text().into()));
+    dialog.present();
+}
+
+/// Asks before a snapshot is deleted.
+pub fn delete(parent: &impl IsA<gtk::Window>, snapshot: &SnapshotInfo, yes: impl Fn() + 'static) {
+    let heading = gettext_f("Delete Snapshot “{snapshot}”?", &[("snapshot", &snapshot.name)]);
+    let body = gettext("You can't go back to it then. Other snapshots stay, and the guest is as it is.");
+    let dialog = dialog(parent, &heading, &body, &gettext("_Delete"));
+    dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);
+    dialog.set_default_response(Some("cancel"));
+    dialog.connect_response(Some("yes"), move |_, _| yes());
+    dialog.present();
+}
+
+/// Asks for the name of a clone.
+pub fn clone(
+    parent: &impl IsA<gtk::Window>,
+    guest: &GuestInfo,
+    snapshot: Option<&SnapshotInfo>,
+    yes: impl Fn(String) + 'static,
+) {
+    let heading = gettext_f("Clone “{guest}”", &[("guest", &guest.name)]);
+    let what = match snapshot {
+        Some(snapshot) => {
+            gettext_f("The new guest is what this one was in “{snapshot}”.", &[("snapshot", &snapshot.name)])
+        }
+        None => gettext("The new guest is what this one is now."),
+    };
+    let same = gettext(
+        "It has copies of the disks and network addresses of its own. The system in it does not know that: its name and its users are the same.",
+    );
+    // Translators: the name that is offered for the copy of a guest.
+    let offered = gettext_f("{guest} (copy)", &[("guest", &guest.name)]);
+    let name = adw::EntryRow::builder().title(gettext("Name")).text(offered).build();
+    let dialog = dialog(parent, &heading, &format!("{what} {same}"), &gettext("_Clone"));
+    with_rows(&dialog, &name, None);
+    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into()));
+    dialog.present();
+}
+
+fn dialog(parent: &impl IsA<gtk::Window>, heading: &str, body: &str, verb: &str) -> adw::MessageDialog {
+    let dialog = adw::MessageDialog::new(Some(parent), Some(heading), Some(body));
+    dialog.add_response("cancel", &gettext("_Cancel"));
+    dialog.add_response("yes", verb);
+    dialog.set_response_appearance("yes", adw::ResponseAppearance::Suggested);
+    dialog.set_default_response(Some("yes"));
+    dialog.set_close_response("cancel");
+    dialog
+}
+
+/// Fields for a name, without which there is nothing to say yes to, and for a note.
+fn with_rows(dialog: &adw::MessageDialog, name: &adw::EntryRow, note: Option<&adw::EntryRow>) {
+    let rows = gtk::ListBox::builder()
+        .selection_mode(gtk::SelectionMode::None)
+        .css_classes(["boxed-list"])
+        .width_request(260)
+        .build();
+    rows.append(name);
+    if let Some(note) = note {
+        rows.append(note);
+    }
+    dialog.set_extra_child(Some(&rows));
+    let check: Rc<dyn Fn(&adw::EntryRow)> = {
+        let dialog = dialog.downgrade();
+        Rc::new(move |name| {
+            if let Some(dialog) = dialog.upgrade() {
+                dialog.set_response_enabled("yes", !name.text().trim().is_empty());
+            }
+        })
+    };
+    name.connect_changed({
+        let check = Rc::clone(&check);
+        move |name| check(name)
+    });
+    for row in std::iter::once(name).chain(note) {
+        let dialog = dialog.downgrade();
+        row.connect_entry_activated(move |_| {
+            if let Some(dialog) = dialog.upgrade().filter(|dialog| dialog.is_response_enabled("yes")) {
+                dialog.response("yes");
+                dialog.close();
+            }
+        });
+    }
+}
