@@ -303,6 +303,11 @@ impl App {
                 view.guest.refuse_name(id, &format!("{} {}", problem.why, problem.remedy));
                 return;
             }
+            Wish::Nic(nic) => {
+                let words = [&problem.what, &problem.why, &problem.remedy].map(String::as_str);
+                view.guest.refuse_nic(id, nic, &words.join(" "));
+                return;
+            }
             Wish::Set(_) => view.guest.revert(id),
             _ => {}
         }

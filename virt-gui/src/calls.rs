@@ -3,7 +3,7 @@
 use crate::model::power::PowerAction;
 use crate::widgets::power;
 use hv_api::client::{CallError, Connection, settle};
-use hv_api::{Core, GuestId, LogKind, Settings, SnapshotId};
+use hv_api::{Core, GuestId, LogKind, NewNic, NicSettings, Settings, SnapshotId};
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, ended};
 use virt_kit::i18n::gettext;
@@ -64,11 +64,24 @@ pub enum Wish {
         /// As it was in this snapshot; nothing for what it is now.
         snapshot: Option<SnapshotId>,
     },
+    /// Change its network cards.
+    Nic(NicWish),
     /// Delete it.
     Delete {
         /// With the disks made for it.
         disks: bool,
     },
+}
+
+/// Something to be done to a guest's network cards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NicWish {
+    /// Give it one more.
+    Add(NewNic),
+    /// Take the one with this name away.
+    Remove(String),
+    /// Change the one with this name.
+    Set(String, NicSettings),
 }
 
 /// Does it; answers when the core has.
@@ -137,6 +150,19 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
                     let snapshot = snapshot.map(|snapshot| snapshot.to_string());
                     let begun = core.clone_guest(&guest.to_string(), &name, snapshot.as_deref()).await;
                     ended(core, settle(begun)?.job).await
+                })
+                .await
+        }
+        Wish::Nic(wish) => {
+            daemon
+                .call(async move |core| {
+                    let guest = guest.to_string();
+                    let reply = match wish {
+                        NicWish::Add(nic) => core.add_nic(&guest, &nic).await,
+                        NicWish::Remove(name) => core.remove_nic(&guest, Some(&name)).await,
+                        NicWish::Set(name, settings) => core.set_nic(&guest, Some(&name), &settings).await,
+                    };
+                    settle(reply).map(drop)
                 })
                 .await
         }

@@ -1,6 +1,7 @@
 //! What the windows show and why, without any toolkit: plain functions of what the core says.
 
 pub mod hardware;
+pub mod network;
 pub mod power;
 pub mod row;
 pub mod snapshots;

@@ -4,7 +4,7 @@ use crate::visit;
 use hv_tests::ui::{Desktop, Node, Place, Role};
 
 /// A guest without anything to start from: its firmware says so and waits.
-async fn make(desktop: &Desktop, name: &str) {
+pub async fn make(desktop: &Desktop, name: &str) {
     desktop.hv(&["create", name, "--empty", "--no-disk", "--memory", "64MiB", "--cpus", "1"]).await;
 }
 

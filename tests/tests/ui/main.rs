@@ -6,6 +6,7 @@
 mod guest;
 mod journey;
 mod library;
+mod network;
 mod snapshots;
 mod usage;
 mod wizard;

@@ -2,6 +2,7 @@
 //! pages within.
 
 mod hardware;
+mod network;
 mod overview;
 mod snapshots;
 mod startup;
@@ -9,7 +10,7 @@ mod usage;
 mod waiting;
 
 use crate::actions::{self, Action};
-use crate::calls::Wish;
+use crate::calls::{NicWish, Wish};
 use crate::model::hardware as settings;
 use crate::widgets::dialogs::action_label;
 use crate::widgets::host_bar::HostBar;
@@ -257,6 +258,15 @@ impl GuestPage {
     pub fn refuse_name(&self, guest: GuestId, reason: &str) {
         if self.shown.get() == Some(guest) {
             self.overview.refuse_name(reason);
+        }
+    }
+
+    /// Says at a network card why the core refused something.
+    pub fn refuse_nic(&self, guest: GuestId, wish: &NicWish, reason: &str) {
+        if self.shown.get() == Some(guest)
+            && let Some((guest, _host)) = &*self.last.borrow()
+        {
+            self.hardware.network.refuse(guest, wish, reason);
         }
     }
 

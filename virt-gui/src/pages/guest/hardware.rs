@@ -1,14 +1,14 @@
 //! Settings of the guest's virtual hardware. Each says when it takes effect before it is touched.
 
 use super::GuestWish;
+use super::network::NetworkGroup;
 use super::startup::StartupGroup;
 use crate::calls::Wish;
 use crate::model::hardware;
 use crate::widgets::amount_row::{AmountRow, Format};
 use adw::prelude::*;
 use gtk::glib;
-use hv_api::{ByteSize, Firmware, GuestInfo, GuestState, HostInfo, NetworkMode, NicInfo, Settings};
-use std::cell::RefCell;
+use hv_api::{ByteSize, Firmware, GuestInfo, GuestState, HostInfo, Settings};
 use std::rc::Rc;
 use virt_kit::i18n::{gettext, ngettext_f};
 
@@ -18,9 +18,8 @@ pub struct HardwarePage {
     root: adw::PreferencesPage,
     cpus: AmountRow,
     memory: AmountRow,
-    network: adw::PreferencesGroup,
-    cards: RefCell<Vec<adw::ActionRow>>,
-    nics: RefCell<Vec<NicInfo>>,
+    /// Its network cards.
+    pub network: NetworkGroup,
     firmware: adw::ActionRow,
     serial: adw::ActionRow,
     startup: StartupGroup,
@@ -50,7 +49,7 @@ impl HardwarePage {
             .build();
         amounts.add(cpus.widget());
         amounts.add(memory.widget());
-        let network = adw::PreferencesGroup::builder().title(gettext("Network")).build();
+        let network = NetworkGroup::new(wish);
         let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
         let firmware = adw::ActionRow::builder().title(gettext("Firmware")).build();
         let serial = adw::ActionRow::builder().title(gettext("Serial Ports")).build();
@@ -58,21 +57,11 @@ impl HardwarePage {
         machine.add(&serial);
         let root = adw::PreferencesPage::new();
         root.add(&amounts);
-        root.add(&network);
+        root.add(network.widget());
         root.add(&machine);
         let startup = StartupGroup::new(wish);
         root.add(startup.widget());
-        Self {
-            root,
-            cpus,
-            memory,
-            network,
-            cards: RefCell::default(),
-            nics: RefCell::default(),
-            firmware,
-            serial,
-            startup,
-        }
+        Self { root, cpus, memory, network, firmware, serial, startup }
     }
 
     /// The widget.
@@ -111,32 +100,6 @@ impl HardwarePage {
             count => ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)]),
         });
         self.startup.show(guest);
-        self.show_cards(&guest.nics);
-    }
-
-    fn show_cards(&self, nics: &[NicInfo]) {
-        self.network.set_visible(!nics.is_empty());
-        if *self.nics.borrow() == nics {
-            return;
-        }
-        self.nics.replace(nics.to_vec());
-        for old in self.cards.take() {
-            self.network.remove(&old);
-        }
-        let cards: Vec<_> = nics
-            .iter()
-            .map(|nic| {
-                let mode = match nic.mode {
-                    NetworkMode::User => gettext("Through this computer's connection"),
-                    NetworkMode::Bridge => gettext("On a bridge of this computer"),
-                    NetworkMode::Isolated => gettext("With other guests alone"),
-                };
-                adw::ActionRow::builder().title(mode).subtitle(nic.mac.to_string()).build()
-            })
-            .collect();
-        for card in &cards {
-            self.network.add(card);
-        }
-        self.cards.replace(cards);
+        self.network.show(guest, anew);
     }
 }
