@@ -168,6 +168,11 @@ pub trait Machine: Send + Sync {
     /// guest's turn as well, when that has done it or is overdue.
     async fn alter(&self, alteration: Alteration) -> Result<(), EngineError>;
 
+    /// What was added to the memory while the machine runs, piece by piece, in the order in which that was done.
+    async fn added_memory(&self) -> Result<Vec<ByteSize>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// The memory that the guest has at this moment.
     async fn memory(&self) -> Result<ByteSize, EngineError>;
 
@@ -359,6 +364,8 @@ pub struct MachineConfig {
     pub kernel: Option<KernelConfig>,
     /// It is started only to be given what another machine was, with [`Machine::load`].
     pub restoring: bool,
+    /// What was added to the memory of that other machine while it ran, piece by piece.
+    pub added_memory: Vec<ByteSize>,
     /// Its files while it runs. `run.serial_logs` has one entry a serial port.
     pub run: RunFiles,
 }

@@ -240,6 +240,7 @@ impl Definition {
                 append: kernel.append.clone(),
             }),
             restoring: false,
+            added_memory: Vec::new(),
             run,
         }
     }

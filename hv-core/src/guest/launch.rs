@@ -11,7 +11,7 @@ use super::saved::{self, Saved};
 use super::view::now;
 use crate::engine::{Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, Machine};
 use crate::{files, serial, store};
-use hv_api::{Accelerator, Error, Operation, SavedStateFault};
+use hv_api::{Accelerator, ByteSize, Error, Operation, SavedStateFault};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -79,7 +79,7 @@ pub(super) async fn restore(
     });
     let memory = memory.await?;
     let Launched { machine, record, mut events } =
-        start(context, &definition, facts.accelerator, Beginning::Restoring).await?;
+        start(context, &definition, facts.accelerator, Beginning::Restoring(&facts.added)).await?;
     let unfinished = Unfinished { machine, kept: false };
     if let Err(error) = unfinished.machine.load(memory, progress).await {
         let detail = match error {
@@ -98,7 +98,7 @@ pub(super) async fn restore(
         let (guest, fault) = (definition.name.clone(), SavedStateFault::Refused);
         return Err(Error::SavedStateUnusable { guest, fault, detail });
     }
-    Ok(Launched { machine: unfinished.keep(), record, events })
+    Ok(Launched { machine: unfinished.keep(), record: record.restored(facts.given), events })
 }
 
 fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Error> {
@@ -110,20 +110,20 @@ fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Err
 
 /// How a machine begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning {
+enum Beginning<'a> {
     /// As its definition says.
     Usual,
     /// From its optical drives, this once.
     FromCd,
-    /// With a saved state.
-    Restoring,
+    /// With a saved state, of a machine to which this memory was added.
+    Restoring(&'a [ByteSize]),
 }
 
 async fn start(
     context: &Context,
     definition: &Definition,
     accelerator: Accelerator,
-    beginning: Beginning,
+    beginning: Beginning<'_>,
 ) -> Result<Launched, Error> {
     let folder = context.store.folder(definition.id);
     let firmware = boot::find(definition, &folder).await?;
@@ -133,7 +133,10 @@ async fn start(
     match beginning {
         Beginning::Usual => {}
         Beginning::FromCd => boot::from_cd(&mut machine),
-        Beginning::Restoring => machine.restoring = true,
+        Beginning::Restoring(added) => {
+            machine.restoring = true;
+            machine.added_memory = added.to_vec();
+        }
     }
     definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
     machine.disks.iter_mut().for_each(DiskConfig::find_device);

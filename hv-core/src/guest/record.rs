@@ -45,6 +45,13 @@ impl RunRecord {
         }
     }
 
+    /// That of a machine which was given what another one was, whose guest was to have this much memory.
+    #[must_use]
+    pub fn restored(mut self, given: Option<ByteSize>) -> Self {
+        self.machine.memory = given.unwrap_or(self.machine.memory);
+        self
+    }
+
     /// The most memory that the machine can be given. What it has less by now than at its start, it can have again.
     pub fn most_memory(&self) -> ByteSize {
         self.most_memory

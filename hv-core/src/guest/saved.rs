@@ -9,6 +9,7 @@
 //! has run since it was written. What an interruption leaves is told apart by these names alone.
 
 use super::config::Definition;
+use super::exact_size;
 use crate::store::{self, read_text};
 use hv_api::{Accelerator, ByteSize, Error};
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,12 @@ pub struct Facts {
     pub since: u64,
     /// Whether its CPUs ran before.
     pub running: bool,
+    /// The memory that the guest was to have, where that is not what its machine was started with.
+    #[serde(default, with = "exact_size::optional", skip_serializing_if = "Option::is_none")]
+    pub given: Option<ByteSize>,
+    /// What was added to the machine's memory while it ran, piece by piece, in bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub added: Vec<ByteSize>,
     /// The length of the memory's file in bytes; zero until that is written.
     memory: u64,
     /// The disks as they were left.
@@ -73,6 +80,14 @@ pub struct Saved {
     pub facts: Facts,
 }
 
+impl Saved {
+    /// All the memory that the machine has.
+    pub fn machine_memory(&self) -> ByteSize {
+        let added: u64 = self.facts.added.iter().map(|piece| piece.as_bytes()).sum();
+        ByteSize::bytes(self.definition.memory.as_bytes().saturating_add(added))
+    }
+}
+
 /// Why a saved state can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -87,7 +102,17 @@ pub enum Unusable {
 impl Facts {
     /// For a guest that is about to be saved.
     pub fn new(accelerator: Accelerator, since: u64, running: bool) -> Self {
-        Self { version: VERSION, accelerator, engine: None, since, running, memory: 0, disks: Vec::new() }
+        Self {
+            version: VERSION,
+            accelerator,
+            engine: None,
+            since,
+            running,
+            given: None,
+            added: Vec::new(),
+            memory: 0,
+            disks: Vec::new(),
+        }
     }
 }
 
@@ -195,6 +220,11 @@ impl Writing {
     /// The name that the guest had when this began.
     pub fn guest_name(&self) -> &str {
         &self.saved.definition.name
+    }
+
+    /// All the memory that the machine has.
+    pub fn machine_memory(&self) -> ByteSize {
+        self.saved.machine_memory()
     }
 
     /// The length of the memory's file, once it is written and [`flush`](Self::flush)ed.

@@ -68,6 +68,19 @@ async fn a_running_guest_is_given_less_memory_and_then_more() {
         })
         .await;
     }
+    // What was added is there again in another machine, which can have less and more as well.
+    home.hv(["save", "breathing"]).await.done();
+    home.hv(["restore", "breathing"]).await.done();
+    let guest = shown(&home, "breathing").await;
+    assert_eq!((guest["memory"].as_u64(), &guest["pending"]), (Some(1024 << 20), &serde_json::json!([])));
+    for memory in [320, 1024] {
+        home.hv(["set", "breathing", &format!("memory={memory}MiB")]).await.done();
+        eventually(&format!("a guest with {memory} MiB"), async || {
+            let has = linux.number(TOTAL).await + kept;
+            (memory - 24..=memory + 8).contains(&has).then_some(())
+        })
+        .await;
+    }
     // More than the machine has room for waits, and a start gives it.
     let said = home.hv(["set", "breathing", "max-memory=2GiB", "memory=1536MiB"]).await.done();
     assert!(said.contains("max-memory: applied at next start"), "{said}");

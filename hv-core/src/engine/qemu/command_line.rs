@@ -193,6 +193,11 @@ fn processor(line: &mut Line, machine: &MachineConfig) {
     let room = if most > cpus { format!(",maxcpus={most}") } else { String::new() };
     line.add("-smp", format!("cpus={cpus},sockets=1,cores={most},threads=1{room}"));
     line.add("-m", format!("size={}M{}", machine.memory.as_mib(), memory_room(machine)));
+    for (number, size) in machine.added_memory.iter().enumerate() {
+        let (module, memory) = (module_name(number), module_memory(number));
+        line.add("-object", format!("memory-backend-ram,id={memory},size={}", size.as_bytes()));
+        line.add("-device", format!("pc-dimm,id={module},memdev={memory}"));
+    }
 }
 
 /// The room for modules that are added while the machine runs, in whole modules.
@@ -271,6 +276,16 @@ fn add_drive(line: &mut Line, number: usize, order: Option<usize>, medium: Optio
     line.add("-device", format!("{device},drive={}", medium_node(number)));
 }
 
+/// QEMU's name of the memory module with this number.
+pub fn module_name(number: usize) -> String {
+    format!("dimm{number}")
+}
+
+/// QEMU's name of what is in it.
+pub fn module_memory(number: usize) -> String {
+    format!("memory{number}")
+}
+
 /// QEMU's name of the drive with this number.
 pub fn drive_name(number: usize) -> String {
     format!("cd{number}")
@@ -338,6 +353,7 @@ pub mod tests {
             nics: Vec::new(),
             kernel: None,
             restoring: false,
+            added_memory: Vec::new(),
             run: RunFiles {
                 folder: "/run/guest".into(),
                 tpm_folder: "/data/tpm".into(),

@@ -8,7 +8,7 @@
 //! that nobody asked for. `virtio-mem` would shrink modules too, but needs a driver that installers and systems
 //! before 2020 don't have; modules are understood by all that know ACPI.
 
-use super::command_line::MEMORY_MODULE_MIB;
+use super::command_line::{MEMORY_MODULE_MIB, module_memory, module_name};
 use super::disks;
 use super::network::{self, Networks};
 use super::qmp::Client;
@@ -147,22 +147,32 @@ async fn set_memory(client: &Client, wanted: ByteSize) -> Result<(), EngineError
     client.call("balloon", json!({ "value": wanted })).await.map(|_answer| ())
 }
 
+/// A memory module that the machine has.
+#[derive(Deserialize)]
+struct Module {
+    data: ModuleData,
+}
+
+#[derive(Deserialize)]
+struct ModuleData {
+    id: Option<String>,
+    addr: u64,
+    size: u64,
+}
+
+/// The sizes of the modules that were added, in the order of their addresses, which is that in which they came.
+pub async fn added_memory(client: &Client) -> Result<Vec<ByteSize>, EngineError> {
+    let mut present: Vec<Module> = ask(client, "query-memory-devices").await?;
+    present.sort_by_key(|module| module.data.addr);
+    Ok(present.into_iter().map(|module| ByteSize::bytes(module.data.size)).collect())
+}
+
 /// Adds a module of so many bytes.
 async fn add_module(client: &Client, size: u64) -> Result<(), EngineError> {
-    #[derive(Deserialize)]
-    struct Module {
-        data: ModuleData,
-    }
-    #[derive(Deserialize)]
-    struct ModuleData {
-        id: Option<String>,
-    }
     let present: Vec<Module> = ask(client, "query-memory-devices").await?;
     let is_taken = |name: &str| present.iter().any(|module| module.data.id.as_deref() == Some(name));
-    let number = (0..=u32::try_from(present.len()).unwrap_or(u32::MAX))
-        .find(|number| !is_taken(&module_name(*number)))
-        .unwrap_or_default();
-    let (device, memory) = (module_name(number), format!("memory{number}"));
+    let number = (0..=present.len()).find(|number| !is_taken(&module_name(*number))).unwrap_or_default();
+    let (device, memory) = (module_name(number), module_memory(number));
     let object = json!({ "qom-type": "memory-backend-ram", "id": memory, "size": size });
     client.call("object-add", object).await?;
     let added =
@@ -177,10 +187,6 @@ async fn add_module(client: &Client, size: u64) -> Result<(), EngineError> {
         });
     }
     Ok(())
-}
-
-fn module_name(number: u32) -> String {
-    format!("dimm{number}")
 }
 
 /// Asks for something that is read as `T`.

@@ -172,6 +172,10 @@ impl Machine for QemuMachine {
         live::alter(&self.client, &self.networks, alteration).await
     }
 
+    async fn added_memory(&self) -> Result<Vec<ByteSize>, EngineError> {
+        live::added_memory(&self.client).await
+    }
+
     async fn memory(&self) -> Result<ByteSize, EngineError> {
         live::memory(&self.client).await
     }

@@ -92,12 +92,6 @@ pub async fn save(
     file: OwnedFd,
     progress: &watch::Sender<Amount>,
 ) -> Result<(), EngineError> {
-    let memory = client.call("query-memory-size-summary", json!({})).await?;
-    if memory.get("plugged-memory").and_then(Value::as_u64).is_some_and(|plugged| plugged > 0) {
-        // Another machine would have to be launched without it and be given it before it reads the rest.
-        let detail = "memory was added to it while it runs; it can be saved again after its next start";
-        return Err(EngineError::Refused { detail: detail.into() });
-    }
     prepare(client).await?;
     client.call("migrate-set-parameters", json!({ "max-bandwidth": BANDWIDTH })).await?;
     begin(client, file, "migrate").await?;

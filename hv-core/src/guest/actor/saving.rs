@@ -13,7 +13,7 @@ use crate::guest::saved::{self, Facts, Saved, Unusable, Writing};
 use crate::guest::state::{Former, Happening, SavedCause, Wish};
 use crate::guest::view::now;
 use crate::{files, host, store};
-use hv_api::{Accelerator, Error, GuestInfo, Operation, SavedStateFault};
+use hv_api::{Accelerator, ByteSize, Error, GuestInfo, Operation, SavedStateFault};
 use std::convert::Infallible;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -52,6 +52,16 @@ pub(super) struct Saving {
     resumed: bool,
 }
 
+/// What must be known of a machine for another one to be given its memory.
+pub(super) struct Running {
+    /// What the other one must be launched as.
+    pub definition: Definition,
+    /// What runs its instructions, as far as that was noted.
+    pub accelerator: Option<Accelerator>,
+    /// The memory that its guest is to have.
+    pub given: Option<ByteSize>,
+}
+
 impl Saving {
     /// The next save or restoration is told and tells through this.
     pub(super) fn order(&mut self, order: Order) {
@@ -63,6 +73,16 @@ impl Actor {
     /// The guest's own folder.
     pub(super) fn folder(&self) -> PathBuf {
         self.context.store.folder(self.definition.id)
+    }
+
+    /// What must be known of the machine for another one to be given its memory.
+    pub(super) fn running(&self) -> Running {
+        let record = self.record.as_ref();
+        Running {
+            definition: record.map_or_else(|| self.definition.clone(), RunRecord::to_restore),
+            accelerator: record.map(|record| record.accelerator),
+            given: record.map(|record| record.machine.memory),
+        }
     }
 
     /// What the guest is as its task begins and no engine of it runs.
@@ -106,8 +126,8 @@ impl Actor {
         if let Err(error) = self.claim_disks(&definition) {
             warn!(?error, "a disk of the saved guest is in use");
         }
-        let Facts { accelerator, since, .. } = facts;
-        self.record = Some(RunRecord::new(definition, accelerator, since));
+        let Facts { accelerator, since, given, .. } = facts;
+        self.record = Some(RunRecord::new(definition, accelerator, since).restored(given));
     }
 
     /// Save it, as a job has ordered.
@@ -197,12 +217,14 @@ impl Actor {
             self.saving.work = self.keep_machine(machine, former, order);
             return;
         }
-        let definition = self.record.as_ref().map_or_else(|| self.definition.clone(), RunRecord::to_restore);
         let (context, folder, internal) = (Rc::clone(&self.context), self.folder(), self.internal.clone());
-        let accelerator = self.record.as_ref().map(|record| record.accelerator);
+        let running = self.running();
         self.saving.work = Some(beside(async move {
-            let saved = to_save(&context, definition, accelerator, &former).await;
-            let news = match write_state(&context, &*machine, saved, order).await {
+            let written = match to_save(&context, &*machine, running, &former).await {
+                Ok(saved) => write_state(&context, &*machine, saved, order).await,
+                Err(error) => Err(error),
+            };
+            let news = match written {
                 Ok(writing) => Internal::StateWritten(writing),
                 Err(error) => Internal::NotSaved(undo(&*machine, folder, former).await, Some(error)),
             };
@@ -283,7 +305,7 @@ async fn write_state(
     order: Order,
 ) -> Result<Writing, Error> {
     let folder = &context.store.folder(saved.definition.id);
-    check_room(folder, &saved.definition, machine)?;
+    check_room(folder, saved.machine_memory(), machine)?;
     // Three small files that need not reach the disk: were they written on another thread, a save that is
     // abandoned in this moment would leave them.
     let (mut writing, memory) = Writing::begin(folder, saved)?;
@@ -302,20 +324,25 @@ async fn write_state(
 /// What is to be saved of a machine that does this.
 pub(super) async fn to_save(
     context: &Context,
-    definition: Definition,
-    accelerator: Option<Accelerator>,
+    machine: &dyn Machine,
+    running: Running,
     former: &Former,
-) -> Saved {
+) -> Result<Saved, Error> {
+    let Running { definition, accelerator, given } = running;
     let accelerator = match accelerator {
         Some(accelerator) => accelerator,
         None => context.accelerator.get().await.chosen,
     };
-    Saved { definition, facts: Facts::new(accelerator, now(), *former == Former::Running) }
+    let added = machine.added_memory().await;
+    let added = added.map_err(|error| engine_error(&definition.name, Operation::Save, error))?;
+    let mut facts = Facts::new(accelerator, now(), *former == Former::Running);
+    (facts.given, facts.added) = (given, added);
+    Ok(Saved { definition, facts })
 }
 
-/// Makes sure that a machine's memory has room in its guest's folder.
-pub(super) fn check_room(folder: &Path, definition: &Definition, machine: &dyn Machine) -> Result<(), Error> {
-    let needed = saved::room_needed(definition.memory, saved::memory_of(machine.pid()));
+/// Makes sure that a machine's memory, of which it has so much at most, has room in its guest's folder.
+pub(super) fn check_room(folder: &Path, memory: ByteSize, machine: &dyn Machine) -> Result<(), Error> {
+    let needed = saved::room_needed(memory, saved::memory_of(machine.pid()));
     if host::free_space(folder).is_ok_and(|free| free < needed) {
         return Err(store::no_space(folder));
     }

@@ -12,7 +12,6 @@ use crate::engine::Machine;
 use crate::files;
 use crate::guest::config::Definition;
 use crate::guest::handle::Answer;
-use crate::guest::record::RunRecord;
 use crate::guest::saved::{self, Writing};
 use crate::guest::snapshots::{self, Entry, Index, KeptVolume};
 use crate::guest::state::{Former, OffCause, SavedCause, Wish};
@@ -182,8 +181,8 @@ impl Actor {
         self.check_disks_are_whole()?;
         let index = self.index()?;
         index.check_name(&self.definition.name, &name, None)?;
-        let record = self.record.as_ref().filter(|_| self.machine.borrow().is_some());
-        let definition = record.map_or_else(|| self.definition.clone(), RunRecord::to_restore);
+        let has_machine = self.machine.borrow().is_some();
+        let definition = if has_machine { self.running().definition } else { self.definition.clone() };
         let volumes = snapshots::volumes(&definition, &self.folder())?;
         let entry = Entry {
             id: SnapshotId::random(),
@@ -212,13 +211,14 @@ impl Actor {
     ) -> Option<AbortHandle> {
         let mut draft = self.snapshots.taking.as_ref()?.draft.clone();
         let (context, folder, internal) = (Rc::clone(&self.context), self.folder(), self.internal.clone());
-        let accelerator = self.record.as_ref().map(|record| record.accelerator);
+        let running = self.running();
         Some(beside(async move {
-            let saved = to_save(&context, draft.definition.clone(), accelerator, &former).await;
-            draft.entry.running = saved.facts.running;
-            let written = match snapshots::begin(&folder, draft.entry.id, &draft.definition)
-                .and_then(|kept| Writing::begin_in(&folder, kept, saved))
-            {
+            draft.entry.running = former == Former::Running;
+            let begun = to_save(&context, &*machine, running, &former).await.and_then(|saved| {
+                let kept = snapshots::begin(&folder, draft.entry.id, &draft.definition)?;
+                Writing::begin_in(&folder, kept, saved)
+            });
+            let written = match begun {
                 Ok((mut writing, memory)) => {
                     draft.entry.picture = take_picture(&*machine, &folder, &draft).await;
                     let written = tokio::select! {

@@ -37,7 +37,7 @@ pub(super) async fn keep_running(
     (writing, memory): (&mut Writing, std::os::fd::OwnedFd),
     order: &Order,
 ) -> Result<(), Error> {
-    check_room(folder, &draft.definition, machine)?;
+    check_room(folder, writing.machine_memory(), machine)?;
     let (guest, kept) = (folder.to_owned(), writing.folder().to_owned());
     let volumes: Vec<_> = draft.volumes.iter().map(|kept| kept.volume).collect();
     let name = draft.name();
