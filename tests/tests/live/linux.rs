@@ -120,7 +120,7 @@ impl Linux {
 
 /// The file system with the shell: made once, and small enough that an emulated machine unpacks it at once.
 async fn shell() -> PathBuf {
-    let made = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shell-with-usb.cpio");
+    let made = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shell-with-usb-and-e1000e.cpio");
     if made.exists() {
         return made;
     }
@@ -168,8 +168,18 @@ fn keep_what_a_shell_needs(whole: &mut impl Read, small: &mut impl Write) -> io:
 }
 
 /// What the drivers of virtual devices and of USB sticks, and those that they need, have in their names.
-const DRIVERS: [&str; 9] =
-    ["virtio", "failover", "usb-common", "usbcore", "xhci", "usb-storage", "/scsi/s", "crc", "t10-pi"];
+const DRIVERS: [&str; 10] = [
+    "/e1000e",
+    "virtio",
+    "failover",
+    "usb-common",
+    "usbcore",
+    "xhci",
+    "usb-storage",
+    "/scsi/s",
+    "crc",
+    "t10-pi",
+];
 
 fn is_needed(path: &str, mode: usize) -> bool {
     const KIND: usize = 0o170_000;

@@ -114,6 +114,18 @@ async fn a_cable_is_unplugged_and_cards_come_and_go_while_a_guest_runs() {
         assert_eq!(home.hv(["nic", "cabled", "remove", "--nic", "nic1"]).await.done(), "nic1: applied now\n");
         assert!(!linux.has_card(&mac).await);
     }
+    // A cable that is out stays so from the next start on, and with another model.
+    let said = home.hv(["nic", "cabled", "set", "--model", "e1000e"]).await.done();
+    assert_eq!(said, "nic0.model: applied at next start (the machine has it from its start)\n");
+    home.hv(["force-off", "cabled"]).await.done();
+    home.hv(["start", "cabled"]).await.done();
+    let mut linux = Linux::at(&home, "cabled").await;
+    assert_eq!(linux.run("cat /sys/bus/pci/devices/0000:00:08.0/device").await, "0x10d3");
+    linux.load("e1000e").await;
+    linux.run("ip link set eth0 up").await;
+    assert_eq!(linux.carrier().await, "0");
+    assert_eq!(home.hv(["nic", "cabled", "set", "--link", "up"]).await.done(), "nic0.link: applied now\n");
+    eventually("the guest sees it", async || (linux.carrier().await == "1").then_some(())).await;
     let said = home.hv(["nic", "cabled", "remove"]).await.done();
     assert_eq!(said, "nic0: applied at next start (the machine has it from its start)\n");
     assert!(linux.has_card("52:54:00:aa:bb:00").await);

@@ -22,11 +22,6 @@ impl Port {
         (slot < SLOTS).then_some(Self(slot))
     }
 
-    /// The number of its slot.
-    pub fn slot(self) -> u32 {
-        self.0
-    }
-
     /// QEMU's name of the bus behind it: what a device that goes there has for `bus`.
     pub fn bus(self) -> String {
         format!("port{}", self.0)
@@ -41,19 +36,6 @@ pub fn devices() -> impl Iterator<Item = String> {
         let more = if number == 0 { ",multifunction=on" } else { "" };
         format!("pcie-root-port,id={bus},chassis={chassis},addr={PLACE:#x}.{number:#x}{more}")
     })
-}
-
-/// The first port that has no device.
-///
-/// # Errors
-/// `NotWhileRunning` where none is left, or where the machine was started without any; what a call can end in.
-pub async fn free_port(client: &Client) -> Result<Port, EngineError> {
-    for port in (0..SLOTS).map(Port) {
-        if is_free(client, port).await? {
-            return Ok(port);
-        }
-    }
-    Err(EngineError::NotWhileRunning { detail: format!("all its {SLOTS} ports have a device") })
 }
 
 /// Makes sure that a port has no device. QEMU 7.2 itself doesn't: it takes a second one, which the guest never
@@ -94,7 +76,6 @@ mod tests {
         assert_eq!(Port::of_slot(SLOTS), None);
         for slot in 0..SLOTS {
             let port = Port::of_slot(slot).unwrap();
-            assert_eq!(port.slot(), slot);
             let device = format!("id={},", port.bus());
             assert_eq!(devices().filter(|other| other.contains(&device)).count(), 1);
         }
