@@ -13,7 +13,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -27,6 +27,15 @@ const SIZE_DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long it may take to keep what a volume holds, or to put it back: as long as it takes to count its parts.
 const KEEP_DEADLINE: Duration = Duration::from_secs(600);
+
+/// What the tool says of a volume that another program has open.
+const LOCKED: &str = "lock";
+
+/// How long the other program may have it open.
+const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long to wait until it is tried again.
+const LOCK_LOOK: Duration = Duration::from_millis(50);
 
 /// Makes an empty qcow2 volume. Given up, it leaves at most a part of the file behind, which is in a
 /// folder that its caller throws away.
@@ -187,8 +196,20 @@ async fn run(tool: Command, path: &Path) -> Result<(), Error> {
 
 /// Runs the image tool, which does something with this path; what it wrote.
 async fn run_within(deadline: Duration, mut tool: Command, path: &Path) -> Result<Vec<u8>, Error> {
-    let ended = tokio::time::timeout(deadline, spawn(&mut tool, path)?.wait_with_output()).await;
-    finish(ended.unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into())), path)
+    let begun = Instant::now();
+    loop {
+        let ended = tokio::time::timeout(deadline, spawn(&mut tool, path)?.wait_with_output()).await;
+        let done = finish(ended.unwrap_or_else(|_late| Err(io::ErrorKind::TimedOut.into())), path);
+        match &done {
+            // One that an earlier core has started may just be at it.
+            Err(Error::StoreFailed { detail, .. })
+                if detail.contains(LOCKED) && begun.elapsed() < LOCK_DEADLINE =>
+            {
+                tokio::time::sleep(LOCK_LOOK).await;
+            }
+            _ => return done,
+        }
+    }
 }
 
 fn spawn(tool: &mut Command, path: &Path) -> Result<Child, Error> {

@@ -4,6 +4,7 @@
 mod consoles;
 mod disks;
 mod displays;
+mod faults;
 mod firmware;
 mod host;
 mod linux;

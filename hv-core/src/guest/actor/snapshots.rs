@@ -82,7 +82,13 @@ impl Actor {
     /// Reads which snapshots there are, as the task begins.
     pub(super) fn recall_snapshots(&mut self) {
         match Index::read(&self.folder()) {
-            Ok(index) => self.snapshots.index = Some(index),
+            Ok(index) => {
+                let any = !index.snapshots.is_empty();
+                self.snapshots.index = Some(index);
+                if any {
+                    self.publish();
+                }
+            }
             Err(error) => warn!(?error, "its snapshots can't be used"),
         }
     }
