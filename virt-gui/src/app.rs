@@ -309,6 +309,11 @@ impl App {
                 return;
             }
             Wish::Set(_) => view.guest.revert(id),
+            Wish::SetDisk { disk, .. } | Wish::GrowDisk { disk, .. } | Wish::RemoveDisk { disk, .. } => {
+                let reason = format!("{} {} {}", problem.what, problem.why, problem.remedy);
+                view.guest.refuse_disk(id, disk, &reason);
+                return;
+            }
             _ => {}
         }
         let (parent, sender) = (root.clone(), sender.input_sender().clone());

@@ -3,7 +3,9 @@
 use crate::model::power::PowerAction;
 use crate::widgets::power;
 use hv_api::client::{CallError, Connection, settle};
-use hv_api::{Core, GuestId, LogKind, NewNic, NicSettings, Settings, SnapshotId};
+use hv_api::{
+    ByteSize, Core, DiskSettings, GuestId, LogKind, NewDisk, NewNic, NicSettings, Settings, SnapshotId,
+};
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, ended};
 use virt_kit::i18n::gettext;
@@ -66,6 +68,34 @@ pub enum Wish {
     },
     /// Change its network cards.
     Nic(NicWish),
+    /// Add a disk.
+    AddDisk {
+        /// The disk.
+        disk: NewDisk,
+        /// Copy the image instead of using it in place.
+        copy: bool,
+    },
+    /// Take a disk away.
+    RemoveDisk {
+        /// The disk's name.
+        disk: String,
+        /// With its file.
+        delete: bool,
+    },
+    /// Change what a disk is attached to and how.
+    SetDisk {
+        /// The disk's name.
+        disk: String,
+        /// What is changed.
+        settings: DiskSettings,
+    },
+    /// Make a disk larger.
+    GrowDisk {
+        /// The disk's name.
+        disk: String,
+        /// Its new size.
+        size: ByteSize,
+    },
     /// Delete it.
     Delete {
         /// With the disks made for it.
@@ -163,6 +193,40 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
                         NicWish::Set(name, settings) => core.set_nic(&guest, Some(&name), &settings).await,
                     };
                     settle(reply).map(drop)
+                })
+                .await
+        }
+        Wish::AddDisk { disk, copy: false } => {
+            daemon
+                .call(async move |core| settle(core.add_disk(&guest.to_string(), &disk).await).map(drop))
+                .await
+        }
+        Wish::AddDisk { disk, copy: true } => {
+            daemon
+                .call(async move |core| {
+                    let job = settle(core.copy_disk(&guest.to_string(), &disk).await)?.job;
+                    ended(core, job).await
+                })
+                .await
+        }
+        Wish::RemoveDisk { disk, delete } => {
+            daemon
+                .call(async move |core| {
+                    settle(core.remove_disk(&guest.to_string(), &disk, Some(delete)).await).map(drop)
+                })
+                .await
+        }
+        Wish::SetDisk { disk, settings } => {
+            daemon
+                .call(async move |core| {
+                    settle(core.set_disk(&guest.to_string(), &disk, &settings).await).map(drop)
+                })
+                .await
+        }
+        Wish::GrowDisk { disk, size } => {
+            daemon
+                .call(async move |core| {
+                    settle(core.grow_disk(&guest.to_string(), Some(&disk), size).await).map(drop)
                 })
                 .await
         }

@@ -1,7 +1,7 @@
 //! What tests of widgets need: the toolkit's thread, and a way to wait.
 
 use gtk::glib;
-use hv_api::{ByteSize, GuestId, GuestInfo, GuestState};
+use hv_api::{ByteSize, DiskBus, DiskCache, DiskInfo, GuestId, GuestInfo, GuestState};
 use std::panic::UnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,25 @@ pub fn until(what: &str, reached: impl Fn() -> bool) {
         context.iteration(true);
     }
     pulse.remove();
+}
+
+/// A disk as most are.
+pub fn disk(name: &str) -> DiskInfo {
+    DiskInfo {
+        name: name.into(),
+        path: format!("/guests/one/{name}.qcow2"),
+        format: "qcow2".into(),
+        size: Some(ByteSize::gib(20)),
+        used: Some(ByteSize::gib(3)),
+        bus: DiskBus::Virtio,
+        cache: DiskCache::Writeback,
+        discard: true,
+        serial: None,
+        read_only: false,
+        shareable: false,
+        own: true,
+        removable: false,
+    }
 }
 
 /// A guest with this name in this state, and with little else.

@@ -1,6 +1,8 @@
 //! The page of the selected guest: its header with the power control, what needs attention, and the
 //! pages within.
 
+mod disk_dialogs;
+mod disks;
 mod hardware;
 mod network;
 mod overview;
@@ -267,6 +269,13 @@ impl GuestPage {
             && let Some((guest, _host)) = &*self.last.borrow()
         {
             self.hardware.network.refuse(guest, wish, reason);
+        }
+    }
+
+    /// Says at a disk's row why the core refused what was wished for it.
+    pub fn refuse_disk(&self, guest: GuestId, disk: &str, reason: &str) {
+        if self.shown.get() == Some(guest) {
+            self.hardware.refuse_disk(disk, reason);
         }
     }
 

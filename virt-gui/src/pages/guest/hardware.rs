@@ -1,6 +1,7 @@
 //! Settings of the guest's virtual hardware. Each says when it takes effect before it is touched.
 
 use super::GuestWish;
+use super::disks::DisksGroup;
 use super::network::NetworkGroup;
 use super::startup::StartupGroup;
 use crate::calls::Wish;
@@ -18,6 +19,7 @@ pub struct HardwarePage {
     root: adw::PreferencesPage,
     cpus: AmountRow,
     memory: AmountRow,
+    disks: DisksGroup,
     /// Its network cards.
     pub network: NetworkGroup,
     firmware: adw::ActionRow,
@@ -57,11 +59,13 @@ impl HardwarePage {
         machine.add(&serial);
         let root = adw::PreferencesPage::new();
         root.add(&amounts);
+        let disks = DisksGroup::new(wish);
+        root.add(disks.widget());
         root.add(network.widget());
         root.add(&machine);
         let startup = StartupGroup::new(wish);
         root.add(startup.widget());
-        Self { root, cpus, memory, network, firmware, serial, startup }
+        Self { root, cpus, memory, disks, network, firmware, serial, startup }
     }
 
     /// The widget.
@@ -73,6 +77,11 @@ impl HardwarePage {
     pub fn settle(&self) {
         self.cpus.settle();
         self.memory.settle();
+    }
+
+    /// Says at a disk's row why the core refused what was wished for it.
+    pub fn refuse_disk(&self, disk: &str, reason: &str) {
+        self.disks.refuse(disk, reason);
     }
 
     /// Shows a guest; `anew` drops what somebody has begun to change.
@@ -100,6 +109,7 @@ impl HardwarePage {
             count => ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)]),
         });
         self.startup.show(guest);
+        self.disks.show(guest, anew);
         self.network.show(guest, anew);
     }
 }
