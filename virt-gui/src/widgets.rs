@@ -42,6 +42,16 @@ fn say_once(button: &gtk::Button) {
     button.reset_relation(gtk::AccessibleRelation::LabelledBy);
 }
 
+/// Lets the wheel move the page on which a control stands, instead of its value: who scrolls past a slider does not
+/// mean to change it.
+pub fn ignore_wheel(control: &impl IsA<gtk::Widget>) {
+    let controllers = control.observe_controllers();
+    let all: Vec<_> = controllers.iter::<glib::Object>().flatten().collect();
+    for wheel in all.iter().filter_map(|one| one.downcast_ref::<gtk::EventControllerScroll>()) {
+        control.remove_controller(wheel);
+    }
+}
+
 /// Names the button that closes an info bar, which has an icon only and can't be reached otherwise.
 pub fn name_close_button(bar: &gtk::InfoBar, name: &str) {
     let mut waiting: Vec<gtk::Widget> = bar.first_child().into_iter().collect();

@@ -67,6 +67,8 @@ impl AmountRow {
         });
         let hint = gtk::Label::builder().xalign(0.0).wrap(true).css_classes(["caption", "dim-label"]).build();
         let scale = gtk::Scale::builder().adjustment(&adjustment).draw_value(false).hexpand(true).build();
+        super::ignore_wheel(&spin);
+        super::ignore_wheel(&scale);
         for control in [spin.upcast_ref::<gtk::Accessible>(), scale.upcast_ref()] {
             control.update_relation(&[
                 gtk::accessible::Relation::LabelledBy(&[name.upcast_ref()]),

@@ -3,6 +3,7 @@
 
 use super::GuestWish;
 use crate::calls::Wish;
+use crate::widgets::ignore_wheel;
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{
@@ -140,6 +141,7 @@ impl StartupGroup {
         let start = adw::ActionRow::builder().title(start_title).activatable_widget(&autostart).build();
         start.add_suffix(&autostart);
         let wait = gtk::SpinButton::with_range(1.0, 86_400.0, 10.0);
+        ignore_wheel(&wait);
         wait.set_valign(gtk::Align::Center);
         wait.set_numeric(true);
         let title = gettext("Seconds to Shut Down");
