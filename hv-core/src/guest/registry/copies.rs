@@ -52,9 +52,10 @@ impl Registry {
         let draft = self.context.store.begin(id)?;
         check_room(source, &loan.definition, draft.folder())?;
         let definition = renewed(&loan.definition, source, id, name);
-        let count = definition.disks.len() as f64;
         let disks = loan.definition.disks.iter().zip(&definition.disks);
-        for (number, (from, to)) in disks.enumerate() {
+        let disks: Vec<_> = disks.filter(|(disk, _)| is_copied(disk)).collect();
+        let count = disks.len() as f64;
+        for (number, (from, to)) in disks.into_iter().enumerate() {
             let told = |part: f64| progress.stage(JobStage::Copying, (number as f64 + part) / count);
             told(0.0);
             let (from, to) = ((&*source.join(&from.path), from.format), draft.folder().join(&to.path));
@@ -90,8 +91,12 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
         std::iter::once(&mut kernel.image).chain(&mut kernel.initrd).for_each(whole);
     }
     for disk in &mut new.disks {
-        *disk =
-            Disk { path: format!("{}.qcow2", disk.name).into(), format: DiskFormat::Qcow2, ..disk.clone() };
+        if is_copied(disk) {
+            disk.path = format!("{}.qcow2", disk.name).into();
+            disk.format = DiskFormat::Qcow2;
+        } else {
+            whole(&mut disk.path);
+        }
     }
     for (number, nic) in new.nics.iter_mut().enumerate() {
         nic.mac = mac_of(if number == 0 { id } else { GuestId::random() });
@@ -102,13 +107,18 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
     new
 }
 
+/// Whether the new guest gets a copy of this disk. What is only read, or shared with others already, it has as well.
+fn is_copied(disk: &Disk) -> bool {
+    !disk.read_only && !disk.shareable
+}
+
 /// Makes sure that there is room for copies of the disks: as much as they take up now, at most.
 fn check_room(source: &Path, definition: &Definition, new: &Path) -> Result<(), Error> {
     /// The unit in which a file system counts, whatever its own is.
     const BLOCK: u64 = 512;
     let taken =
         |disk: &Disk| std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK);
-    let needed: u64 = definition.disks.iter().map(taken).sum();
+    let needed: u64 = definition.disks.iter().filter(|disk| is_copied(disk)).map(taken).sum();
     if host::free_space(new).is_ok_and(|free| free.as_bytes() < needed) {
         return Err(store::no_space(new));
     }
@@ -130,6 +140,15 @@ fn flush(folder: &Path) -> Result<(), Error> {
 mod tests {
     use super::*;
     use crate::guest::config::tests::example;
+
+    #[test]
+    fn a_disk_that_is_only_read_or_shared_is_the_same() {
+        let mut one = example();
+        one.disks[0].read_only = true;
+        let new = renewed(&one, Path::new("/guests/one"), GuestId::random(), "two".into());
+        assert_eq!(new.disks[0].path, Path::new("/guests/one").join(&one.disks[0].path));
+        assert_eq!(new.disks[0].format, one.disks[0].format);
+    }
 
     #[test]
     fn a_copy_has_nothing_of_its_own_in_common_with_the_other() {
