@@ -168,7 +168,8 @@ pub async fn kept_content(path: &Path) -> Result<Vec<String>, Error> {
         name: String,
     }
     let mut tool = Command::new(IMAGE_TOOL);
-    tool.args(["info", "--output=json", "--image-opts"]).arg(image(path, DiskFormat::Qcow2));
+    // Also while an engine has it open.
+    tool.args(["info", "-U", "--output=json", "--image-opts"]).arg(image(path, DiskFormat::Qcow2));
     let words = run_within(SIZE_DEADLINE, tool, path).await?;
     let found: Found = serde_json::from_slice(&words).map_err(|error| Error::StoreFailed {
         path: path.display().to_string(),
@@ -186,6 +187,10 @@ fn image(path: &Path, format: DiskFormat) -> OsString {
     let doubled =
         path.as_os_str().as_bytes().split(|byte| *byte == b',').collect::<Vec<_>>().join(&b",,"[..]);
     options.push(OsStr::from_bytes(&doubled));
+    if format == DiskFormat::Vmdk {
+        // One from somewhere could name any file of this user's as the one it builds on.
+        options.push(",backing=");
+    }
     options
 }
 

@@ -19,7 +19,7 @@ const DEFINITION: &str = "guest.toml";
 const NEW: &str = ".new-";
 
 /// More than any definition has, in bytes.
-const LONGEST: u64 = 1 << 20;
+pub const LONGEST: u64 = 1 << 20;
 
 /// The folder with all guests.
 #[derive(Debug, Clone)]

@@ -86,8 +86,8 @@ enum Internal {
     SnapshotTaken(Result<super::snapshots::Entry, Error>),
     /// The guest was put back to a snapshot, or could not be.
     SnapshotRestored(snapshots::PutBack),
-    /// What was left of snapshots is gone.
-    SnapshotsSwept,
+    /// What was left of snapshots is gone. While no engine ran, this held up everything else.
+    SnapshotsSwept { held: u32 },
 }
 
 struct Actor {
@@ -193,7 +193,7 @@ impl Actor {
                 event = next(&mut self.events) => self.engine_event(event),
                 Some(news) = internal.recv() => self.internal_news(*news),
                 () = sleep_until(deadline) => self.deadline_passed(),
-                request = requests.recv(), if !self.snapshots.holding => match request.map(|request| *request) {
+                request = requests.recv(), if self.snapshots.holding == 0 => match request.map(|request| *request) {
                     None => return,
                     Some(Request::Delete { disks, answer }) => {
                         let result = self.delete(disks);
@@ -395,7 +395,7 @@ impl Actor {
             Internal::NotSaved(former, error) => self.not_saved(former, error),
             Internal::SnapshotTaken(taken) => self.snapshot_taken(taken),
             Internal::SnapshotRestored(put_back) => self.snapshot_restored(put_back),
-            Internal::SnapshotsSwept => self.snapshots.holding = false,
+            Internal::SnapshotsSwept { held } => self.snapshots.holding -= held,
             Internal::EffectFailed(effect, error, machine) => {
                 // That of a machine that has ended meanwhile is no news.
                 if self.is_present(&machine) {

@@ -145,6 +145,11 @@ pub fn known(guest: &Path) -> Option<Saved> {
     read(&guest.join(SAVED)).ok()
 }
 
+/// The length of the memory that is kept in this folder; nothing where there is none.
+pub fn memory_length(folder: &Path) -> Option<ByteSize> {
+    fs::metadata(folder.join(MEMORY)).ok().map(|found| ByteSize::bytes(found.len()))
+}
+
 /// Opens the memory of the guest's saved state for reading.
 pub fn open_memory(guest: &Path) -> io::Result<OwnedFd> {
     File::open(guest.join(SAVED).join(MEMORY)).map(OwnedFd::from)

@@ -15,7 +15,7 @@ use super::config::{Definition, TPM_FOLDER, name_fault};
 use super::exact_size;
 use super::saved;
 use crate::engine::{DiskFormat, Volume};
-use crate::store;
+use crate::{storage, store};
 use hv_api::{ByteSize, Error, SnapshotId, SnapshotInfo};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File};
@@ -78,6 +78,9 @@ pub struct Entry {
     pub running: bool,
     /// Whether there is a picture of its display.
     pub picture: bool,
+    /// Whether the variable store of its firmware is in it, which is made at a guest's first start.
+    #[serde(default)]
+    pub variables: bool,
 }
 
 impl Default for Index {
@@ -114,6 +117,9 @@ impl Index {
         let path = folder.join(INDEX);
         let text = toml::to_string(self).map_err(io::Error::other);
         let written = text.and_then(|text| {
+            if text.len() + END.len() >= store::LONGEST as usize {
+                return Err(io::Error::other("there are too many snapshots, or their notes are too long"));
+            }
             make_folder(&folder)?;
             store::replace(&path, format!("{text}\n{END}").as_bytes())
         });
@@ -299,21 +305,60 @@ pub struct KeptVolume {
 ///
 /// # Errors
 /// [`Error::DiskCannotKeep`] where one of them can't keep snapshots.
-pub fn volumes(definition: &Definition, guest: &Path) -> Result<Vec<KeptVolume>, Error> {
-    let mut volumes = Vec::new();
-    // What is only read does not change.
-    for disk in definition.disks.iter().filter(|disk| !disk.read_only) {
-        let path = guest.join(&disk.path);
-        if disk.format != DiskFormat::Qcow2 {
-            let (guest, path) = (definition.name.clone(), path.display().to_string());
-            return Err(Error::DiskCannotKeep { guest, path, format: disk.format.name().into() });
+pub fn volumes(definition: &Definition, guest: &Path, variables: bool) -> Result<Vec<KeptVolume>, Error> {
+    let written = definition.disks.iter().filter(|disk| !disk.read_only);
+    if let Some(disk) = written.clone().find(|disk| disk.format != DiskFormat::Qcow2) {
+        let (name, path) = (definition.name.clone(), guest.join(&disk.path).display().to_string());
+        return Err(Error::DiskCannotKeep { guest: name, path, format: disk.format.name().into() });
+    }
+    let disks =
+        written.map(|disk| KeptVolume { volume: Volume::Disk(disk.name), path: guest.join(&disk.path) });
+    let store = boot::variable_store(definition, guest).filter(|_| variables);
+    let store = store.map(|path| KeptVolume { volume: Volume::VariableStore, path });
+    Ok(disks.chain(store).collect())
+}
+
+/// All volumes of a guest with this definition that may have kept something.
+pub fn attached(definition: &Definition, guest: &Path) -> Vec<KeptVolume> {
+    let mut definition = definition.clone();
+    definition.disks.retain(|disk| disk.format == DiskFormat::Qcow2);
+    let store = boot::variable_store(&definition, guest).is_some_and(|store| store.is_file());
+    volumes(&definition, guest, store).unwrap_or_default()
+}
+
+/// Makes sure that a guest can be put back to a snapshot, before anything of it is touched.
+///
+/// # Errors
+/// [`Error::SnapshotUnusable`].
+pub async fn check_kept(
+    guest: &Path,
+    definition: &Definition,
+    entry: &Entry,
+    volumes: &[KeptVolume],
+) -> Result<(), Error> {
+    let unusable = |detail: String| Error::SnapshotUnusable {
+        guest: definition.name.clone(),
+        snapshot: entry.name.clone(),
+        detail,
+    };
+    for volume in volumes {
+        let path = volume.path.display();
+        let kept = storage::kept_content(&volume.path).await;
+        if !kept.map_err(|error| unusable(format!("{path}: {error:?}")))?.contains(&entry.id.to_string()) {
+            return Err(unusable(format!("{path} does not have it")));
         }
-        volumes.push(KeptVolume { volume: Volume::Disk(disk.name), path });
     }
-    if let Some(path) = boot::variable_store(definition, guest).filter(|path| path.is_file()) {
-        volumes.push(KeptVolume { volume: Volume::VariableStore, path });
+    if let Some(memory) = entry.memory {
+        // What the guest only reads has to be there as well for its memory to be of use.
+        for path in definition.disks.iter().map(|disk| guest.join(&disk.path)) {
+            fs::metadata(&path).map_err(|error| unusable(format!("{}: {error}", path.display())))?;
+        }
+        let found = saved::memory_length(&folder(guest, entry.id));
+        if found != Some(memory) {
+            return Err(unusable("its memory is missing or cut short".into()));
+        }
     }
-    Ok(volumes)
+    Ok(())
 }
 
 /// Copies what a TPM knows into a snapshot, or from it; what was there goes. Where there is nothing to copy, nothing
@@ -356,6 +401,7 @@ mod tests {
             memory: None,
             running: false,
             picture: false,
+            variables: false,
         }
     }
 

@@ -22,6 +22,17 @@ async fn a_linux_guest_knows_again_what_it_knew_then() {
         assert_eq!(shown(&home, "linux").await["state"], "running");
         assert_eq!(linux.run("echo $x").await, name);
     }
+    // A guest that stands can be kept more than once, and its disks are its own in between.
+    home.hv(["pause", "linux"]).await.done();
+    for name in ["standing", "still standing"] {
+        home.hv(["snapshot", "linux", "take", name]).await.done();
+        assert_eq!(shown(&home, "linux").await["state"], "paused");
+    }
+    home.hv(["snapshot", "linux", "delete", "standing"]).await.done();
+    home.hv(["disk", "linux", "grow", "96MiB"]).await.done();
+    home.hv(["resume", "linux"]).await.done();
+    assert_eq!(linux.run("echo $x").await, "second");
+    home.hv(["snapshot", "linux", "delete", "still standing"]).await.done();
     // What the deleted one had goes out of the disk while the guest runs, and the other is whole.
     home.hv(["snapshot", "linux", "delete", "second"]).await.done();
     home.hv(["snapshot", "linux", "restore", "first", "--paused"]).await.done();

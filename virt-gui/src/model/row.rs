@@ -2,7 +2,7 @@
 
 use super::power::{PowerAction, beside_row};
 use super::state;
-use hv_api::{GuestId, GuestInfo, GuestState, JobInfo, Library, problem};
+use hv_api::{GuestId, GuestInfo, GuestState, JobInfo, JobKind, Library, problem};
 use std::cmp::Ordering;
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
 
@@ -32,7 +32,8 @@ impl Row {
         let more = match (guest.state, job) {
             (GuestState::Unavailable, _) => gettext("Its definition can't be read"),
             (GuestState::Saving | GuestState::Starting, Some(job)) => progress(job),
-            (_, Some(job)) => stage(job),
+            // What has no state of its own.
+            (_, Some(job)) if !matches!(job.kind, JobKind::Save | JobKind::Restore) => stage(job),
             _ => state::resources(guest),
         };
         Self::new(
@@ -220,7 +221,7 @@ mod tests {
         let guest = crate::testing::guest("web", GuestState::Saving);
         let job = JobInfo {
             id: hv_api::JobId(1),
-            kind: hv_api::JobKind::Save,
+            kind: JobKind::Save,
             guest: guest.id,
             guest_name: guest.name.clone(),
             state: hv_api::JobState::Running,

@@ -33,11 +33,13 @@ pub fn restore(
 ) {
     let heading = gettext_f("Restore “{snapshot}”?", &[("snapshot", &snapshot.name)]);
     let body = if guest.pid.is_some() {
-        gettext("What is on the guest's disks now and what runs in it is lost. It is forced off first.")
+        gettext(
+            "What is on the guest's disks now, what runs in it and its settings are lost. It is forced off first.",
+        )
     } else if guest.state == GuestState::Saved {
-        gettext("What is on the guest's disks now is lost, and so is its saved state.")
+        gettext("What is on the guest's disks now, its saved state and its settings are lost.")
     } else {
-        gettext("What is on the guest's disks now is lost.")
+        gettext("What is on the guest's disks now and its settings are lost.")
     };
     let dialog = dialog(parent, &heading, &body, &gettext("_Restore"));
     dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);

@@ -177,6 +177,11 @@ pub async fn cancel(client: &Client, news: &Notify) -> Result<(), EngineError> {
             let _in_time = timeout(LOOK, news.notified()).await;
         }
         debug!("no migration goes on");
+        if query(client).await?.standing() == Standing::Complete {
+            // It has let go of its disks for the machine that reads this, and takes them again only to run.
+            client.call("cont", json!({})).await?;
+            client.call("stop", json!({})).await?;
+        }
         Ok(())
     };
     let silent = EngineError::Silent { seconds: CANCEL_DEADLINE.as_secs() as u32 };

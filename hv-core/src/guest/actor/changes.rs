@@ -87,7 +87,8 @@ impl Actor {
 
     fn course(&self, edit: &Edit) -> Course {
         let running = self.machine.borrow().is_some() && !matches!(self.state, State::Stopping(_));
-        if edit.is_of_machine() && self.state.is_kept() {
+        let is_launched = matches!(self.state, State::Starting { ready: false, .. });
+        if edit.is_of_machine() && (self.state.is_kept() || is_launched) {
             return Course::Waits(NotNow::Fixed);
         }
         match &self.record {

@@ -132,6 +132,10 @@ impl Actor {
 
     /// Save it, as a job has ordered.
     pub(super) fn save(&mut self, order: Order, answer: Answer<GuestInfo>) {
+        if self.takes_snapshot() {
+            drop(answer.send(Err(self.wrong_state(Operation::Save))));
+            return;
+        }
         self.saving.order(order);
         self.wish(Wish::Save, answer);
     }

@@ -10,6 +10,7 @@ use super::saving::{go_on, to_save};
 use super::{Actor, Internal, Order, State, beside};
 use crate::engine::Machine;
 use crate::files;
+use crate::guest::boot;
 use crate::guest::config::Definition;
 use crate::guest::handle::Answer;
 use crate::guest::saved::{self, Writing};
@@ -28,8 +29,8 @@ use work::{forget, keep_off, keep_running, put_back_all, take_picture};
 pub(super) struct Snapshots {
     /// Nothing where it can't be read.
     index: Option<Index>,
-    /// Something is done with the disks while no engine runs. Until it is over, nothing else is begun.
-    pub(super) holding: bool,
+    /// How many things are done with the disks while no engine runs. Until all are over, nothing else is begun.
+    pub(super) holding: u32,
     /// One is being taken, and somebody waits for it.
     taking: Option<Taking>,
     /// The guest is being put back to one, and somebody waits for it.
@@ -41,6 +42,8 @@ pub(super) struct Snapshots {
 /// A snapshot that is being taken.
 struct Taking {
     draft: Draft,
+    /// Of a guest that is off.
+    off: bool,
     answer: Answer<GuestInfo>,
 }
 
@@ -66,6 +69,8 @@ pub struct Loan {
     pub definition: Definition,
     /// Of which snapshot the content of its disks is to be read; nothing for what they hold now.
     pub snapshot: Option<SnapshotId>,
+    /// Whether there is a variable store to be copied.
+    pub variables: bool,
     _held: Rc<()>,
 }
 
@@ -154,9 +159,9 @@ impl Actor {
             Err(error) => return drop(answer.send(Err(error))),
         };
         if self.state.is_off() {
-            self.snapshots.holding = true;
+            self.snapshots.holding += 1;
             let (folder, internal, entry) = (self.folder(), self.internal.clone(), draft.entry.clone());
-            self.snapshots.taking = Some(Taking { draft: draft.clone(), answer });
+            self.snapshots.taking = Some(Taking { draft: draft.clone(), off: true, answer });
             beside(async move {
                 let taken = tokio::select! {
                     kept = keep_off(&folder, &draft) => kept.map(|()| entry),
@@ -169,7 +174,7 @@ impl Actor {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
         match state.wish(Wish::Save) {
             Ok((state, effects)) => {
-                self.snapshots.taking = Some(Taking { draft, answer });
+                self.snapshots.taking = Some(Taking { draft, off: false, answer });
                 self.saving.order(order);
                 self.become_state(state, &effects);
             }
@@ -189,7 +194,9 @@ impl Actor {
         index.check_name(&self.definition.name, &name, None)?;
         let has_machine = self.machine.borrow().is_some();
         let definition = if has_machine { self.running().definition } else { self.definition.clone() };
-        let volumes = snapshots::volumes(&definition, &self.folder())?;
+        let folder = self.folder();
+        let variables = boot::variable_store(&definition, &folder).is_some_and(|store| store.is_file());
+        let volumes = snapshots::volumes(&definition, &folder, variables)?;
         let entry = Entry {
             id: SnapshotId::random(),
             name,
@@ -199,11 +206,12 @@ impl Actor {
             memory: None,
             running: false,
             picture: false,
+            variables,
         };
         Ok(Draft { entry, definition, volumes })
     }
 
-    /// Whether the memory that is to be written is for a snapshot.
+    /// Whether one is being taken, for which the memory is written, or was and goes to the disk yet.
     pub(super) fn takes_snapshot(&self) -> bool {
         self.snapshots.taking.is_some()
     }
@@ -252,8 +260,8 @@ impl Actor {
 
     /// A snapshot is complete and on the disk, or could not be taken.
     pub(super) fn snapshot_taken(&mut self, taken: Result<Entry, Error>) {
-        self.snapshots.holding = false;
-        let Some(Taking { answer, .. }) = self.snapshots.taking.take() else { return };
+        let Some(Taking { answer, off, .. }) = self.snapshots.taking.take() else { return };
+        self.snapshots.holding -= u32::from(off);
         let kept = taken.and_then(|entry| {
             info!(snapshot = %entry.id, "taken");
             let index = self.index()?.clone().with(entry);
@@ -289,7 +297,7 @@ impl Actor {
     }
 
     fn may_put_back(&self) -> Result<(), Error> {
-        if !self.state.is_down() {
+        if !self.state.is_down() || self.takes_snapshot() {
             return Err(self.wrong_state(Operation::RestoreSnapshot));
         }
         if let Some(error) = &self.unreachable {
@@ -306,13 +314,14 @@ impl Actor {
     fn to_put_back(&self, id: SnapshotId) -> Result<(Definition, Vec<KeptVolume>), Error> {
         let folder = self.folder();
         let definition = snapshots::definition(&folder, id)?;
-        let volumes = snapshots::volumes(&definition, &folder)?;
+        let variables = self.index()?.snapshots.iter().any(|entry| entry.id == id && entry.variables);
+        let volumes = snapshots::volumes(&definition, &folder, variables)?;
         self.claim_disks(&definition)?;
         Ok((definition, volumes))
     }
 
     fn put_back(&mut self, id: SnapshotId, definition: Definition, volumes: Vec<KeptVolume>) {
-        self.snapshots.holding = true;
+        self.snapshots.holding += 1;
         let (folder, internal, guest) = (self.folder(), self.internal.clone(), self.definition.name.clone());
         let index = self.snapshots.index.clone().unwrap_or_default();
         beside(async move {
@@ -326,7 +335,7 @@ impl Actor {
     /// The disks are what the snapshot has, or could not be made so.
     pub(super) fn snapshot_restored(&mut self, put_back: PutBack) {
         let PutBack { id, definition, result, touched } = put_back;
-        self.snapshots.holding = false;
+        self.snapshots.holding -= 1;
         self.context.volumes.release(self.definition.id);
         let name = self.definition.name.clone();
         let done = result.and_then(|()| {
@@ -363,8 +372,12 @@ impl Actor {
         if self.snapshots.taking.is_some() || !(steady || self.state.is_off()) {
             return Err(self.wrong_state(Operation::DeleteSnapshot));
         }
-        self.check_disks_are_whole()?;
         let id = self.find(snapshot)?.id;
+        match self.check_disks_are_whole() {
+            // Any but that to which it is to be put back: it may be the host's room that was missing.
+            Err(Error::PutBackInPart { .. }) if self.index()?.restoring != Some(id) => {}
+            other => other?,
+        }
         let index = self.index()?.clone().without(id);
         self.keep_index(index)?;
         info!(snapshot = %id, "deleted");
@@ -392,7 +405,7 @@ impl Actor {
 
     /// Lets the guest's disks be copied, or those that it had in a snapshot. It can't start meanwhile.
     pub(super) fn lend(&mut self, snapshot: Option<&str>) -> Result<Loan, Error> {
-        if !self.state.is_off() {
+        if !self.state.is_off() || self.takes_snapshot() {
             return Err(self.wrong_state(Operation::Clone));
         }
         match self.check_disks_are_whole() {
@@ -407,7 +420,8 @@ impl Actor {
         };
         let held = self.snapshots.lent.upgrade().unwrap_or_default();
         self.snapshots.lent = Rc::downgrade(&held);
-        Ok(Loan { definition, snapshot, _held: held })
+        let has_it = |id: SnapshotId| self.find(&id.to_string()).is_ok_and(|entry| entry.variables);
+        Ok(Loan { definition, snapshot, variables: snapshot.is_none_or(has_it), _held: held })
     }
 
     /// Writes the index down, and only then goes by it.
@@ -420,7 +434,9 @@ impl Actor {
     /// Removes what there is of snapshots that were not completed or have been deleted.
     pub(super) fn sweep_snapshots(&mut self) {
         let Some(index) = &self.snapshots.index else { return };
-        if self.snapshots.holding || self.snapshots.taking.is_some() || matches!(self.state, State::Saved(_))
+        if self.snapshots.holding > 0
+            || self.snapshots.taking.is_some()
+            || matches!(self.state, State::Saved(_))
         {
             return;
         }
@@ -431,12 +447,13 @@ impl Actor {
         }
         let machine = self.machine.borrow().clone();
         let present = self.record.as_ref().map_or(&self.definition, |record| &record.machine);
-        let present = snapshots::volumes(present, &folder).unwrap_or_default();
+        let present = snapshots::attached(present, &folder);
         if machine.is_none() && !self.state.is_off() {
             // An engine is about to have the disks. They are swept when it has ended.
             return;
         }
-        self.snapshots.holding = machine.is_none();
+        let held = u32::from(machine.is_none());
+        self.snapshots.holding += held;
         let internal = self.internal.clone();
         beside(async move {
             for id in leftovers {
@@ -446,7 +463,7 @@ impl Actor {
                     Err(error) => debug!(snapshot = %id, ?error, "what is left of a snapshot stays for now"),
                 }
             }
-            drop(internal.send(Box::new(Internal::SnapshotsSwept)));
+            drop(internal.send(Box::new(Internal::SnapshotsSwept { held })));
         });
     }
 }

@@ -53,7 +53,7 @@ impl Registry {
         check_room(source, &loan.definition, draft.folder())?;
         let definition = renewed(&loan.definition, source, id, name);
         let disks = loan.definition.disks.iter().zip(&definition.disks);
-        let disks: Vec<_> = disks.filter(|(disk, _)| is_copied(disk)).collect();
+        let disks: Vec<_> = disks.filter(|(disk, _)| is_copied(disk, source)).collect();
         let count = disks.len() as f64;
         for (number, (from, to)) in disks.into_iter().enumerate() {
             let told = |part: f64| progress.stage(JobStage::Copying, (number as f64 + part) / count);
@@ -62,7 +62,9 @@ impl Registry {
             copy_volume(from, kept.as_deref(), &to, told).await?;
         }
         progress.stage(JobStage::Definition, 1.0);
-        if let Some(store) = boot::variable_store(&loan.definition, source).filter(|store| store.is_file())
+        if loan.variables
+            && let Some(store) =
+                boot::variable_store(&loan.definition, source).filter(|store| store.is_file())
             && let Some(to) = boot::variable_store(&definition, draft.folder())
         {
             copy_volume((&store, DiskFormat::Qcow2), kept.as_deref(), &to, |_| {}).await?;
@@ -91,7 +93,8 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
         std::iter::once(&mut kernel.image).chain(&mut kernel.initrd).for_each(whole);
     }
     for disk in &mut new.disks {
-        if is_copied(disk) {
+        if is_copied(disk, source) {
+            disk.shareable = false;
             disk.path = format!("{}.qcow2", disk.name).into();
             disk.format = DiskFormat::Qcow2;
         } else {
@@ -107,9 +110,11 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
     new
 }
 
-/// Whether the new guest gets a copy of this disk. What is only read, or shared with others already, it has as well.
-fn is_copied(disk: &Disk) -> bool {
-    !disk.read_only && !disk.shareable
+/// Whether the new guest gets a copy of this disk. What is only read, or shared with others already, it has as well,
+/// unless that goes when the other guest is deleted.
+fn is_copied(disk: &Disk, source: &Path) -> bool {
+    let goes_with_it = source.join(&disk.path).starts_with(source);
+    goes_with_it || !(disk.read_only || disk.shareable)
 }
 
 /// Makes sure that there is room for copies of the disks: as much as they take up now, at most.
@@ -118,7 +123,7 @@ fn check_room(source: &Path, definition: &Definition, new: &Path) -> Result<(), 
     const BLOCK: u64 = 512;
     let taken =
         |disk: &Disk| std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK);
-    let needed: u64 = definition.disks.iter().filter(|disk| is_copied(disk)).map(taken).sum();
+    let needed: u64 = definition.disks.iter().filter(|disk| is_copied(disk, source)).map(taken).sum();
     if host::free_space(new).is_ok_and(|free| free.as_bytes() < needed) {
         return Err(store::no_space(new));
     }
@@ -145,6 +150,7 @@ mod tests {
     fn a_disk_that_is_only_read_or_shared_is_the_same() {
         let mut one = example();
         one.disks[0].read_only = true;
+        one.disks[0].path = "/elsewhere/disk.qcow2".into();
         let new = renewed(&one, Path::new("/guests/one"), GuestId::random(), "two".into());
         assert_eq!(new.disks[0].path, Path::new("/guests/one").join(&one.disks[0].path));
         assert_eq!(new.disks[0].format, one.disks[0].format);

@@ -83,7 +83,7 @@ impl Registry {
         }
         let told = known_format(&new)?;
         let registry = Rc::clone(self);
-        let id = info.id;
+        let (id, name) = (info.id, info.name.clone());
         let work = |progress: crate::job::Progress| async move {
             let (path, guests) = (source.clone(), registry.list());
             let found = files::off_thread(move || {
@@ -106,9 +106,13 @@ impl Registry {
             told(0.0);
             storage::copy_volume((&source, format), None, room.path(), told).await?;
             disk.path = room.name();
-            registry.ask_to_add(&handle, disk).await?;
-            room.keep();
-            Ok(())
+            // Also where it is cancelled in this moment: the guest may have the disk already.
+            let adding = spawn_local(async move {
+                registry.ask_to_add(&handle, disk).await?;
+                room.keep();
+                Ok(())
+            });
+            ended(adding.await, &name)
         };
         Ok(self.jobs.start(JobKind::CopyDisk, id, &info.name, work))
     }
@@ -190,6 +194,11 @@ impl Registry {
         if !(minimum..=maximum).contains(&size) {
             return Err(Error::DiskSizeOutOfRange { requested: size, minimum, maximum });
         }
+        if matches!(info.state, GuestState::Saving | GuestState::Saved) {
+            // Its saved state goes with the disk as it is.
+            let (guest, state) = (info.name.clone(), info.state);
+            return Err(Error::WrongState { guest, state, operation: Operation::Set });
+        }
         if info.pid.is_none() {
             // An engine that is started meanwhile has a lock on it, which the tool respects, or finds it grown.
             let format = DiskFormat::of_name(&disk.format).filter(|format| format.is_written());
@@ -251,7 +260,8 @@ fn check_size(requested: ByteSize) -> Result<(), Error> {
 /// Makes sure that no snapshot of the guest has a disk whose file is to be deleted.
 fn check_no_snapshot(guest: &GuestInfo, disk: &str, path: &Path) -> Result<(), Error> {
     let folder = Path::new(&guest.paths.folder);
-    for snapshot in &guest.snapshots {
+    // One that can't be read is no proof that there is none.
+    for snapshot in snapshots::Index::read(folder)?.snapshots {
         let definition = snapshots::definition(folder, snapshot.id)?;
         if definition.disks.iter().any(|other| folder.join(&other.path) == path) {
             let (disk, snapshot) = (disk.to_owned(), snapshot.name.clone());

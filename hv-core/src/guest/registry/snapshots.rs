@@ -3,11 +3,16 @@
 use super::Registry;
 use super::saving::told;
 use crate::engine::Amount;
+use crate::files;
 use crate::guest::actor::Order;
+use crate::guest::disk::Disk;
 use crate::guest::handle::{Handle, Request};
+use crate::guest::holders;
+use crate::guest::snapshots::{self, Index};
 use crate::guest::state::Wish;
 use crate::job::{Ended, Progress};
-use hv_api::{Error, GuestInfo, GuestState, JobId, JobKind, JobStage, SnapshotInfo};
+use hv_api::{Error, GuestInfo, GuestState, JobId, JobKind, JobStage, SnapshotId, SnapshotInfo};
+use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::sync::{Notify, watch};
 
@@ -43,6 +48,7 @@ impl Registry {
         let registry = Rc::clone(self);
         let work = |progress: Progress, _cancelled: Rc<Notify>| async move {
             progress.stage(JobStage::PuttingBack, 0.0);
+            registry.check_restorable(&handle.info(), wanted.id).await?;
             end(&handle).await?;
             let snapshot = wanted.id.to_string();
             let put_back = handle.ask(|answer| Request::RestoreSnapshot { snapshot, answer }).await?;
@@ -54,6 +60,28 @@ impl Registry {
             Ok(Ended::Done)
         };
         Ok(self.jobs.start_orderly(JobKind::RestoreSnapshot, info.id, &info.name, work))
+    }
+
+    /// Makes sure that a guest can be put back to a snapshot, and that nobody else has its disks by now, before
+    /// anything of the guest is touched.
+    async fn check_restorable(&self, guest: &GuestInfo, snapshot: SnapshotId) -> Result<(), Error> {
+        let folder = PathBuf::from(&guest.paths.folder);
+        let (id, name) = (guest.id, guest.name.clone());
+        let others: Vec<_> = self.list().into_iter().filter(|other| other.id != id).collect();
+        let look = move || {
+            let index = Index::read(&folder)?;
+            let missing = Error::SnapshotNotFound { guest: name, snapshot: snapshot.to_string() };
+            let entry = index.snapshots.into_iter().find(|entry| entry.id == snapshot).ok_or(missing)?;
+            let definition = snapshots::definition(&folder, snapshot)?;
+            for disk in &definition.disks {
+                let whole = Disk { path: folder.join(&disk.path), ..disk.clone() };
+                holders::check_free(id, &whole, &others)?;
+            }
+            Ok((folder, entry, definition))
+        };
+        let (folder, entry, definition) = files::off_thread(look).await?;
+        let volumes = snapshots::volumes(&definition, &folder, entry.variables)?;
+        snapshots::check_kept(&folder, &definition, &entry, &volumes).await
     }
 
     /// Deletes a snapshot.

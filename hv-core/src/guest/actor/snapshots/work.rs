@@ -2,13 +2,14 @@
 
 use super::Draft;
 use crate::engine::Machine;
-use crate::files;
 use crate::guest::actor::Order;
 use crate::guest::actor::saving::{check_room, write_memory};
+use crate::guest::boot;
 use crate::guest::context::Context;
 use crate::guest::saved::{self, Writing};
 use crate::guest::snapshots::{self, Index, KeptVolume};
 use crate::storage::{self, Keeping, keep_content};
+use crate::{files, store};
 use hv_api::{Error, Operation, SnapshotId};
 use std::fs::File;
 use std::path::Path;
@@ -72,36 +73,30 @@ pub(super) async fn put_back_all(
     touched: &mut bool,
 ) -> Result<(), Error> {
     let name = id.to_string();
-    let unusable = |detail: String| {
-        let snapshot = index.find(&name).map(|entry| entry.name.clone()).unwrap_or_default();
-        Error::SnapshotUnusable { guest: guest.to_owned(), snapshot, detail }
-    };
-    for volume in volumes {
-        let path = volume.path.display();
-        let kept = storage::kept_content(&volume.path).await;
-        if !kept.map_err(|error| unusable(format!("{path}: {error:?}")))?.contains(&name) {
-            return Err(unusable(format!("{path} does not have it")));
-        }
-    }
-    let has_memory = index.find(&name).is_some_and(|entry| entry.memory.is_some());
+    let missing = || Error::SnapshotNotFound { guest: guest.to_owned(), snapshot: name.clone() };
+    let entry = index.snapshots.iter().find(|entry| entry.id == id).cloned().ok_or_else(missing)?;
+    let definition = snapshots::definition(folder, id)?;
+    snapshots::check_kept(folder, &definition, &entry, volumes).await?;
+    let has_memory = entry.memory.is_some();
     let kept = snapshots::folder(folder, id);
+    let (home, begun) = (folder.to_owned(), index.clone().putting_back(id));
+    files::off_thread(move || begun.write(&home)).await?;
     *touched = true;
+    for volume in volumes {
+        keep_content(Keeping::PutBack, &volume.path, &name).await?;
+    }
+    // One that was not made yet is made anew at the next start.
+    let store = boot::variable_store(&definition, folder).filter(|_| !entry.variables);
     let home = folder.to_owned();
-    let begun = index.clone().putting_back(id);
-    let begin = move || {
-        begun.write(&home)?;
+    let finish = move || {
+        // It goes with disks that are no more.
         if saved::exists(&home) {
             saved::discard(&home)?;
             saved::forget_discarded(&home);
         }
-        Ok(())
-    };
-    files::off_thread(begin).await?;
-    for volume in volumes {
-        keep_content(Keeping::PutBack, &volume.path, &name).await?;
-    }
-    let home = folder.to_owned();
-    let finish = move || {
+        if let Some(variables) = store.filter(|store| store.is_file()) {
+            std::fs::remove_file(&variables).map_err(|error| store::failed(&variables, &error))?;
+        }
         snapshots::copy_tpm(&kept, &home)?;
         if has_memory { saved::put_back(&home, &kept) } else { Ok(()) }
     };
@@ -118,7 +113,7 @@ pub(super) async fn forget(
     // Before it had a definition, nothing was kept.
     let Ok(definition) = snapshots::definition(folder, id) else { return Ok(()) };
     let name = id.to_string();
-    for kept in snapshots::volumes(&definition, folder).unwrap_or_default() {
+    for kept in snapshots::attached(&definition, folder) {
         let attached = present.iter().find(|present| present.path == kept.path);
         match (machine, attached) {
             (Some(machine), Some(attached)) => {
