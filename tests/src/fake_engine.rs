@@ -184,10 +184,17 @@ impl FakeMachine {
     fn image_tool(&self, verb: &str, name: &str, volume: Volume) -> Result<(), EngineError> {
         let Volume::Disk(disk) = volume else { return Ok(()) };
         let path = lock(&self.now).disks.get(&disk).cloned().expect("a disk of that name");
-        let mut tool = std::process::Command::new("qemu-img");
-        let done = tool.args(["snapshot", "-q", verb, name]).arg(path).status();
-        if done.is_ok_and(|status| status.success()) {
-            return Ok(());
+        // Another that a test has begun may have it open for a moment yet.
+        for _ in 0..100 {
+            let mut tool = std::process::Command::new("qemu-img");
+            let done = tool.args(["snapshot", "-q", verb, name]).arg(&path).output();
+            match done {
+                Ok(done) if done.status.success() => return Ok(()),
+                Ok(done) if String::from_utf8_lossy(&done.stderr).contains("lock") => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                }
+                _ => break,
+            }
         }
         Err(EngineError::Refused { detail: "qemu-img failed".into() })
     }

@@ -30,6 +30,9 @@ const FOLDER: &str = "snapshots";
 const INDEX: &str = "index.toml";
 const PICTURE: &str = "picture.png";
 
+/// What the guest itself was to be, where its machine had changes of its own or waited for some.
+const WANTED: &str = "wanted.toml";
+
 /// The last line. A file without it is cut short: whole snapshots could be missing, and TOML would not mind.
 const END: &str = "# end\n";
 
@@ -239,21 +242,36 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Makes the folder of a new snapshot, so that from now on it is known of what remains should this be interrupted.
-pub fn begin(guest: &Path, id: SnapshotId, definition: &Definition) -> Result<PathBuf, Error> {
+pub fn begin(
+    guest: &Path,
+    id: SnapshotId,
+    definition: &Definition,
+    wanted: &Definition,
+) -> Result<PathBuf, Error> {
     let folder = folder(guest, id);
     let made = make_folder(&guest.join(FOLDER))
         .and_then(|()| make_folder(&folder))
+        .and_then(|()| store::replace(&folder.join(WANTED), wanted.write().as_bytes()))
         .and_then(|()| store::replace(&folder.join(saved::DEFINITION), definition.write().as_bytes()))
         .and_then(|()| File::open(guest.join(FOLDER))?.sync_all());
     made.map_err(|error| store::failed(&folder, &error))?;
     Ok(folder)
 }
 
-/// The definition that a snapshot has.
+/// The definition of the machine that a snapshot has.
 pub fn definition(guest: &Path, id: SnapshotId) -> Result<Definition, Error> {
-    let path = folder(guest, id).join(saved::DEFINITION);
+    read(&folder(guest, id).join(saved::DEFINITION))
+}
+
+/// What the guest itself was to be when the snapshot was taken: with settings of which a machine knows nothing, and
+/// those that waited for its next start.
+pub fn wanted(guest: &Path, id: SnapshotId) -> Result<Definition, Error> {
+    read(&folder(guest, id).join(WANTED))
+}
+
+fn read(path: &Path) -> Result<Definition, Error> {
     let failed = |detail: String| Error::StoreFailed { path: path.display().to_string(), detail };
-    let text = store::read_text(&path).map_err(|error| store::failed(&path, &error))?;
+    let text = store::read_text(path).map_err(|error| store::failed(path, &error))?;
     Definition::read(&text).map_err(|error| failed(error.to_string()))
 }
 
@@ -466,7 +484,7 @@ mod tests {
         let definition = crate::guest::config::tests::example();
         let unknown = SnapshotId::random();
         for id in [first, unknown] {
-            begin(guest.path(), id, &definition).unwrap();
+            begin(guest.path(), id, &definition, &definition).unwrap();
         }
         index.write(guest.path()).unwrap();
         assert_eq!(leftovers(guest.path(), &index), [unknown]);

@@ -2,6 +2,7 @@
 
 use crate::{bare, connected, make, shown};
 use futures_util::StreamExt;
+use hv_api::PowerSettings;
 use hv_api::client::Connection;
 use hv_api::{ByteSize, Core, Error, GuestInfo, GuestState, JobId, NewGuest, Operation, Settings};
 use hv_core::engine::EngineError;
@@ -153,7 +154,14 @@ async fn a_guest_that_runs_goes_on_and_can_be_put_back_with_its_memory() {
     let mut stage = Stage::new().await;
     write(&stage.disk, 1);
     stage.start().await;
+    // A machine knows nothing of this.
+    let wait = |seconds| {
+        let power = Some(PowerSettings { shutdown_wait: Some(seconds), ..PowerSettings::default() });
+        Settings { power, ..Settings::default() }
+    };
+    stage.core.set("one", &wait(7)).await.unwrap().unwrap();
     stage.take("running").await.unwrap();
+    stage.core.set("one", &wait(8)).await.unwrap().unwrap();
     let guest = stage.guest().await;
     assert_eq!((guest.state, guest.snapshots.len()), (GuestState::Running, 1));
     assert!(guest.snapshots[0].memory.is_some() && guest.snapshots[0].running);
@@ -167,7 +175,8 @@ async fn a_guest_that_runs_goes_on_and_can_be_put_back_with_its_memory() {
 
     stage.restore("running").await.unwrap();
     assert!(holds(&stage.disk, 1));
-    assert_eq!(stage.guest().await.state, GuestState::Running);
+    let guest = stage.guest().await;
+    assert_eq!((guest.state, guest.power.shutdown_wait), (GuestState::Running, 7));
     stage.restore("paused").await.unwrap();
     assert_eq!(stage.guest().await.state, GuestState::Paused);
     // What a snapshot has is there as often as it is wanted.

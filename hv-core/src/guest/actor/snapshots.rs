@@ -52,6 +52,7 @@ struct Taking {
 struct Draft {
     entry: Entry,
     definition: Definition,
+    wanted: Definition,
     volumes: Vec<KeptVolume>,
 }
 
@@ -208,7 +209,7 @@ impl Actor {
             picture: false,
             variables,
         };
-        Ok(Draft { entry, definition, volumes })
+        Ok(Draft { entry, definition, wanted: self.definition.clone(), volumes })
     }
 
     /// Whether one is being taken, for which the memory is written, or was and goes to the disk yet.
@@ -229,7 +230,7 @@ impl Actor {
         Some(beside(async move {
             draft.entry.running = former == Former::Running;
             let begun = to_save(&context, &*machine, running, &former).await.and_then(|saved| {
-                let kept = snapshots::begin(&folder, draft.entry.id, &draft.definition)?;
+                let kept = snapshots::begin(&folder, draft.entry.id, &draft.definition, &draft.wanted)?;
                 Writing::begin_in(&folder, kept, saved)
             });
             let written = match begun {
@@ -317,7 +318,7 @@ impl Actor {
         let variables = self.index()?.snapshots.iter().any(|entry| entry.id == id && entry.variables);
         let volumes = snapshots::volumes(&definition, &folder, variables)?;
         self.claim_disks(&definition)?;
-        Ok((definition, volumes))
+        Ok((snapshots::wanted(&folder, id)?, volumes))
     }
 
     fn put_back(&mut self, id: SnapshotId, definition: Definition, volumes: Vec<KeptVolume>) {
@@ -415,7 +416,11 @@ impl Actor {
         }
         let snapshot = snapshot.map(|snapshot| self.find(snapshot).map(|entry| entry.id)).transpose()?;
         let definition = match snapshot {
-            Some(id) => snapshots::definition(&self.folder(), id)?,
+            Some(id) => {
+                // What is on the disks that the machine had.
+                let disks = snapshots::definition(&self.folder(), id)?.disks;
+                Definition { disks, ..snapshots::wanted(&self.folder(), id)? }
+            }
             None => self.definition.clone(),
         };
         let held = self.snapshots.lent.upgrade().unwrap_or_default();

@@ -17,9 +17,10 @@ use tracing::debug;
 
 /// Keeps what a guest has that is off.
 pub(super) async fn keep_off(folder: &Path, draft: &Draft) -> Result<(), Error> {
-    let (guest, id, definition) = (folder.to_owned(), draft.entry.id, draft.definition.clone());
+    let (guest, id) = (folder.to_owned(), draft.entry.id);
+    let (definition, wanted) = (draft.definition.clone(), draft.wanted.clone());
     let begin = move || {
-        let kept = snapshots::begin(&guest, id, &definition)?;
+        let kept = snapshots::begin(&guest, id, &definition, &wanted)?;
         snapshots::copy_tpm(&guest, &kept)
     };
     files::off_thread(begin).await?;
