@@ -57,7 +57,7 @@ impl Service {
         let handle = self.registry.find(guest)?;
         let info = handle.info();
         let operation = Operation::SendKeys;
-        let machine = handle.machine().ok_or_else(|| wrong_state(&info, operation))?;
+        let machine = handle.machine().ok_or_else(|| Error::wrong_state(&info, operation))?;
         for group in groups {
             let pressed = machine.press_keys(&group).await;
             pressed.map_err(|error| engine_error(&info.name, operation, error))?;
@@ -293,7 +293,7 @@ impl Service {
         let handle = self.registry.find(&guest)?;
         let info = handle.info();
         let operation = Operation::Screenshot;
-        let machine = handle.machine().ok_or_else(|| wrong_state(&info, operation))?;
+        let machine = handle.machine().ok_or_else(|| Error::wrong_state(&info, operation))?;
         let file = file.into_iter().next().ok_or_else(|| Error::EngineRefused {
             guest: info.name.clone(),
             operation,
@@ -380,10 +380,6 @@ impl Service {
         }
         serial::attach(log.clone(), port, handle.watch_machine()).map_err(|error| store::failed(&log, &error))
     }
-}
-
-fn wrong_state(info: &GuestInfo, operation: Operation) -> Error {
-    Error::WrongState { guest: info.name.clone(), state: info.state, operation }
 }
 
 /// A job's messages: as it is, and with `more`, each change until it ends.

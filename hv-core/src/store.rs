@@ -21,6 +21,10 @@ const NEW: &str = ".new-";
 /// More than any definition has, in bytes.
 pub const LONGEST: u64 = 1 << 20;
 
+/// The last line of each TOML file of ours. One without it is cut short: whole tables could be missing, and TOML would
+/// not mind.
+pub const END: &str = "# end\n";
+
 /// The folder with all guests.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -186,6 +190,11 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     file.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// Whether a text that we wrote has its last line.
+pub fn is_whole(text: &str) -> bool {
+    text.strip_suffix(END).is_some_and(|rest| rest.ends_with('\n'))
 }
 
 /// Replaces a file's content, all or nothing.

@@ -1,6 +1,6 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{BridgeFault, ByteSize, Firmware, ForwardFault, GuestState, HostUse, SavedStateFault};
+use crate::{BridgeFault, ByteSize, Firmware, ForwardFault, GuestInfo, GuestState, HostUse, SavedStateFault};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -505,4 +505,16 @@ pub enum Error {
         /// Its number.
         job: u64,
     },
+}
+
+impl Error {
+    /// That this can't be done in the state that the guest is in.
+    pub fn wrong_state(guest: &GuestInfo, operation: Operation) -> Self {
+        Self::WrongState { guest: guest.name.clone(), state: guest.state, operation }
+    }
+
+    /// That only one of these two can be.
+    pub fn conflict(first: &str, second: &str) -> Self {
+        Self::OptionsConflict { first: first.to_owned(), second: second.to_owned() }
+    }
 }

@@ -52,7 +52,7 @@ pub async fn check(settings: &BootSettings, guest: &GuestInfo, engine: &dyn Engi
 /// Whether settings go together with each other and with what a guest has.
 fn possible(settings: &BootSettings, guest: &GuestInfo) -> Result<(), Error> {
     if settings.firmware == Some(Firmware::Bios) && settings.secure_boot == Some(true) {
-        return Err(conflict("firmware=bios", "secure-boot=true"));
+        return Err(Error::conflict("firmware=bios", "secure-boot=true"));
     }
     let order = settings.order.as_deref().unwrap_or_default();
     for (index, device) in order.iter().enumerate() {
@@ -192,7 +192,7 @@ pub fn pending(running: &Definition, next: &Definition) -> impl Iterator<Item = 
 pub fn for_new(new: &NewGuest) -> Result<(Firmware, bool), Error> {
     let secure = new.secure_boot == Some(true);
     match new.firmware {
-        Some(Firmware::Bios) if secure => Err(conflict("firmware", "secure_boot")),
+        Some(Firmware::Bios) if secure => Err(Error::conflict("firmware", "secure_boot")),
         Some(firmware) => Ok((firmware, secure)),
         None if secure => Ok((Firmware::Uefi, true)),
         None => Ok((new.iso.as_deref().map_or(Firmware::Bios, |iso| needed(iso.as_ref())), false)),
@@ -311,10 +311,6 @@ impl Found {
             _ => Ok(()),
         }
     }
-}
-
-fn conflict(first: &str, second: &str) -> Error {
-    Error::OptionsConflict { first: first.to_owned(), second: second.to_owned() }
 }
 
 #[cfg(test)]

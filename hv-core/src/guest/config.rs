@@ -9,6 +9,7 @@ use super::network::{self, Nic};
 use super::power::PowerPolicy;
 use super::slots;
 use crate::engine::{BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, RunFiles};
+use crate::store;
 use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -38,9 +39,6 @@ const HEADER: &str = "\
 # ARCHITECTURE.md describes every line. Sizes have a unit; paths without a leading / start at this folder.
 
 ";
-
-/// The last line. A file without it is cut short: whole tables could be missing, and TOML would not mind.
-const END: &str = "# end\n";
 
 /// What a guest is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +157,7 @@ impl Definition {
         if version > VERSION {
             return Err(ReadError::Newer { found: version });
         }
-        if text.trim_end().lines().next_back() != Some(END.trim_end()) {
+        if text.trim_end().lines().next_back() != Some(store::END.trim_end()) {
             return Err(malformed(&"the last line, “# end”, is missing: the file is cut short"));
         }
         let definition: Self = toml::from_str(text).map_err(|error| malformed(&error))?;
@@ -186,7 +184,7 @@ impl Definition {
         // Every type in it can be written as TOML, so this can't fail; were that to change, the golden
         // test below would say so.
         let body = toml::to_string(self).unwrap_or_default();
-        format!("{HEADER}{body}\n{END}")
+        format!("{HEADER}{body}\n{}", store::END)
     }
 
     /// How many virtual CPUs it can be given while it runs.

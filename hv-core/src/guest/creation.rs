@@ -109,7 +109,7 @@ pub async fn make_disk(folder: &Path, size: ByteSize) -> Result<(), Error> {
 
 fn conflict(first: &str, has_first: bool, second: &str, has_second: bool) -> Result<(), Error> {
     if has_first && has_second {
-        return Err(Error::OptionsConflict { first: first.to_owned(), second: second.to_owned() });
+        return Err(Error::conflict(first, second));
     }
     Ok(())
 }

@@ -109,18 +109,15 @@ impl Disk {
                 return Err(Error::SerialInvalid { serial: serial.clone(), longest: MAX_SERIAL as u32 });
             }
         }
-        let conflict = |first: &str, second: &str| {
-            Err(Error::OptionsConflict { first: first.to_owned(), second: second.to_owned() })
-        };
         if !self.format.is_written() && !self.read_only {
             let (path, format) = (self.path.display().to_string(), self.format.name().to_owned());
             return Err(Error::FormatOnlyRead { path, format });
         }
         if self.read_only && self.bus == DiskBus::Sata {
-            return conflict("read-only", "bus=sata");
+            return Err(Error::conflict("read-only", "bus=sata"));
         }
         if self.shareable && self.format != DiskFormat::Raw {
-            return conflict("shareable", &format!("format={}", self.format.name()));
+            return Err(Error::conflict("shareable", &format!("format={}", self.format.name())));
         }
         Ok(())
     }

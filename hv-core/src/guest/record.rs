@@ -3,13 +3,11 @@
 
 use super::config::Definition;
 use super::exact_size;
+use crate::store;
 use hv_api::{Accelerator, ByteSize, ShutdownWait};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::Path;
-
-/// The last line. A file without it is cut short: whole tables could be missing, and TOML would not mind.
-const END: &str = "# end\n";
 
 /// What the running machine has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,13 +67,13 @@ impl RunRecord {
     /// Notes it. It lives no longer than the engine: nobody waits until it is on a disk.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
-        std::fs::write(path, format!("{text}\n{END}"))
+        std::fs::write(path, format!("{text}\n{}", store::END))
     }
 
     /// What an earlier core has noted; nothing where it has not, or was ended while it did.
     pub fn read(path: &Path) -> Option<Self> {
-        let text = crate::store::read_text(path).ok()?;
-        text.ends_with(END).then(|| toml::from_str(&text).ok()).flatten()
+        let text = store::read_text(path).ok()?;
+        store::is_whole(&text).then(|| toml::from_str(&text).ok()).flatten()
     }
 }
 

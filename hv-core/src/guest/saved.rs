@@ -30,9 +30,6 @@ const MEMORY: &str = "memory";
 pub const DEFINITION: &str = "guest.toml";
 const FACTS: &str = "saved.toml";
 
-/// The last line of the facts. A file without it is cut short: disks could be missing, and TOML would not mind.
-const END: &str = "\n# end\n";
-
 /// The version that this program writes, and the newest that it reads.
 const VERSION: u32 = 1;
 
@@ -158,7 +155,7 @@ pub fn open_memory(guest: &Path) -> io::Result<OwnedFd> {
 fn read(folder: &Path) -> Result<Saved, Unusable> {
     let text = |name: &str| read_text(&folder.join(name)).map_err(|error| damaged(name, &error));
     let facts = text(FACTS)?;
-    if !facts.ends_with(END) {
+    if !store::is_whole(&facts) {
         return Err(Unusable::Damaged(format!("{FACTS}: it is cut short")));
     }
     let facts: Facts = toml::from_str(&facts).map_err(|error| damaged(FACTS, &error))?;
@@ -278,7 +275,7 @@ impl Writing {
 
     fn write_facts(&self) -> io::Result<()> {
         let text = toml::to_string(&self.saved.facts).map_err(io::Error::other)?;
-        fs::write(self.folder.join(FACTS), format!("{text}{END}"))
+        fs::write(self.folder.join(FACTS), format!("{text}\n{}", store::END))
     }
 }
 

@@ -33,9 +33,6 @@ const PICTURE: &str = "picture.png";
 /// What the guest itself was to be, where its machine had changes of its own or waited for some.
 const WANTED: &str = "wanted.toml";
 
-/// The last line. A file without it is cut short: whole snapshots could be missing, and TOML would not mind.
-const END: &str = "# end\n";
-
 /// The version that this program writes, and the newest that it reads.
 const VERSION: u32 = 1;
 
@@ -104,7 +101,7 @@ impl Index {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             text => text.map_err(|error| store::failed(&path, &error))?,
         };
-        if !text.ends_with(END) {
+        if !store::is_whole(&text) {
             return Err(malformed("the last line, “# end”, is missing: the file is cut short".into()));
         }
         let index: Self = toml::from_str(&text).map_err(|error| malformed(error.to_string()))?;
@@ -120,11 +117,11 @@ impl Index {
         let path = folder.join(INDEX);
         let text = toml::to_string(self).map_err(io::Error::other);
         let written = text.and_then(|text| {
-            if text.len() + END.len() >= store::LONGEST as usize {
+            if text.len() + store::END.len() >= store::LONGEST as usize {
                 return Err(io::Error::other("there are too many snapshots, or their notes are too long"));
             }
             make_folder(&folder)?;
-            store::replace(&path, format!("{text}\n{END}").as_bytes())
+            store::replace(&path, format!("{text}\n{}", store::END).as_bytes())
         });
         written.map_err(|error| store::failed(&path, &error))
     }

@@ -55,8 +55,7 @@ impl Handle {
 
     /// Why a guest without a machine has no statistics.
     pub fn not_running(&self) -> Error {
-        let info = self.info();
-        Error::WrongState { guest: info.name.clone(), state: info.state, operation: Operation::Statistics }
+        Error::wrong_state(&self.info(), Operation::Statistics)
     }
 }
 

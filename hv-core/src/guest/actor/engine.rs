@@ -144,13 +144,8 @@ impl Actor {
         self.memory_now = None;
         self.end_alteration();
         self.display = None;
-        for answer in self.display_waiting.drain(..) {
-            let name = self.definition.name.clone();
-            drop(answer.send(Err(Error::WrongState {
-                guest: name,
-                state: self.state.told().0,
-                operation: Operation::OpenDisplay,
-            })));
+        for answer in std::mem::take(&mut self.display_waiting) {
+            drop(answer.send(Err(self.wrong_state(Operation::OpenDisplay))));
         }
         self.context.volumes.release(self.definition.id);
         if matches!(self.state, State::Saved(_)) {

@@ -27,7 +27,7 @@ impl Registry {
         let registry = Rc::clone(self);
         let addition = spawn_local(async move {
             match (new.size, &new.path) {
-                (Some(_), Some(_)) => Err(conflict("size", "path")),
+                (Some(_), Some(_)) => Err(Error::conflict("size", "path")),
                 (None, None) => Err(Error::OptionNeeds { option: "add".into(), needs: "size".into() }),
                 (Some(size), None) => registry.add_new_disk(&handle, size, &new).await,
                 (None, Some(path)) => {
@@ -79,7 +79,7 @@ impl Registry {
             return Err(Error::OptionNeeds { option: "copy".into(), needs: "path".into() });
         };
         if new.size.is_some() {
-            return Err(conflict("size", "path"));
+            return Err(Error::conflict("size", "path"));
         }
         let told = known_format(&new)?;
         let registry = Rc::clone(self);
@@ -134,8 +134,7 @@ impl Registry {
             }
             if matches!(info.state, GuestState::Saving | GuestState::Saved) {
                 // Its saved state needs the disk.
-                let (guest, state) = (info.name.clone(), info.state);
-                return Err(Error::WrongState { guest, state, operation: Operation::Set });
+                return Err(Error::wrong_state(&info, Operation::Set));
             }
             let (guest, guests, path, disk) = (info.clone(), self.list(), path.clone(), disk.to_owned());
             let check = move || {
@@ -196,8 +195,7 @@ impl Registry {
         }
         if matches!(info.state, GuestState::Saving | GuestState::Saved) {
             // Its saved state goes with the disk as it is.
-            let (guest, state) = (info.name.clone(), info.state);
-            return Err(Error::WrongState { guest, state, operation: Operation::Set });
+            return Err(Error::wrong_state(&info, Operation::Set));
         }
         if info.pid.is_none() {
             // An engine that is started meanwhile has a lock on it, which the tool respects, or finds it grown.
@@ -278,10 +276,6 @@ fn delete_file(path: &Path) -> bool {
         warn!(path = %path.display(), %error, "the file of a disk that was removed stays");
     }
     deleted.is_ok()
-}
-
-fn conflict(first: &str, second: &str) -> Error {
-    Error::OptionsConflict { first: first.to_owned(), second: second.to_owned() }
 }
 
 fn reply(results: Vec<SettingResult>) -> DiskReply {

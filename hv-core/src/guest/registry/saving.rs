@@ -18,7 +18,7 @@ impl Registry {
         let handle = self.find(guest)?;
         let info = handle.info();
         if !matches!(info.state, GuestState::Running | GuestState::Paused) {
-            return Err(wrong_state(&info, Operation::Save));
+            return Err(Error::wrong_state(&info, Operation::Save));
         }
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
@@ -38,7 +38,7 @@ impl Registry {
         let handle = self.find(guest)?;
         let info = handle.info();
         if info.state != GuestState::Saved {
-            return Err(wrong_state(&info, Operation::Restore));
+            return Err(Error::wrong_state(&info, Operation::Restore));
         }
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
@@ -116,8 +116,4 @@ pub(super) async fn told<T>(
             }
         }
     }
-}
-
-fn wrong_state(info: &GuestInfo, operation: Operation) -> Error {
-    Error::WrongState { guest: info.name.clone(), state: info.state, operation }
 }
