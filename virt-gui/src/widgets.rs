@@ -13,6 +13,7 @@ pub mod terminal;
 
 use gtk::glib;
 use gtk::prelude::*;
+use std::path::Path;
 use virt_kit::i18n::gettext;
 
 /// A button with an icon only. `name` is what screen readers say and the tooltip shows.
@@ -20,6 +21,21 @@ pub fn icon_button(icon: &str, name: &str) -> gtk::Button {
     let button = gtk::Button::builder().icon_name(icon).valign(gtk::Align::Center).build();
     rename(&button, name);
     button
+}
+
+/// An icon that says nothing which words beside it don't say.
+pub fn decoration(icon: &str) -> gtk::Image {
+    gtk::Image::builder().icon_name(icon).accessible_role(gtk::AccessibleRole::Presentation).build()
+}
+
+/// The word that says when a setting takes effect.
+pub fn badge(words: &str) -> gtk::Label {
+    gtk::Label::builder().label(words).css_classes(["badge", "caption"]).valign(gtk::Align::Center).build()
+}
+
+/// The last part of a path.
+pub fn file_name(path: &str) -> String {
+    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// A button with words.

@@ -3,6 +3,7 @@
 
 mod disk_dialogs;
 mod disks;
+mod drive;
 mod hardware;
 mod network;
 mod overview;

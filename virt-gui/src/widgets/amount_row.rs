@@ -49,8 +49,7 @@ impl AmountRow {
         let adjustment = gtk::Adjustment::new(0.0, 0.0, 1.0, step as f64, step as f64 * 4.0, 0.0);
         let name =
             gtk::Label::builder().label(title).xalign(0.0).hexpand(true).css_classes(["title"]).build();
-        let badge =
-            gtk::Label::builder().css_classes(["badge", "caption"]).valign(gtk::Align::Center).build();
+        let badge = super::badge("");
         let spin = gtk::SpinButton::builder()
             .adjustment(&adjustment)
             .climb_rate(step as f64)

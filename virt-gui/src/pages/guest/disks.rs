@@ -1,10 +1,10 @@
 //! The guest's disks and drives: a row for each, which opens to what can be changed of it. Each value says when it
 //! takes effect before it is touched, and what the core refuses is said at the row.
 
-use super::{GuestWish, disk_dialogs};
+use super::{GuestWish, disk_dialogs, drive};
 use crate::calls::Wish;
 use crate::model::disk::{self as words, BUSES, CACHES};
-use crate::widgets::{icon_button, text_button};
+use crate::widgets::{badge, decoration, file_name, icon_button, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{DiskInfo, DiskSettings, DriveInfo, GuestInfo, GuestState};
@@ -155,43 +155,15 @@ impl DisksGroup {
         let shows = Rest::of(guest);
         let several = guest.drives.len() > 1;
         let leaving = shows.0.iter().map(|(name, path)| leaving_row(name, path));
-        let drives = guest.drives.iter().map(|drive| self.drive_row(drive, several));
+        let drives = guest
+            .drives
+            .iter()
+            .map(|drive| drive::row(drive, several, Some(&badge(&gettext("Now"))), &self.wish));
         let rows: Vec<adw::ActionRow> = leaving.chain(drives).collect();
         for row in &rows {
             self.root.add(row);
         }
         self.rest.replace(Rest { shows, rows });
-    }
-
-    fn drive_row(&self, drive: &DriveInfo, several: bool) -> adw::ActionRow {
-        let title = if several {
-            gettext_f("CD Drive {name}", &[("name", &drive.name)])
-        } else {
-            gettext("CD Drive")
-        };
-        let row = adw::ActionRow::builder().title(&title).use_markup(false).subtitle_lines(2).build();
-        row.add_prefix(&decoration("media-optical-symbolic"));
-        let medium = drive.medium.as_deref();
-        row.set_subtitle(&medium.map_or_else(|| gettext("Empty"), file_name));
-        row.set_tooltip_text(medium);
-        row.add_suffix(&badge(&gettext("Now")));
-        let change = text_button(&medium.map_or_else(|| gettext("Insert…"), |_| gettext("Change…")), &[]);
-        change.update_property(&[gtk::accessible::Property::Description(&title)]);
-        change.connect_clicked({
-            let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
-            move |_| wish(GuestWish::ChooseMedium(drive.clone()))
-        });
-        row.add_suffix(&change);
-        if medium.is_some() {
-            let eject = icon_button("media-eject-symbolic", &gettext("Eject"));
-            eject.add_css_class("flat");
-            eject.connect_clicked({
-                let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
-                move |_| wish(GuestWish::Core(Wish::Eject { drive: drive.clone(), force: false }))
-            });
-            row.add_suffix(&eject);
-        }
-        row
     }
 }
 
@@ -440,18 +412,6 @@ fn switch(
     });
     let row = adw::ActionRow::builder().title(title).subtitle(subtitle).activatable_widget(&switch).build();
     (row, switch)
-}
-
-fn badge(words: &str) -> gtk::Label {
-    gtk::Label::builder().label(words).css_classes(["badge", "caption"]).valign(gtk::Align::Center).build()
-}
-
-fn decoration(icon: &str) -> gtk::Image {
-    gtk::Image::builder().icon_name(icon).accessible_role(gtk::AccessibleRole::Presentation).build()
-}
-
-fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn window_of(widget: &impl IsA<gtk::Widget>) -> Option<gtk::Window> {

@@ -1,11 +1,11 @@
 //! What a guest is and does at one glance, its media and its disks.
 
-use super::GuestWish;
 use super::usage::UsagePanel;
+use super::{GuestWish, drive};
 use crate::actions::Action;
 use crate::calls::Wish;
 use crate::model::state;
-use crate::widgets::{icon_button, local_time, text_button};
+use crate::widgets::{decoration, file_name, icon_button, local_time, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{DiskInfo, DriveInfo, GuestInfo, GuestState, Settings};
@@ -207,7 +207,7 @@ impl OverviewPage {
             None => state::resources(guest),
         });
         let several = guest.drives.len() > 1;
-        self.media.show(&guest.drives, |drive| self.drive_row(drive, several));
+        self.media.show(&guest.drives, |drive| drive::row(drive, several, None, &self.wish));
         self.disks.show(&guest.disks, |disk| self.disk_row(disk));
     }
 
@@ -223,41 +223,6 @@ impl OverviewPage {
         self.name_error.set_visible(true);
         self.name.add_css_class("error");
         self.name.update_property(&[gtk::accessible::Property::Description(reason)]);
-    }
-
-    fn drive_row(&self, drive: &DriveInfo, several: bool) -> adw::ActionRow {
-        let title = if several {
-            gettext_f("CD Drive {name}", &[("name", &drive.name)])
-        } else {
-            gettext("CD Drive")
-        };
-        let row = adw::ActionRow::builder().title(&title).use_markup(false).subtitle_lines(2).build();
-        row.add_prefix(&decoration("media-optical-symbolic"));
-        match &drive.medium {
-            Some(medium) => {
-                row.set_subtitle(&file_name(medium));
-                row.set_tooltip_text(Some(medium));
-            }
-            None => row.set_subtitle(&gettext("Empty")),
-        }
-        let words = if drive.medium.is_some() { gettext("Change…") } else { gettext("Insert…") };
-        let change = text_button(&words, &[]);
-        change.update_property(&[gtk::accessible::Property::Description(&title)]);
-        change.connect_clicked({
-            let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
-            move |_| wish(GuestWish::ChooseMedium(drive.clone()))
-        });
-        row.add_suffix(&change);
-        if drive.medium.is_some() {
-            let eject = icon_button("media-eject-symbolic", &gettext("Eject"));
-            eject.add_css_class("flat");
-            eject.connect_clicked({
-                let (wish, drive) = (Rc::clone(&self.wish), drive.name.clone());
-                move |_| wish(GuestWish::Core(Wish::Eject { drive: drive.clone(), force: false }))
-            });
-            row.add_suffix(&eject);
-        }
-        row
     }
 
     fn disk_row(&self, disk: &DiskInfo) -> adw::ActionRow {
@@ -288,10 +253,6 @@ impl OverviewPage {
     }
 }
 
-fn decoration(icon: &str) -> gtk::Image {
-    gtk::Image::builder().icon_name(icon).accessible_role(gtk::AccessibleRole::Presentation).build()
-}
-
 /// A folder as people write it: their own begins with `~`.
 fn short_folder(folder: &Path) -> String {
     match folder.strip_prefix(glib::home_dir()) {
@@ -299,10 +260,6 @@ fn short_folder(folder: &Path) -> String {
         Ok(within) => format!("~/{}", within.display()),
         Err(_elsewhere) => folder.display().to_string(),
     }
-}
-
-fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// `Running since 14:03`; the time is written once and needs no clock.

@@ -2,7 +2,7 @@
 
 use super::GuestWish;
 use crate::model::snapshots::{self, Row};
-use crate::widgets::{icon_button, local_time, rename, text_button};
+use crate::widgets::{decoration, icon_button, local_time, rename, text_button};
 use adw::prelude::*;
 use gdk_pixbuf::Pixbuf;
 use gtk::{gdk, gio, glib};
@@ -219,8 +219,4 @@ fn picture(snapshot: &SnapshotInfo) -> gtk::Image {
         picture.set_pixel_size(PICTURE);
     }
     picture
-}
-
-fn decoration(icon: &str) -> gtk::Image {
-    gtk::Image::builder().icon_name(icon).accessible_role(gtk::AccessibleRole::Presentation).build()
 }

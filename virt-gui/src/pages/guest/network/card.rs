@@ -4,7 +4,7 @@ use super::forwards::Forwards;
 use super::{error_label, tell};
 use crate::calls::NicWish;
 use crate::model::network::{self, MODELS, MODES};
-use crate::widgets::{icon_button, text_button};
+use crate::widgets::{badge, icon_button, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{GuestInfo, NetworkMode, NicInfo, NicSettings};
@@ -42,7 +42,7 @@ impl Choice {
     fn new(title: &str, words: &[String]) -> Self {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let row = adw::ComboRow::builder().title(title).model(&gtk::StringList::new(&words)).build();
-        let badge = badge();
+        let badge = badge("");
         row.add_suffix(&badge);
         // As in other rows, before what it speaks of.
         if let Some(suffixes) = badge.parent().and_downcast::<gtk::Box>() {
@@ -96,7 +96,7 @@ impl Card {
             move |button| button.clipboard().set_text(&address.subtitle().unwrap_or_default())
         });
         address.add_suffix(&copy);
-        let (link, link_badge) = (gtk::Switch::builder().valign(gtk::Align::Center).build(), badge());
+        let (link, link_badge) = (gtk::Switch::builder().valign(gtk::Align::Center).build(), badge(""));
         let title = gettext("Cable Plugged In");
         link.update_property(&[gtk::accessible::Property::Label(&title)]);
         let link_row = adw::ActionRow::builder().title(title).activatable_widget(&link).build();
@@ -104,7 +104,7 @@ impl Card {
         link_row.add_suffix(&link);
         describe(&link, &link_badge);
         let forwards = Forwards::new(&set);
-        let (remove, remove_badge) = (text_button(&gettext("Remove Card"), &["flat", "error"]), badge());
+        let (remove, remove_badge) = (text_button(&gettext("Remove Card"), &["flat", "error"]), badge(""));
         remove.connect_clicked({
             let (wish, name) = (Rc::clone(wish), name.to_owned());
             move |_| wish(NicWish::Remove(name.clone()))
@@ -255,9 +255,4 @@ fn ask_for_name(network: &adw::EntryRow, mode: NetworkMode) {
 /// Lets screen readers say with a control when it takes effect.
 pub fn describe(control: &impl IsA<gtk::Accessible>, badge: &gtk::Label) {
     control.update_relation(&[gtk::accessible::Relation::DescribedBy(&[badge.upcast_ref()])]);
-}
-
-/// The word that says when a setting takes effect.
-pub fn badge() -> gtk::Label {
-    gtk::Label::builder().css_classes(["badge", "caption"]).valign(gtk::Align::Center).build()
 }

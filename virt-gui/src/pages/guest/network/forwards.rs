@@ -1,9 +1,9 @@
 //! The ports of this computer that lead to a card, with what it takes to add another.
 
-use super::card::{badge, describe};
+use super::card::describe;
 use super::{error_label, tell};
 use crate::model::network;
-use crate::widgets::{icon_button, text_button};
+use crate::widgets::{badge, icon_button, text_button};
 use adw::prelude::*;
 use hv_api::{Forward, NetworkMode, NicInfo, NicSettings, Protocol};
 use std::cell::RefCell;
@@ -37,7 +37,7 @@ impl Forwards {
             .css_classes(["forwards"])
             .build();
         list.update_property(&[gtk::accessible::Property::Label(&title)]);
-        let badge = badge();
+        let badge = badge("");
         let head = gtk::Box::builder().spacing(12).build();
         head.append(&gtk::Label::builder().label(&title).xalign(0.0).hexpand(true).build());
         head.append(&badge);
