@@ -37,7 +37,7 @@ mod survival;
 
 use futures_util::StreamExt;
 use hv_api::client::{Connection, settle};
-use hv_api::{Core, Error, GuestInfo, JobState, NewGuest};
+use hv_api::{Core, Error, GuestInfo, JobId, JobState, NewGuest};
 use hv_tests::{Follower, Home, within};
 use std::pin::pin;
 
@@ -57,6 +57,17 @@ async fn make(core: &mut Connection, new: &NewGuest) -> Result<GuestInfo, Error>
         }
     }
     Ok(core.show(&created.guest.to_string()).await.expect("a connection")?.guest)
+}
+
+/// What became of a job.
+async fn ended(home: &Home, job: JobId) -> Result<(), Error> {
+    let mut follower = home.connect().await;
+    let mut messages = pin!(follower.follow(job).await.expect("a connection"));
+    let mut ended = Ok(());
+    while let Some(message) = within("the job", messages.next()).await {
+        ended = message.expect("a connection").map(drop);
+    }
+    ended
 }
 
 /// A core with `fake-qemu`, a connection to it and its events.

@@ -1,15 +1,13 @@
 //! Guests that are saved and go on, whatever happens on the way.
 
-use crate::{bare, connected, make, shown};
-use futures_util::StreamExt;
+use crate::{bare, connected, ended, make, shown};
 use hv_api::client::Connection;
 use hv_api::{ByteSize, Core, Error, GuestState, JobId, NewGuest, Operation, SavedStateFault, Settings};
 use hv_api::{JobStage, StateReason};
 use hv_core::engine::{EngineError, EngineEvent};
 use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
-use hv_tests::{Follower, Home, until, within};
+use hv_tests::{Follower, Home, until};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 
 /// A core with a guest that runs.
@@ -47,13 +45,7 @@ impl Stage {
 
     /// What became of a job.
     async fn ended(&self, job: JobId) -> Result<(), Error> {
-        let mut follower = self.home.connect().await;
-        let mut messages = pin!(follower.follow(job).await.expect("a connection"));
-        let mut ended = Ok(());
-        while let Some(message) = within("the job", messages.next()).await {
-            ended = message.expect("a connection").map(drop);
-        }
-        ended
+        ended(&self.home, job).await
     }
 
     async fn state(&mut self, state: GuestState) {

@@ -1,15 +1,13 @@
 //! Snapshots of guests and guests made of guests: what their disks hold then, and whatever happens on the way.
 
-use crate::{bare, connected, make, shown};
-use futures_util::StreamExt;
+use crate::{bare, connected, ended, make, shown};
 use hv_api::PowerSettings;
 use hv_api::client::Connection;
 use hv_api::{ByteSize, Core, Error, GuestInfo, GuestState, JobId, NewGuest, Operation, Settings};
 use hv_core::engine::EngineError;
 use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
-use hv_tests::{Follower, Home, until, within};
+use hv_tests::{Follower, Home, until};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -54,13 +52,7 @@ impl Stage {
 
     /// What became of a job.
     async fn ended(&self, job: JobId) -> Result<(), Error> {
-        let mut follower = self.home.connect().await;
-        let mut messages = pin!(follower.follow(job).await.expect("a connection"));
-        let mut ended = Ok(());
-        while let Some(message) = within("the job", messages.next()).await {
-            ended = message.expect("a connection").map(drop);
-        }
-        ended
+        ended(&self.home, job).await
     }
 
     async fn start(&mut self) {
@@ -304,11 +296,7 @@ async fn a_disk_whose_format_keeps_nothing_is_named() {
     let raw = NewGuest { disk_path: Some(path.display().to_string()), no_disk: None, ..bare("one") };
     make(&mut core, &raw).await.unwrap();
     let job = core.take_snapshot("one", "a", None).await.unwrap().unwrap().job;
-    let mut messages = pin!(core.follow(job).await.unwrap());
-    let mut last = Ok(());
-    while let Some(message) = messages.next().await {
-        last = message.unwrap().map(drop);
-    }
+    let last = ended(&home, job).await;
     assert!(matches!(&last, Err(Error::DiskCannotKeep { format, .. }) if format == "raw"), "{last:?}");
 }
 
