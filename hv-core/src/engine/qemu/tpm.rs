@@ -8,8 +8,8 @@
 
 use super::process::{self, Process};
 use crate::engine::EngineError;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs::{self, Metadata};
+use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
@@ -21,8 +21,6 @@ use tracing::warn;
 /// The program, as it is named in every distribution.
 pub const PROGRAM: &str = "swtpm";
 
-/// The file in a TPM's folder into which swtpm writes its number while it runs.
-const PID: &str = "pid";
 /// How long the TPM of a machine that has ended may take to write what it knows and end as well.
 const END_DEADLINE: Duration = Duration::from_secs(1);
 
@@ -70,10 +68,9 @@ impl Drop for Tpm {
 /// The arguments for a TPM with its memory in the working folder: a path could hold a comma, which swtpm
 /// has no way to write.
 fn arguments(socket: i32) -> Vec<String> {
-    let (control, pid) = (format!("type=unixio,clientfd={socket}"), format!("file={PID}"));
-    let state = ["--tpmstate", "dir=.,mode=0600"];
-    let words = ["socket", "--tpm2", "--terminate", "--ctrl", &control, "--pid", &pid].into_iter();
-    words.chain(state).map(str::to_owned).collect()
+    let control = format!("type=unixio,clientfd={socket}");
+    let words = ["socket", "--tpm2", "--terminate", "--ctrl", &control, "--tpmstate", "dir=.,mode=0600"];
+    words.map(str::to_owned).into()
 }
 
 /// A TPM whose machine has ended.
@@ -81,18 +78,30 @@ fn arguments(socket: i32) -> Vec<String> {
 pub struct Former(Process);
 
 impl Former {
-    /// That which has this folder at this moment; nothing where none does.
+    /// That which works in this folder at this moment; nothing where none does.
+    ///
+    /// It is looked for among all processes: a number that swtpm writes down itself is not there yet when a core
+    /// is killed that has just started it.
     pub fn of(folder: &Path) -> Option<Self> {
-        let mut number = String::new();
-        // No longer than any number of a process, should something else be written there.
-        File::open(folder.join(PID)).ok()?.take(16).read_to_string(&mut number).ok()?;
-        let process = Process::with_pid(number.trim().parse().ok()?).ok()?;
-        // The number may be another process's by now. Looked at after the process was taken hold of, what
-        // is there is its own.
-        let proc = PathBuf::from(format!("/proc/{}", process.pid()));
-        let (its, wanted) = (fs::metadata(proc.join("cwd")).ok()?, fs::metadata(folder).ok()?);
-        let works_here = its.dev() == wanted.dev() && its.ino() == wanted.ino();
-        (works_here && fs::read(proc.join("comm")).ok()? == b"swtpm\n").then_some(Self(process))
+        let wanted = fs::metadata(folder).ok()?;
+        let numbers =
+            fs::read_dir("/proc").ok()?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        numbers.into_iter().find_map(|number| Self::with_number(number, &wanted))
+    }
+
+    fn with_number(number: u32, folder: &Metadata) -> Option<Self> {
+        let proc = PathBuf::from(format!("/proc/{number}"));
+        let is_it = || {
+            let its = fs::metadata(proc.join("cwd")).ok()?;
+            let works_here = its.dev() == folder.dev() && its.ino() == folder.ino();
+            (works_here && fs::read(proc.join("comm")).ok()? == b"swtpm\n").then_some(())
+        };
+        is_it()?;
+        // The number may be another process's by now. Looked at after the process was taken hold of, what is
+        // there is its own.
+        let process = Process::with_pid(number).ok()?;
+        is_it()?;
+        Some(Self(process))
     }
 
     /// Waits a moment for its end, and ends it.
@@ -113,13 +122,8 @@ mod tests {
     #[tokio::test]
     async fn a_tpm_that_its_machine_has_left_is_ended_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let write = |text: &str| fs::write(folder.path().join(PID), text).unwrap();
         assert!(Former::of(folder.path()).is_none());
-        for text in ["", "0", "-1", "1", "99999999999999999999", "\u{e9}"] {
-            write(text);
-            assert!(Former::of(folder.path()).is_none(), "{text:?}");
-        }
-        // The right number of the wrong process: in another folder, or another program.
+        // In another folder, or another program.
         let sleep = std::env::split_paths(&std::env::var_os("PATH").unwrap())
             .map(|folder| folder.join("sleep"))
             .find(|path| path.exists())
@@ -128,13 +132,11 @@ mod tests {
         std::os::unix::fs::symlink(&sleep, &named).unwrap();
         for (program, place) in [(&named, Path::new("/")), (&sleep, folder.path())] {
             let mut child = Command::new(program).arg("60").current_dir(place).spawn().unwrap();
-            write(&child.id().to_string());
             assert!(Former::of(folder.path()).is_none());
             child.kill().unwrap();
             child.wait().unwrap();
         }
         let mut child = Command::new(&named).arg("60").current_dir(folder.path()).spawn().unwrap();
-        write(&format!("{}\n", child.id()));
         Former::of(folder.path()).unwrap().end().await;
         child.wait().unwrap();
         assert!(Former::of(folder.path()).is_none());
