@@ -148,6 +148,10 @@ pub trait Machine: Send + Sync {
         Ok(())
     }
 
+    /// Waits until whatever it has said so far is among its events. What was asked of it and has been answered
+    /// has no late echo then.
+    async fn hear_out(&self) {}
+
     /// Makes the machine what it was when this file was saved. It must have been started with
     /// [`MachineConfig::restoring`], for the same hardware, and its CPUs stand afterwards. One that can't do it
     /// is good for nothing any more.

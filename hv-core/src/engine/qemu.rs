@@ -279,13 +279,10 @@ impl Engine for Qemu {
             folder,
             run: run.clone(),
             noise: self.noise(&[]),
-            networks: networks.clone(),
+            networks,
             news: Arc::default(),
         };
-        let news = Arc::clone(&watch.news);
-        tokio::spawn(watch.keep());
-        let logs = run.serial_logs.clone();
-        let machine = Arc::new(QemuMachine::new(process, client, networks, news, serial, logs));
+        let machine = QemuMachine::watched(process, client, serial, watch);
         Ok(Some(Adopted { machine, status }))
     }
 }
@@ -354,7 +351,6 @@ impl Fresh {
         let (child, folder, run) = self.held.take().ok_or(EngineError::Gone)?;
         let Connections { client, incoming, serial } = connections;
         let client = Arc::new(client);
-        let logs = run.serial_logs.clone();
         let watch = Watch {
             ending: Ending::Ours(child),
             incoming,
@@ -364,12 +360,10 @@ impl Fresh {
             folder,
             run,
             noise,
-            networks: networks.clone(),
+            networks,
             news: Arc::default(),
         };
-        let news = Arc::clone(&watch.news);
-        tokio::spawn(watch.keep());
-        Ok(Arc::new(QemuMachine::new(process, client, networks, news, serial, logs)))
+        Ok(QemuMachine::watched(process, client, serial, watch))
     }
 
     /// Ends a QEMU that did not come up, and says why it did not.

@@ -49,24 +49,27 @@ pub struct QemuMachine {
     networks: Networks,
     /// Given a turn with each event about long work of QEMU's.
     news: Arc<Notify>,
+    /// Who is to be told when all events so far were.
+    turns: mpsc::Sender<oneshot::Sender<()>>,
     /// The serial ports; nothing for those that could not be reached.
     serial: Vec<Option<SerialPort>>,
 }
 
 impl QemuMachine {
-    /// Puts a machine together from its connections. `logs` are those of its serial ports, which QEMU
-    /// writes.
-    pub fn new(
+    /// Puts a machine together from its process, the connections to it and to its serial ports, and the watch
+    /// over it, which begins.
+    pub fn watched(
         process: Process,
         client: Arc<Client>,
-        networks: Networks,
-        news: Arc<Notify>,
         serial: Vec<Option<UnixStream>>,
-        logs: Vec<PathBuf>,
-    ) -> Self {
-        let ports = serial.into_iter().zip(logs);
+        watch: Watch,
+    ) -> Arc<Self> {
+        let ports = serial.into_iter().zip(watch.run.serial_logs.clone());
         let serial = ports.map(|(stream, log)| stream.map(|stream| SerialPort::new(stream, log))).collect();
-        Self { process, client, networks, news, serial }
+        let (networks, news) = (watch.networks.clone(), Arc::clone(&watch.news));
+        let (turns, asked) = mpsc::channel(1);
+        tokio::spawn(watch.keep(asked));
+        Arc::new(Self { process, client, networks, news, turns, serial })
     }
 
     async fn command(&self, command: &str, arguments: Value) -> Result<(), EngineError> {
@@ -132,6 +135,14 @@ impl Machine for QemuMachine {
 
     async fn cancel_save(&self) -> Result<(), EngineError> {
         state::cancel(&self.client, &self.news).await
+    }
+
+    async fn hear_out(&self) {
+        let (sender, heard) = oneshot::channel();
+        // Where the watch has ended, all was told.
+        if self.turns.send(sender).await.is_ok() {
+            let _ended = heard.await;
+        }
     }
 
     async fn load(&self, file: OwnedFd, progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
@@ -369,8 +380,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Tells what happens until the machine has ended or nobody listens.
-    pub async fn keep(mut self) {
+    /// Tells what happens until the machine has ended or nobody listens, and who asks when it has told all.
+    pub async fn keep(mut self, mut turns: mpsc::Receiver<oneshot::Sender<()>>) {
         let mut translator = Translator::found(self.status);
         let mut connected = true;
         if matches!(self.ending, Ending::Foreign(_)) {
@@ -379,10 +390,13 @@ impl Watch {
         }
         let how = loop {
             tokio::select! {
+                // An event that came before an answer is told before who waited for that gets a turn.
+                biased;
                 event = self.incoming.recv(), if connected => match event {
                     Some(event) => self.tell(&mut translator, &event).await,
                     None => connected = false,
                 },
+                Some(turn) = turns.recv() => drop(turn.send(())),
                 how = self.ending.wait() => break how,
                 () = self.events.closed() => return,
             }

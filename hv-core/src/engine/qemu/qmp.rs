@@ -370,7 +370,7 @@ fn silent(deadline: Duration) -> EngineError {
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use proptest::prelude::*;
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
@@ -378,25 +378,30 @@ mod tests {
     const GREETING: &[u8] = b"{\"QMP\": {\"version\": {}, \"capabilities\": [\"new\"]}}\r\n";
     const SHORT: Duration = Duration::from_millis(50);
 
-    struct Peer(BufReader<UnixStream>);
+    /// What is at the other end, in place of QEMU.
+    pub(crate) struct Peer(BufReader<UnixStream>);
 
     impl Peer {
-        async fn say(&mut self, words: &[u8]) {
+        /// Says this.
+        pub(crate) async fn say(&mut self, words: &[u8]) {
             self.0.get_mut().write_all(words).await.unwrap();
         }
 
-        async fn heard(&mut self) -> Value {
+        /// The next command.
+        pub(crate) async fn heard(&mut self) -> Value {
             let mut line = String::new();
             self.0.read_line(&mut line).await.unwrap();
             serde_json::from_str(&line).unwrap()
         }
 
-        async fn answer(&mut self, id: &Value, result: &str) {
+        /// Answers the command with this number.
+        pub(crate) async fn answer(&mut self, id: &Value, result: &str) {
             self.say(format!("{{\"return\": {result}, \"id\": {id}}}\r\n").as_bytes()).await;
         }
     }
 
-    async fn connected() -> (Client, mpsc::Receiver<Event>, Peer) {
+    /// A connection, with both of its ends.
+    pub(crate) async fn connected() -> (Client, mpsc::Receiver<Event>, Peer) {
         let (near, far) = UnixStream::pair().unwrap();
         let mut peer = Peer(BufReader::new(far));
         let serve = async {

@@ -31,6 +31,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// How long nothing may move. A disk that sleeps wakes up sooner.
 const STANDSTILL: Duration = Duration::from_secs(120);
 
+/// How often QEMU is asked whether it has put the end of a migration behind it, which it tells by no event.
+const END_LOOK: Duration = Duration::from_millis(2);
+
 /// How long QEMU may take to end a migration that was given up.
 const CANCEL_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -140,6 +143,11 @@ async fn query(client: &Client) -> Result<Migration, EngineError> {
     Ok(Migration::read(&answer))
 }
 
+async fn run_state(client: &Client) -> Result<String, EngineError> {
+    let answer = client.call("query-status", json!({})).await?;
+    Ok(answer.get("status").and_then(Value::as_str).unwrap_or_default().to_owned())
+}
+
 async fn follow(
     client: &Client,
     news: &Notify,
@@ -177,7 +185,14 @@ pub async fn cancel(client: &Client, news: &Notify) -> Result<(), EngineError> {
             let _in_time = timeout(LOOK, news.notified()).await;
         }
         debug!("no migration goes on");
-        if query(client).await?.standing() == Standing::Complete {
+        // One that is complete is not over yet: for a moment QEMU refuses to run the machine.
+        let migrated = loop {
+            match run_state(client).await?.as_str() {
+                "finish-migrate" => tokio::time::sleep(END_LOOK).await,
+                state => break state == "postmigrate",
+            }
+        };
+        if migrated {
             // It has let go of its disks for the machine that reads this, and takes them again only to run.
             client.call("cont", json!({})).await?;
             client.call("stop", json!({})).await?;
@@ -190,6 +205,7 @@ pub async fn cancel(client: &Client, news: &Notify) -> Result<(), EngineError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::qmp::tests::connected;
     use super::*;
     use proptest::prelude::*;
 
@@ -210,6 +226,58 @@ mod tests {
         let failed = json!({"status": "failed", "error-desc": "No space left on device"});
         assert_eq!(read(&failed).0, Standing::Failed("No space left on device".into()));
         assert_eq!(read(&json!({"status": "completed"})).0, Standing::Complete);
+    }
+
+    #[tokio::test]
+    async fn a_machine_runs_again_only_when_its_migration_is_over() {
+        let ((client, _events, mut peer), news) = (connected().await, Notify::new());
+        let serve = async {
+            let mut asked = 0;
+            loop {
+                let command = peer.heard().await;
+                let name = command["execute"].as_str().unwrap();
+                let answer = match name {
+                    "query-migrate" => "{\"status\": \"completed\"}",
+                    "query-status" => {
+                        asked += 1;
+                        if asked < 4 {
+                            "{\"status\": \"finish-migrate\"}"
+                        } else {
+                            "{\"status\": \"postmigrate\"}"
+                        }
+                    }
+                    "cont" => {
+                        assert_eq!(asked, 4, "it is asked to run before it can");
+                        "{}"
+                    }
+                    _ => "{}",
+                };
+                peer.answer(&command["id"], answer).await;
+                if name == "stop" {
+                    break;
+                }
+            }
+        };
+        let (cancelled, ()) = tokio::join!(cancel(&client, &news), serve);
+        assert_eq!(cancelled, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_was_saved_earlier_and_has_run_since_is_left_alone() {
+        let ((client, _events, mut peer), news) = (connected().await, Notify::new());
+        let serve = async {
+            for (name, answer) in [
+                ("migrate_cancel", "{}"),
+                ("query-migrate", "{\"status\": \"completed\"}"),
+                ("query-status", "{\"status\": \"paused\"}"),
+            ] {
+                let command = peer.heard().await;
+                assert_eq!(command["execute"], name);
+                peer.answer(&command["id"], answer).await;
+            }
+        };
+        let (cancelled, ()) = tokio::join!(cancel(&client, &news), serve);
+        assert_eq!(cancelled, Ok(()));
     }
 
     proptest! {

@@ -363,7 +363,7 @@ async fn a_medium_that_the_guest_ejects_is_gone() {
         networks: Networks::new(place.config.guest, &place.config.run, None),
         news: Arc::default(),
     };
-    let kept = tokio::spawn(watch.keep());
+    let kept = tokio::spawn(watch.keep(mpsc::channel(1).1));
     // What a guest's own command to open the drive does: the medium stays, and is back at a reset.
     client.call("blockdev-open-tray", json!({ "id": "cd0" })).await.unwrap();
     expect(&mut events, &EngineEvent::MediumEjected { drive: 0 }).await;
@@ -451,6 +451,25 @@ async fn programs_that_are_not_qemu_do_not_start() {
     let result = missing.start(&place.config, mpsc::channel(1).0).await.err();
     assert_eq!(result, Some(EngineError::Missing { program: "no-such-qemu".into() }));
     assert_eq!(missing.info().await.path, None);
+}
+
+#[tokio::test]
+async fn what_a_machine_has_said_is_told_when_it_was_heard_out() {
+    let Some(qemu) = real() else { return };
+    let place = Place::new();
+    let (sender, mut events) = mpsc::channel(1024);
+    let machine = qemu.start(&place.config, sender).await.unwrap();
+    for round in 1..=20 {
+        machine.resume().await.unwrap();
+        machine.pause().await.unwrap();
+        machine.hear_out().await;
+        assert_eq!(events.len(), 2, "in round {round}");
+        assert_eq!(events.recv().await, Some(EngineEvent::Running));
+        assert_eq!(events.recv().await, Some(EngineEvent::Paused));
+    }
+    machine.kill();
+    exited(&mut events).await;
+    timeout(PATIENCE, machine.hear_out()).await.expect("one that has ended says nothing more");
 }
 
 #[tokio::test]

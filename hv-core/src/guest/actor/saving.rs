@@ -415,9 +415,10 @@ pub(super) async fn go_on(machine: &dyn Machine, former: Former) -> Former {
     if let Err(error) = machine.cancel_save().await {
         warn!(%error, "the engine does not end a save that was given up");
     }
-    if former == Former::Running
-        && let Err(error) = machine.resume().await
-    {
+    let resumed = if former == Former::Running { machine.resume().await } else { Ok(()) };
+    // That its CPUs stood and ran meanwhile is part of the save, and is not to be heard of after it.
+    machine.hear_out().await;
+    if let Err(error) = resumed {
         warn!(%error, "the guest could not go on after a save that was given up");
         return Former::Paused(super::PauseCause::Asked);
     }
