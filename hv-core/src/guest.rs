@@ -22,6 +22,7 @@ pub mod network;
 pub mod power;
 pub mod record;
 pub mod registry;
+pub mod room;
 pub mod saved;
 pub mod slots;
 pub mod snapshots;

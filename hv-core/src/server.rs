@@ -17,8 +17,8 @@ use hv_api::{
     Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo,
     DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault,
     Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply,
-    GuestState, GuestStatistics, Guests, HostInfo, HostUse, JobId, JobInfo, JobKind, JobReply, JobStage,
-    JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobId, JobInfo, JobKind, JobReply,
+    JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
     MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
     NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
     Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
@@ -74,7 +74,7 @@ impl Service {
     version = env!("CARGO_PKG_VERSION"),
     types = [
         Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, Changed,
-        Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
+        Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
     ]
 )]
 impl Service {

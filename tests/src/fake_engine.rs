@@ -153,6 +153,11 @@ impl FakeMachine {
         let _unheard = now.events.try_send(event);
     }
 
+    /// Whether its CPUs run.
+    pub fn runs(&self) -> bool {
+        lock(&self.now).status == MachineStatus::Running
+    }
+
     /// How it was altered.
     pub fn alterations(&self) -> Vec<Alteration> {
         lock(&self.now).alterations.clone()

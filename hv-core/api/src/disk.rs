@@ -136,3 +136,16 @@ pub enum HostUse {
     /// It is a part of another block device: LVM, RAID or encryption.
     Part,
 }
+
+/// The room that the host has for what a guest's disks can still take.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct HostRoom {
+    /// The folder of the disks, in the fullest file system that has any.
+    pub folder: String,
+    /// What is free there.
+    pub free: ByteSize,
+    /// What more must be free for the guest to go on by itself.
+    pub needed: ByteSize,
+    /// What more it takes until these disks can't fill it any more.
+    pub missing: ByteSize,
+}

@@ -1,8 +1,8 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
 use crate::{
-    BootInfo, BootSettings, ByteSize, DiskBus, DiskInfo, GuestId, LiveRanges, NewNic, NicInfo, PowerInfo,
-    PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo,
+    BootInfo, BootSettings, ByteSize, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges, NewNic, NicInfo,
+    PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -122,6 +122,9 @@ pub struct GuestInfo {
     /// The memory that the guest has at this moment, while an engine runs and says so. It follows a change as
     /// the guest gives memory back or takes it.
     pub memory_now: Option<ByteSize>,
+    /// The room on the host, while the guest stands since there was none for what it writes. It goes on by itself
+    /// when there is.
+    pub room: Option<HostRoom>,
     /// The firmware it starts with.
     pub firmware: Firmware,
     /// How it starts, besides that.
@@ -170,6 +173,7 @@ impl GuestInfo {
             max_memory: ByteSize::bytes(0),
             live: None,
             memory_now: None,
+            room: None,
             firmware: Firmware::Bios,
             boot: BootInfo::default(),
             disks: Vec::new(),

@@ -30,7 +30,7 @@ mod snapshot;
 mod statistics;
 
 pub use boot::{BootInfo, BootSettings};
-pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostUse, NewDisk};
+pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, HostUse, NewDisk};
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{

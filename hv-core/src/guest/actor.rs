@@ -12,6 +12,7 @@ mod disks;
 mod display;
 mod engine;
 mod power;
+mod room;
 mod saving;
 mod snapshots;
 
@@ -31,7 +32,7 @@ use crate::display::Relay;
 use crate::engine::{Adopted, EngineError, EngineEvent, Machine};
 use changes::Edits;
 use display::attach;
-use hv_api::{ByteSize, Change, Error, GuestInfo, Operation, SavedStateFault};
+use hv_api::{ByteSize, Change, Error, GuestInfo, HostRoom, Operation, SavedStateFault};
 use power::{press_power, press_reset};
 pub use saving::Order;
 pub use snapshots::Loan;
@@ -69,6 +70,8 @@ enum Internal {
     Altered(Result<(), EngineError>),
     /// The memory that the guest has.
     Memory(ByteSize),
+    /// The room that the host has for a guest that waits for it.
+    Room(HostRoom),
     /// A medium was changed in the machine, or not.
     MediumChanged {
         drive: usize,
@@ -121,6 +124,7 @@ struct Actor {
     edits: Edits,
     /// The memory that the guest has, as its engine said last.
     memory_now: Option<ByteSize>,
+    room: room::Waiting,
 }
 
 /// Starts the task of a guest. `found` is the engine of an earlier core that goes on running it, or why none
@@ -161,6 +165,7 @@ pub fn spawn(
         display_waiting: Vec::new(),
         edits: Edits::default(),
         memory_now: None,
+        room: room::Waiting::default(),
     };
     actor.recall_snapshots();
     match found {
@@ -295,6 +300,7 @@ impl Actor {
         if self.state.told().0 != before {
             self.since = now();
         }
+        self.watch_room();
         self.carry_out(effects);
         if self.state.is_down() {
             self.clean_up();
@@ -403,6 +409,7 @@ impl Actor {
                 }
             }
             Internal::Altered(result) => self.altered(result),
+            Internal::Room(room) => self.room_is(room),
             Internal::Memory(size) if self.machine.borrow().is_some() => self.memory_is(size),
             // Of a machine that is gone.
             Internal::Memory(_) => {}
@@ -579,7 +586,10 @@ impl Actor {
 
     /// Tells everybody, where there is something new to tell.
     fn publish(&self) {
-        let facts = |machine: &Arc<dyn Machine>| EngineFacts { pid: machine.pid(), memory: self.memory_now };
+        let facts = |machine: &Arc<dyn Machine>| {
+            let (pid, memory, room) = (machine.pid(), self.memory_now, self.room.now());
+            EngineFacts { pid, memory, room }
+        };
         let engine = self.machine.borrow().as_ref().map(facts);
         let mut present =
             view(&self.context, &self.definition, &self.state, self.since, self.record.as_ref(), engine);

@@ -10,19 +10,21 @@ use super::record::RunRecord;
 use super::state::State;
 use crate::{storage, store};
 use hv_api::{
-    ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState,
+    ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom,
     PendingChange, StateReason,
 };
 use std::path::Path;
 use std::time::SystemTime;
 
 /// What an engine that runs tells of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineFacts {
     /// Its process.
     pub pid: u32,
     /// The memory that the guest has at this moment.
     pub memory: Option<ByteSize>,
+    /// The room that the host has for a guest that waits for it.
+    pub room: Option<HostRoom>,
 }
 
 /// A guest as clients are told. `record` and `engine` are there while an engine is.
@@ -46,7 +48,7 @@ pub fn view(
         detail: detail.map(ToOwned::to_owned),
         since,
         waiting: record.and_then(|record| record.asked.clone()),
-        pid: engine.map(|engine| engine.pid),
+        pid: engine.as_ref().map(|engine| engine.pid),
         accelerator: record.filter(|_| engine.is_some()).map(|record| record.accelerator),
         os: definition.os.clone(),
         cpus: definition.cpus,
@@ -54,7 +56,8 @@ pub fn view(
         max_cpus: definition.most_cpus(),
         max_memory: definition.most_memory(),
         live: record.map(live_ranges),
-        memory_now: engine.and_then(|engine| engine.memory),
+        memory_now: engine.as_ref().and_then(|engine| engine.memory),
+        room: engine.and_then(|engine| engine.room),
         firmware: definition.firmware,
         boot: boot::info(definition),
         disks: definition

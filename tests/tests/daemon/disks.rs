@@ -7,7 +7,7 @@ use hv_api::{
 };
 use hv_core::engine::{Alteration, EngineError, EngineEvent};
 use hv_tests::fake_engine::{Answer, Asked};
-use hv_tests::{Home, Script, skip};
+use hv_tests::{Home, Script, skip, until};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -326,4 +326,29 @@ async fn disks_on_the_command_line() {
     let one_more = core.add_disk("one", &existing(&path)).await.unwrap().unwrap_err();
     assert_eq!(one_more, Error::TooManyDisks { guest: "one".into(), maximum: 14 });
     assert_eq!(shown(&mut core, "one").await.state, GuestState::Running);
+}
+
+/// How much room there is is told while a guest waits for it; where there is some, it goes on by itself.
+#[tokio::test]
+async fn a_guest_that_waits_for_room_goes_on_by_itself_when_there_is_some() {
+    running_guest!(bare("one"); home, _engine, core, events, machine);
+    settle(core.add_disk("one", &existing(&image(&home, "a"))).await).unwrap();
+    machine.say(EngineEvent::DiskFailed { full: true, detail: "disk0: write: no".into() });
+    assert!(!machine.runs());
+    until("the machine to run again", || machine.runs().then_some(())).await;
+    let running = events.state("one", GuestState::Running).await;
+    assert_eq!((running.room, running.reason), (None, None));
+    // One that stops again at once had no room after all, and waits until there is more.
+    machine.say(EngineEvent::DiskFailed { full: true, detail: "disk0: write: no".into() });
+    let waits = |library: &hv_api::Library| {
+        library.guests().any(|guest| guest.state == GuestState::Paused && guest.room.is_some())
+    };
+    events.until("the room again", waits).await;
+    assert_eq!(shown(&mut core, "one").await.state, GuestState::Paused);
+    core.resume("one").await.unwrap().unwrap();
+    events.state("one", GuestState::Running).await;
+    // Another error is nobody's to mend but a person's.
+    machine.say(EngineEvent::DiskFailed { full: false, detail: "disk0: write: no".into() });
+    let paused = events.state("one", GuestState::Paused).await;
+    assert_eq!(paused.room, None);
 }

@@ -11,6 +11,7 @@ mod linux;
 mod network;
 mod power;
 mod resources;
+mod room;
 mod saving;
 mod snapshots;
 mod statistics;

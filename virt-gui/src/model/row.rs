@@ -34,7 +34,14 @@ impl Row {
             (GuestState::Saving | GuestState::Starting, Some(job)) => progress(job),
             // What has no state of its own.
             (_, Some(job)) if !matches!(job.kind, JobKind::Save | JobKind::Restore) => stage(job),
-            _ => state::resources(guest),
+            _ => match &guest.room {
+                // Translators: why a guest stands still, as in "The host’s disk is full, 80 MiB are needed".
+                Some(room) => gettext_f(
+                    "The host’s disk is full, {size} are needed",
+                    &[("size", &room.needed.to_string())],
+                ),
+                None => state::resources(guest),
+            },
         };
         Self::new(
             guest.id,
@@ -233,6 +240,21 @@ mod tests {
         assert_eq!(Row::of_guest(&guest, Some(&job)).subtitle(), "Saving · 60 %");
         let running = crate::testing::guest("web", GuestState::Running);
         assert_eq!(Row::of_guest(&running, Some(&job)).more, state::resources(&running));
+    }
+
+    #[test]
+    fn a_guest_that_waits_for_room_on_the_host_says_how_much() {
+        let mut guest = crate::testing::guest("web", GuestState::Paused);
+        assert_eq!(Row::of_guest(&guest, None).more, state::resources(&guest));
+        guest.reason = Some(hv_api::StateReason::DiskFull);
+        guest.room = Some(hv_api::HostRoom { needed: hv_api::ByteSize::mib(80), ..Default::default() });
+        assert_eq!(
+            Row::of_guest(&guest, None).subtitle(),
+            "Paused · The host’s disk is full, 80 MiB are needed"
+        );
+        // In full, where the guest is looked at.
+        let told = virt_kit::problem::Problem::of_guest(&guest).expect("it says why");
+        assert!(told.remedy.starts_with("Make 80 MiB of room on the host"), "{}", told.remedy);
     }
 
     proptest! {

@@ -2,7 +2,9 @@
 
 use super::refusal::definition_fault;
 use super::{Explanation, Translate, fill, some_text};
-use crate::{Accelerator, AcceleratorInfo, DefinitionFault, GuestInfo, GuestState, KvmState, StateReason};
+use crate::{
+    Accelerator, AcceleratorInfo, DefinitionFault, GuestInfo, GuestState, HostRoom, KvmState, StateReason,
+};
 
 /// Says why a guest is in a state that nobody asked for; nothing where it is in none.
 pub fn explain_state(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
@@ -92,6 +94,7 @@ fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
 
 fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
     let (code, why, remedy) = match guest.reason? {
+        StateReason::DiskFull if guest.room.is_some() => full_disk(guest, t),
         StateReason::DiskFull => (
             "disk-full",
             t(
@@ -123,6 +126,25 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
     };
     let what = fill(&t("“{guest}” was paused."), &[("guest", &guest.name)]);
     Some(Explanation { code, what, why, remedy, detail: guest.detail.clone() })
+}
+
+/// What there is, and what is missing, where that is known.
+fn full_disk(guest: &GuestInfo, t: Translate<'_>) -> (&'static str, String, String) {
+    let HostRoom { folder, free, needed, missing } = guest.room.clone().unwrap_or_default();
+    let again = missing > needed;
+    let (free, needed, missing) = (free.to_string(), needed.to_string(), missing.to_string());
+    let values = [("folder", &*folder), ("free", &*free), ("needed", &*needed), ("missing", &*missing)];
+    let why = t(
+        "The host has no room left for what it writes to its disk: {free} is free in {folder}. It was paused so that nothing is lost.",
+    );
+    let remedy = if again {
+        t(
+            "Make {needed} of room on the host: the guest then goes on by itself. With {missing} more, its disks can't fill the host's again.",
+        )
+    } else {
+        t("Make {needed} of room on the host: the guest then goes on by itself.")
+    };
+    ("disk-full", fill(&why, &values), fill(&remedy, &values))
 }
 
 /// A saved guest is in order, unless it was tried in vain to let it go on.

@@ -3,8 +3,8 @@
 use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, BridgeFault, ByteSize, DefinitionFault, Error, FileFault, Firmware,
-    ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostUse, JobStage, KvmState, MediumNote,
-    NameFault, Operation, SavedStateFault, StateReason,
+    ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage, KvmState,
+    MediumNote, NameFault, Operation, SavedStateFault, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -248,6 +248,17 @@ fn every_explanation_reads_well() {
     }
     let unreadable = explain_state(&guest(GuestState::Unavailable, None), &english);
     show(&mut page, &unreadable.expect("there is something to explain"));
+    for (needed, missing) in [(20, 20), (80, 4096)] {
+        let room = HostRoom {
+            folder: "/home/me".into(),
+            free: ByteSize::mib(1),
+            needed: ByteSize::mib(needed),
+            missing: ByteSize::mib(missing),
+        };
+        let full = guest(GuestState::Paused, Some(StateReason::DiskFull));
+        let explanation = explain_state(&GuestInfo { room: Some(room), ..full }, &english);
+        show(&mut page, &explanation.expect("there is something to explain"));
+    }
     page.push_str("\n# host\n");
     for kvm in
         [KvmState::Works, KvmState::NoDevice, KvmState::NoPermission, KvmState::TooSlow, KvmState::Broken]

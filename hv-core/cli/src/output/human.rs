@@ -211,7 +211,7 @@ pub fn medium_block(medium: &MediumInfo) -> String {
 mod tests {
     use super::super::views::tests::guest;
     use super::*;
-    use hv_api::{GuestState, StateReason};
+    use hv_api::{ByteSize, GuestState, HostRoom, StateReason};
 
     #[test]
     fn columns_stand_beneath_each_other_in_every_script() {
@@ -233,6 +233,11 @@ mod tests {
         assert!(text.contains("Remedy         Delete something on the host"), "{text}");
         assert!(text.contains("At next start  cpus becomes 4, is 2 now"), "{text}");
         assert!(!text.contains('\u{1b}'));
+        let (free, needed, missing) = (ByteSize::mib(1), ByteSize::mib(80), ByteSize::gib(4));
+        guest.room = Some(HostRoom { folder: "/srv".into(), free, needed, missing });
+        let text = guest_block(&guest);
+        assert!(text.contains("1 MiB is free in /srv"), "{text}");
+        assert!(text.contains("Remedy         Make 80 MiB of room on the host"), "{text}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use hv_api::{
     LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
     SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, StateReason,
 };
-use hv_api::{Applied, DiskInfo, DiskReply, EngineInfo, GuestPaths, LiveRanges, NotNow};
+use hv_api::{Applied, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
 
 /// The name of an enumeration's member, as it is written in JSON and in tables: `shutting-down`.
@@ -47,6 +47,7 @@ pub struct GuestView<'a> {
     max_memory: ByteSize,
     live: Option<&'a LiveRanges>,
     memory_now: Option<ByteSize>,
+    room: Option<&'a HostRoom>,
     firmware: Word<Firmware>,
     machine: &'a str,
     secure_boot: bool,
@@ -86,6 +87,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             max_memory: guest.max_memory,
             live: guest.live.as_ref(),
             memory_now: guest.memory_now,
+            room: guest.room.as_ref(),
             firmware: Word(guest.firmware),
             machine: &guest.boot.machine,
             secure_boot: guest.boot.secure_boot,
@@ -521,6 +523,7 @@ pub mod tests {
                     "memory_highest": 17_179_869_184_u64
                 },
                 "memory_now": 2_147_483_648_u64,
+                "room": null,
                 "firmware": "bios",
                 "machine": "",
                 "secure_boot": false,

@@ -103,6 +103,18 @@ pub fn open_drives(answer: &Value) -> Vec<u32> {
         .collect()
 }
 
+/// Why a machine stands that a core finds, where a disk is why: in an answer to `query-block`.
+pub fn failed_disk(answer: &Value) -> Option<EngineEvent> {
+    let status = |block: &Value| block.get("io-status").and_then(Value::as_str).map(ToOwned::to_owned);
+    let failed = answer.as_array()?.iter().filter_map(|block| Some((block, status(block)?)));
+    let (block, status) = failed.into_iter().find(|(_, status)| status != "ok")?;
+    let node = block.get("inserted").and_then(|inserted| inserted.get("node-name")).and_then(Value::as_str);
+    Some(EngineEvent::DiskFailed {
+        full: status == "nospace",
+        detail: format!("{}: {status}", node.unwrap_or("disk")),
+    })
+}
+
 fn shutdown(data: &Value) -> Option<EngineEvent> {
     let by_guest = data.get("guest") == Some(&Value::Bool(true));
     match data.get("reason").and_then(Value::as_str) {
@@ -212,6 +224,19 @@ mod tests {
         ]);
         assert_eq!(open_drives(&answer), [0_u32, 3]);
         assert!(open_drives(&Value::Null).is_empty());
+    }
+
+    #[test]
+    fn a_machine_that_is_found_says_which_disk_it_stands_for() {
+        let block =
+            |status: &str| json!({"device": "", "io-status": status, "inserted": {"node-name": "disk1"}});
+        let drive = json!({"device": "", "locked": false});
+        assert_eq!(failed_disk(&json!([drive, block("ok")])), None);
+        for (status, full) in [("nospace", true), ("failed", false)] {
+            let told = Some(EngineEvent::DiskFailed { full, detail: format!("disk1: {status}") });
+            assert_eq!(failed_disk(&json!([drive, block("ok"), block(status)])), told);
+        }
+        assert_eq!(failed_disk(&json!({"odd": true})), None);
     }
 
     proptest! {

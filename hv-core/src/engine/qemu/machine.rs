@@ -386,6 +386,7 @@ impl Watch {
         let mut connected = true;
         if matches!(self.ending, Ending::Foreign(_)) {
             self.look_into_drives().await;
+            self.look_for_failed_disks().await;
             self.forget_statistics().await;
         }
         let how = loop {
@@ -443,6 +444,19 @@ impl Watch {
         let Some(client) = self.client.upgrade() else { return };
         for drive in empty_open_drives(&client).await {
             self.say(EngineEvent::MediumEjected { drive }).await;
+        }
+    }
+
+    /// A machine that stands may do so since a disk failed while no core ran.
+    async fn look_for_failed_disks(&self) {
+        if self.status != MachineStatus::Paused {
+            return;
+        }
+        let Some(client) = self.client.upgrade() else { return };
+        if let Ok(blocks) = client.call("query-block", json!({})).await
+            && let Some(failed) = events::failed_disk(&blocks)
+        {
+            self.say(failed).await;
         }
     }
 
