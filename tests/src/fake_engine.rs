@@ -153,7 +153,7 @@ impl FakeMachine {
         let _unheard = now.events.try_send(event);
     }
 
-    /// Whether its CPUs run.
+    /// Whether its CPUs run. That they do is said before anything that is said from here on.
     pub fn runs(&self) -> bool {
         lock(&self.now).status == MachineStatus::Running
     }
