@@ -204,8 +204,9 @@ impl Service {
         guest: String,
         name: String,
         snapshot: Option<String>,
+        linked: Option<bool>,
     ) -> Result<Created, Error> {
-        self.registry.clone_guest(&guest, name, snapshot).await
+        self.registry.clone_guest(&guest, name, snapshot, linked == Some(true)).await
     }
 
     async fn set(&self, guest: String, settings: Settings) -> Result<Changed, Error> {

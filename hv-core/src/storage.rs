@@ -43,6 +43,14 @@ pub async fn create_volume(path: &Path, size: ByteSize) -> Result<(), Error> {
     size_volume("create", path, DiskFormat::Qcow2, size).await
 }
 
+/// Makes an empty qcow2 volume of this size that builds on another, which need not be there yet.
+pub async fn create_layer(path: &Path, base: &Path, size: ByteSize) -> Result<(), Error> {
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["create", "-q", "-f", "qcow2", "-u", "-F", "qcow2", "-b"]).arg(base);
+    tool.arg("--").arg(path).arg(size.as_bytes().to_string());
+    run(tool, path).await
+}
+
 /// Makes an empty volume in a file that is there already and belongs to its caller.
 pub async fn create_volume_of(path: &Path, format: DiskFormat, size: ByteSize) -> Result<(), Error> {
     size_volume("create", path, format, size).await

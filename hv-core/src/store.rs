@@ -5,6 +5,8 @@
 //! guest's own by a rename as the very last step, and one that is deleted with its disks gets such a name
 //! back as the first; what an interruption left is swept up here.
 
+mod bases;
+
 use crate::guest::config::{Definition, ReadError};
 use crate::guest::{saved, snapshots};
 use hv_api::{DefinitionFault, Error, GuestId};
@@ -14,6 +16,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
+
+pub use bases::Sharing;
 
 const DEFINITION: &str = "guest.toml";
 const NEW: &str = ".new-";

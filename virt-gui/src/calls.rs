@@ -65,6 +65,8 @@ pub enum Wish {
         name: String,
         /// As it was in this snapshot; nothing for what it is now.
         snapshot: Option<SnapshotId>,
+        /// Whether both share what the disks hold now.
+        linked: bool,
     },
     /// Change its network cards.
     Nic(NicWish),
@@ -174,11 +176,12 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
                 })
                 .await
         }
-        Wish::Clone { name, snapshot } => {
+        Wish::Clone { name, snapshot, linked } => {
             daemon
                 .call(async move |core| {
                     let snapshot = snapshot.map(|snapshot| snapshot.to_string());
-                    let begun = core.clone_guest(&guest.to_string(), &name, snapshot.as_deref()).await;
+                    let begun =
+                        core.clone_guest(&guest.to_string(), &name, snapshot.as_deref(), Some(linked)).await;
                     ended(core, settle(begun)?.job).await
                 })
                 .await

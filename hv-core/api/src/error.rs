@@ -411,6 +411,11 @@ pub enum Error {
         /// The guest's name.
         guest: String,
     },
+    /// The guest has snapshots, which are kept within its disks: no other guest can build on these.
+    CloneNotLinked {
+        /// The guest's name.
+        guest: String,
+    },
     /// The guest holds the medium in its drive.
     MediumLocked {
         /// The guest's name.

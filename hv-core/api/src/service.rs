@@ -221,13 +221,15 @@ pub trait Core {
     ) -> zlink::Result<Result<GuestReply, Error>>;
 
     /// Begins to make a guest of another that is off, as it is now or was when a snapshot was taken: with a name,
-    /// an identity and network addresses of its own, and copies of its disks. When the job fails or is cancelled,
+    /// an identity and network addresses of its own, and copies of its disks. `linked` copies nothing: what the disks
+    /// hold now is shared, and each of both guests keeps only what it changes. When the job fails or is cancelled,
     /// nothing of it remains.
     async fn clone_guest(
         &mut self,
         guest: &str,
         name: &str,
         snapshot: Option<&str>,
+        linked: Option<bool>,
     ) -> zlink::Result<Result<Created, Error>>;
 
     /// Changes settings: all that were asked for, or none.

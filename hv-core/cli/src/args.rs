@@ -56,7 +56,7 @@ pub enum Command {
         #[command(subcommand)]
         action: Option<SnapshotAction>,
     },
-    /// Make a guest of another one that is off, with copies of its disks.
+    /// Make a guest of another one that is off, with copies of its disks or sharing what they hold.
     Clone {
         /// Its name or identity.
         guest: String,
@@ -65,6 +65,9 @@ pub enum Command {
         /// As it was when this snapshot was taken [default: as it is now].
         #[arg(long, value_name = "NAME")]
         snapshot: Option<String>,
+        /// Share what the disks hold now instead of copying it: quick, and only changes take room.
+        #[arg(long, conflicts_with = "snapshot")]
+        linked: bool,
     },
     /// Show a serial port on this terminal, from what was printed before on. Ctrl+] leaves.
     Console {

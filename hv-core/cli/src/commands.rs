@@ -44,9 +44,9 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
             let action = action.unwrap_or(SnapshotAction::List);
             snapshot::run(&mut core, &socket, &guest, action, output, &mut interrupt).await
         }
-        Command::Clone { guest, new, snapshot } => {
+        Command::Clone { guest, new, snapshot, linked } => {
             let begin = async |core: &mut Connection| {
-                settle(core.clone_guest(&guest, &new, snapshot.as_deref()).await)
+                settle(core.clone_guest(&guest, &new, snapshot.as_deref(), Some(linked)).await)
             };
             create::follow(&mut core, &socket, begin, output, &mut interrupt).await.map(drop)
         }

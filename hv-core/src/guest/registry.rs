@@ -275,6 +275,9 @@ impl Registry {
                 let deletion = spawn_local(async move {
                     handle.ask(|answer| Request::Delete { disks, answer }).await?;
                     registry.forget(handle.info().id);
+                    if disks {
+                        registry.sweep_bases();
+                    }
                     Ok(())
                 });
                 let gone = |_ended| Err(Error::GuestNotFound { guest: guest.to_owned() });

@@ -45,8 +45,13 @@ impl Stage {
         self.ended(begun.job).await
     }
 
+    async fn link(&mut self, name: &str) -> Result<(), Error> {
+        let begun = self.core.clone_guest("one", name, None, Some(true)).await.expect("a connection")?;
+        self.ended(begun.job).await
+    }
+
     async fn copy(&mut self, name: &str, snapshot: Option<&str>) -> Result<(), Error> {
-        let begun = self.core.clone_guest("one", name, snapshot).await.expect("a connection")?;
+        let begun = self.core.clone_guest("one", name, snapshot, None).await.expect("a connection")?;
         self.ended(begun.job).await
     }
 
@@ -326,6 +331,49 @@ async fn a_clone_has_disks_and_an_identity_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_linked_clone_shares_what_the_disks_held() {
+    let mut stage = Stage::new().await;
+    let bases = stage.home.guests().join(".bases");
+    let count = || std::fs::read_dir(&bases).map_or(0, Iterator::count);
+    write(&stage.disk, 1);
+    stage.link("two").await.unwrap();
+    stage.link("three").await.unwrap();
+    assert_eq!(count(), 2, "the second is a layer on the first");
+    let mut disks = vec![stage.disk.clone()];
+    for name in ["two", "three"] {
+        disks.push(PathBuf::from(&shown(&mut stage.core, name).await.disks[0].path));
+    }
+    for disk in &disks {
+        assert!(holds(disk, 1) && disk.metadata().expect("a disk").len() < 1 << 20, "{}", disk.display());
+    }
+    // What one changes is its own, and each can start at any time and have snapshots.
+    write(&disks[0], 2);
+    write(&disks[1], 3);
+    for (disk, byte) in disks.iter().zip([2, 3, 1]) {
+        assert!(holds(disk, byte), "{}", disk.display());
+    }
+    for name in ["one", "two", "three"] {
+        stage.core.start(name, None).await.expect("a connection").expect("it starts");
+        stage.events.state(name, GuestState::Running).await;
+        stage.core.force_off(name).await.expect("a connection").expect("it ends");
+        stage.events.state(name, GuestState::Off).await;
+    }
+    stage.take("kept").await.unwrap();
+    assert_eq!(stage.link("four").await, Err(Error::CloneNotLinked { guest: "one".into() }));
+
+    // Whichever goes first, the others have what they had.
+    for (gone, rest) in [("one", &disks[1..]), ("three", &disks[1..2])] {
+        stage.core.delete(gone, Some(true)).await.expect("a connection").expect("it goes");
+        assert!(holds(&rest[0], 3));
+    }
+    // That of the third one and of the one that was copied last.
+    until("the end of one base", || (count() == 1).then_some(())).await;
+    assert!(holds(&disks[1], 3));
+    stage.core.delete("two", Some(true)).await.expect("a connection").expect("it goes");
+    until("the end of the bases", || (count() == 0).then_some(())).await;
+}
+
+#[tokio::test]
 async fn snapshots_and_clones_from_the_command_line() {
     let stage = Stage::new().await;
     let hv = async |words: &[&str]| stage.home.hv(words).await;
@@ -338,7 +386,10 @@ async fn snapshots_and_clones_from_the_command_line() {
     assert!(text.contains("new") && text.contains("  (now)"), "{text}");
     hv(&["snapshot", "one", "restore", "new"]).await.done();
     hv(&["clone", "one", "two"]).await.done();
+    assert_eq!(hv(&["clone", "one", "three", "--linked", "--json"]).await.error_code(), "clone-not-linked");
+    assert_eq!(hv(&["clone", "one", "three", "--linked", "--snapshot", "new"]).await.code, 2);
     hv(&["snapshot", "one", "delete", "new"]).await.done();
+    hv(&["clone", "one", "three", "--linked"]).await.done();
     let refused = hv(&["snapshot", "one", "restore", "new", "--json"]).await;
     assert_eq!((refused.code, &refused.json()["error"]["code"]), (1, &"snapshot-not-found".into()));
 }

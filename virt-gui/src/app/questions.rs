@@ -43,7 +43,9 @@ impl App {
             }
             Question::Clone(snapshot) => {
                 let from = snapshot.and_then(named);
-                dialogs::clone(root, guest, from, move |name| wish(Wish::Clone { name, snapshot }));
+                dialogs::clone(root, guest, from, move |name, linked| {
+                    wish(Wish::Clone { name, snapshot, linked });
+                });
             }
         }
     }

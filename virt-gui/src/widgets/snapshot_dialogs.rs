@@ -19,7 +19,7 @@ pub fn take(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: impl Fn(Stri
     let name = adw::EntryRow::builder().title(gettext("Name")).text(next_name(guest)).build();
     let note = adw::EntryRow::builder().title(gettext("Note")).build();
     let dialog = dialog(parent, &heading, &body, &gettext("_Take Snapshot"));
-    with_rows(&dialog, &name, Some(&note));
+    let _rows = with_rows(&dialog, &name, Some(&note));
     dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), note.text().into()));
     dialog.present();
 }
@@ -64,7 +64,7 @@ pub fn edit(parent: &impl IsA<gtk::Window>, snapshot: &SnapshotInfo, yes: impl F
     let old = snapshot.note.as_deref().unwrap_or_default();
     let note = adw::EntryRow::builder().title(gettext("Note")).text(old).build();
     let dialog = dialog(parent, &heading, "", &gettext("_Save"));
-    with_rows(&dialog, &name, Some(&note));
+    let _rows = with_rows(&dialog, &name, Some(&note));
     dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), note.text().into()));
     dialog.present();
 }
@@ -80,12 +80,12 @@ pub fn delete(parent: &impl IsA<gtk::Window>, snapshot: &SnapshotInfo, yes: impl
     dialog.present();
 }
 
-/// Asks for the name of a clone.
+/// Asks for the name of a clone, and whether it is to share what the disks hold now.
 pub fn clone(
     parent: &impl IsA<gtk::Window>,
     guest: &GuestInfo,
     snapshot: Option<&SnapshotInfo>,
-    yes: impl Fn(String) + 'static,
+    yes: impl Fn(String, bool) + 'static,
 ) {
     let heading = gettext_f("Clone “{guest}”", &[("guest", &guest.name)]);
     let what = match snapshot {
@@ -95,14 +95,28 @@ pub fn clone(
         None => gettext("The new guest is what this one is now."),
     };
     let same = gettext(
-        "It has copies of the disks and network addresses of its own. The system in it does not know that: its name and its users are the same.",
+        "It has disks and network addresses of its own. The system in it does not know that: its name and its users are the same.",
     );
     // Translators: the name that is offered for the copy of a guest.
     let offered = gettext_f("{guest} (copy)", &[("guest", &guest.name)]);
     let name = adw::EntryRow::builder().title(gettext("Name")).text(offered).build();
     let dialog = dialog(parent, &heading, &format!("{what} {same}"), &gettext("_Clone"));
-    with_rows(&dialog, &name, None);
-    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into()));
+    let rows = with_rows(&dialog, &name, None);
+    let linked = gtk::Switch::builder().valign(gtk::Align::Center).build();
+    // A snapshot is kept within the disks, which could not change any more.
+    if snapshot.is_none() && guest.snapshots.is_empty() {
+        let title = gettext("Share the Disks");
+        let row = adw::ActionRow::builder()
+            .title(&title)
+            .subtitle(gettext("Made at once; each guest takes up room only for what it changes."))
+            .subtitle_lines(0)
+            .activatable_widget(&linked)
+            .build();
+        linked.update_property(&[gtk::accessible::Property::Label(&title)]);
+        row.add_suffix(&linked);
+        rows.append(&row);
+    }
+    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), linked.is_active()));
     dialog.present();
 }
 
@@ -116,8 +130,12 @@ fn dialog(parent: &impl IsA<gtk::Window>, heading: &str, body: &str, verb: &str)
     dialog
 }
 
-/// Fields for a name, without which there is nothing to say yes to, and for a note.
-fn with_rows(dialog: &adw::MessageDialog, name: &adw::EntryRow, note: Option<&adw::EntryRow>) {
+/// Fields for a name, without which there is nothing to say yes to, and for a note; gives the list in which they are.
+fn with_rows(
+    dialog: &adw::MessageDialog,
+    name: &adw::EntryRow,
+    note: Option<&adw::EntryRow>,
+) -> gtk::ListBox {
     let rows = gtk::ListBox::builder()
         .selection_mode(gtk::SelectionMode::None)
         .css_classes(["boxed-list"])
@@ -149,4 +167,5 @@ fn with_rows(dialog: &adw::MessageDialog, name: &adw::EntryRow, note: Option<&ad
             }
         });
     }
+    rows
 }

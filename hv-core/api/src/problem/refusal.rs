@@ -231,6 +231,7 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::DiskCannotKeep { guest, path, format } => snapshot::disk_cannot_keep(guest, path, format, t),
         Error::PutBackInPart { guest, snapshot } => snapshot::put_back_in_part(guest, snapshot, t),
         Error::BeingCloned { guest } => snapshot::being_cloned(guest, t),
+        Error::CloneNotLinked { guest } => snapshot::not_linked(guest, t),
         Error::MediumLocked { guest, drive } => Explanation {
             code: "medium-locked",
             what: fill(

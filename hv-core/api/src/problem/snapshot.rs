@@ -73,6 +73,18 @@ pub(super) fn put_back_in_part(guest: &str, snapshot: &str, t: Translate<'_>) ->
 }
 
 /// Somebody reads the disks.
+pub(super) fn not_linked(guest: &str, t: Translate<'_>) -> Explanation {
+    Explanation {
+        code: "clone-not-linked",
+        what: fill(&t("No clone can share the disks of “{guest}”."), &[("guest", guest)]),
+        why: t(
+            "The guest has snapshots. They are kept within its disks, which must not change any more when they are shared.",
+        ),
+        remedy: t("Make a clone with copies of the disks, or delete the snapshots first."),
+        detail: None,
+    }
+}
+
 pub(super) fn being_cloned(guest: &str, t: Translate<'_>) -> Explanation {
     Explanation {
         code: "being-cloned",

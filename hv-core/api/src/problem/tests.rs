@@ -67,6 +67,7 @@ fn errors() -> Vec<Error> {
         Error::DiskCannotKeep { guest: guest(), path: "/vm/disk.img".into(), format: "raw".into() },
         Error::PutBackInPart { guest: guest(), snapshot: "clean".into() },
         Error::BeingCloned { guest: guest() },
+        Error::CloneNotLinked { guest: guest() },
         Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
         Error::NicNotFound { guest: guest(), nic: String::new() },
         Error::NicNotFound { guest: guest(), nic: "nic7".into() },

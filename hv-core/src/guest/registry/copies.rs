@@ -8,11 +8,12 @@ use crate::guest::boot;
 use crate::guest::config::{Definition, Disk};
 use crate::guest::forwards::mac_of;
 use crate::guest::handle::Request;
+use crate::guest::holders::check_copyable;
 use crate::guest::snapshots;
 use crate::host;
 use crate::job::Progress;
-use crate::storage::copy_volume;
-use crate::store;
+use crate::storage::{copy_volume, create_layer, kept_content, volume_size};
+use crate::store::{self, Sharing, Store};
 use hv_api::{Created, Error, GuestId, JobKind, JobStage};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -25,9 +26,17 @@ impl Registry {
         guest: &str,
         name: String,
         snapshot: Option<String>,
+        linked: bool,
     ) -> Result<Created, Error> {
+        if linked && snapshot.is_some() {
+            return Err(Error::conflict("linked", "snapshot"));
+        }
         self.check_name(&name, None)?;
         let handle = self.find(guest)?;
+        if linked && !handle.info().snapshots.is_empty() {
+            // They are within the volumes that nobody would write any more.
+            return Err(Error::CloneNotLinked { guest: handle.info().name.clone() });
+        }
         let id = GuestId::random();
         let reservation = self.reserve(id, &name);
         let loan = handle.ask(|answer| Request::Lend { snapshot, answer }).await?;
@@ -35,7 +44,11 @@ impl Registry {
         let registry = Rc::clone(self);
         let new = name.clone();
         let job = self.jobs.start(JobKind::Clone, id, &name, |progress| async move {
-            registry.copy(&source, loan, (id, new), reservation, &progress).await
+            let made = registry.copy(&source, loan, (id, new), linked, reservation, &progress).await;
+            if linked && made.is_err() {
+                registry.sweep_bases();
+            }
+            made
         });
         Ok(Created { guest: id, job })
     }
@@ -45,15 +58,18 @@ impl Registry {
         source: &Path,
         loan: Loan,
         (id, name): (GuestId, String),
+        linked: bool,
         reservation: Reservation,
         progress: &Progress,
     ) -> Result<(), Error> {
         let kept = loan.snapshot.map(|snapshot| snapshot.to_string());
         let draft = self.context.store.begin(id)?;
-        check_room(source, &loan.definition, draft.folder())?;
+        let is_linked = |disk: &Disk| linked && can_be_base(disk, source);
+        check_room(source, &loan.definition, draft.folder(), is_linked)?;
         let definition = renewed(&loan.definition, source, id, name);
         let disks = loan.definition.disks.iter().zip(&definition.disks);
-        let disks: Vec<_> = disks.filter(|(disk, _)| is_copied(disk, source)).collect();
+        let disks = disks.filter(|(disk, _)| is_copied(disk, source));
+        let (shared, disks): (Vec<_>, Vec<_>) = disks.partition(|(disk, _)| is_linked(disk));
         let count = disks.len() as f64;
         for (number, (from, to)) in disks.into_iter().enumerate() {
             let told = |part: f64| progress.stage(JobStage::Copying, (number as f64 + part) / count);
@@ -69,17 +85,46 @@ impl Registry {
         {
             copy_volume((&store, DiskFormat::Qcow2), kept.as_deref(), &to, |_| {}).await?;
         }
+        let mut sharings = Vec::new();
+        for (from, to) in shared {
+            let from = Disk { path: source.join(&from.path), ..from.clone() };
+            sharings.push(self.layers(&loan.definition.name, from, &draft.folder().join(&to.path)).await?);
+        }
         let home = loan.snapshot.map_or_else(|| source.to_owned(), |one| snapshots::folder(source, one));
         let new = draft.folder().to_owned();
         files::off_thread(move || {
             snapshots::copy_tpm(&home, &new)?;
-            flush(&new)
+            flush(&new)?;
+            sharings.iter().try_for_each(Sharing::carry_out)
         })
         .await?;
         draft.keep(&definition)?;
         drop(loan);
         reservation.keep(definition).done();
         Ok(())
+    }
+
+    /// Makes two layers on what is now a guest's disk: one for the guest in the making, and one to take the disk's place.
+    async fn layers(&self, guest: &str, disk: Disk, new: &Path) -> Result<Sharing, Error> {
+        if !kept_content(&disk.path).await?.is_empty() {
+            return Err(Error::CloneNotLinked { guest: guest.to_owned() });
+        }
+        let guests = self.list();
+        let disk = files::off_thread(move || check_copyable(&disk, &guests).map(|()| disk.path)).await?;
+        let unreadable = || store::failed(&disk, &std::io::ErrorKind::InvalidData.into());
+        let size = volume_size(&disk, DiskFormat::Qcow2).ok_or_else(unreadable)?;
+        let base = self.context.store.new_base();
+        let layer = new.with_extension("former");
+        for path in [new, &layer] {
+            create_layer(path, &Store::base_name(&base), size).await?;
+        }
+        Ok(Sharing { disk, layer, base })
+    }
+
+    /// Removes the volumes on which no guest builds any more, beside everything else.
+    pub(super) fn sweep_bases(&self) {
+        let store = self.context.store.clone();
+        drop(tokio::task::spawn_blocking(move || store.sweep_bases()));
     }
 }
 
@@ -117,13 +162,28 @@ fn is_copied(disk: &Disk, source: &Path) -> bool {
     goes_with_it || !(disk.read_only || disk.shareable)
 }
 
+/// Whether a disk that would be copied can be shared instead, by a layer for each guest on what it holds now. Another
+/// format, or a file elsewhere, which may be known to others by its name, is copied in any case.
+fn can_be_base(disk: &Disk, source: &Path) -> bool {
+    let path = source.join(&disk.path);
+    let is_own_file =
+        path.parent() == Some(source) && path.symlink_metadata().is_ok_and(|found| found.is_file());
+    disk.format == DiskFormat::Qcow2 && is_own_file
+}
+
 /// Makes sure that there is room for copies of the disks: as much as they take up now, at most.
-fn check_room(source: &Path, definition: &Definition, new: &Path) -> Result<(), Error> {
+fn check_room(
+    source: &Path,
+    definition: &Definition,
+    new: &Path,
+    is_linked: impl Fn(&Disk) -> bool,
+) -> Result<(), Error> {
     /// The unit in which a file system counts, whatever its own is.
     const BLOCK: u64 = 512;
     let taken =
         |disk: &Disk| std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK);
-    let needed: u64 = definition.disks.iter().filter(|disk| is_copied(disk, source)).map(taken).sum();
+    let needed: u64 =
+        definition.disks.iter().filter(|disk| is_copied(disk, source) && !is_linked(disk)).map(taken).sum();
     if host::free_space(new).is_ok_and(|free| free.as_bytes() < needed) {
         return Err(store::no_space(new));
     }

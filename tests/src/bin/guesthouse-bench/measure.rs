@@ -37,8 +37,8 @@ pub fn memory(pid: u32) -> String {
     format!("{:.1} MiB", resident(pid))
 }
 
-/// In MiB.
-fn resident(pid: u32) -> f64 {
+/// The same in MiB.
+pub fn resident(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
     let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
@@ -85,9 +85,9 @@ impl Load {
         self.wake_ups as f64 / self.over.as_secs_f64()
     }
 
-    /// How much of a processor it took, for the table.
-    pub fn cpu(self) -> String {
-        format!("{:.2} %", self.time.as_secs_f64() / self.over.as_secs_f64() * 100.0)
+    /// How much of a processor it took, in percent.
+    pub fn cpu(self) -> f64 {
+        self.time.as_secs_f64() / self.over.as_secs_f64() * 100.0
     }
 }
 
