@@ -157,4 +157,23 @@ mod tests {
         store.sweep_bases();
         assert!(!base.exists() && !second.exists());
     }
+
+    #[test]
+    fn a_sharing_that_was_cut_leaves_the_disk_as_it_was() {
+        let home = tempfile::tempdir().unwrap();
+        let store = Store::new(home.path().to_owned());
+        let disk = home.path().join("one/disk0.qcow2");
+        fs::create_dir(home.path().join("one")).unwrap();
+        fs::write(&disk, "what it holds").unwrap();
+        // A folder can be flushed as a layer is, but not take a file's place.
+        let layer = home.path().join("layer");
+        fs::create_dir(&layer).unwrap();
+        let sharing = Sharing { disk: disk.clone(), layer, base: store.new_base() };
+        assert!(sharing.carry_out().is_err());
+        assert_eq!(fs::read(&disk).unwrap(), b"what it holds");
+        assert!(sharing.base.exists(), "cut after the first of the two steps");
+        store.sweep_bases();
+        assert!(!sharing.base.exists());
+        assert_eq!(fs::read(&disk).unwrap(), b"what it holds");
+    }
 }
