@@ -15,6 +15,8 @@ pub struct Script {
     pub reactions: BTreeMap<String, Reaction>,
     /// What the guest writes on its first serial port as soon as it runs.
     pub serial: String,
+    /// Whether an agent runs in the guest, which tells of its network cards.
+    pub agent: bool,
 }
 
 /// Another answer than QEMU's.
@@ -42,6 +44,13 @@ impl Script {
     #[must_use]
     pub fn on(mut self, command: &str, reaction: Reaction) -> Self {
         self.reactions.insert(command.to_owned(), reaction);
+        self
+    }
+
+    /// With an agent in the guest.
+    #[must_use]
+    pub fn with_agent(mut self) -> Self {
+        self.agent = true;
         self
     }
 

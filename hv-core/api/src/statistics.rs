@@ -3,7 +3,7 @@
 //! Counters only grow while the guest's engine runs and begin anew with its next start. What the engine
 //! or the guest does not tell is left out, never zero.
 
-use crate::ByteSize;
+use crate::{ByteSize, MacAddress};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -88,10 +88,12 @@ pub struct DiskStatistics {
 }
 
 /// One network card, as the guest sees it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct NicStatistics {
     /// Its address on the wire.
-    pub mac: String,
+    pub mac: MacAddress,
+    /// Its Internet addresses, as `10.0.2.15` and `fe80::1`.
+    pub addresses: Vec<String>,
     /// Bytes received.
     pub received: u64,
     /// Bytes sent.

@@ -5,6 +5,7 @@
 //! types. A machine that is started outlives the core; one whose start fails or is given up leaves
 //! nothing behind.
 
+mod agent;
 mod bridge;
 mod command_line;
 mod disks;
@@ -26,12 +27,13 @@ mod tests;
 mod tpm;
 
 use super::{Adopted, Engine, EngineError, EventSender, Machine, MachineConfig, MachineStatus, RunFiles};
+use agent::Agent;
 use async_trait::async_trait;
 use command_line::Sockets;
 use hv_api::{EngineInfo, GuestId};
 use machine::{QemuMachine, Watch};
 use network::Networks;
-use process::{Ending, MONITOR, Process, RunFolder, serial_socket};
+use process::{AGENT, Ending, MONITOR, Process, RunFolder, serial_socket};
 use qmp::Client;
 use serde_json::{Value, json};
 use std::io;
@@ -182,9 +184,10 @@ impl Engine for Qemu {
         let folder = RunFolder::open(&machine.run.folder).map_err(|error| failed(&starting, &error))?;
         let listeners =
             listen(&folder, machine.run.serial_logs.len()).map_err(|error| failed(&starting, &error))?;
-        let (monitor, serial) = listeners.split_first().ok_or(EngineError::Gone)?;
+        let [monitor, agent, serial @ ..] = &listeners[..] else { return Err(EngineError::Gone) };
         let mut sockets = Sockets {
             monitor: monitor.as_raw_fd(),
+            agent: agent.as_raw_fd(),
             serial: serial.iter().map(AsRawFd::as_raw_fd).collect(),
             tpm: None,
             taps: Vec::new(),
@@ -268,6 +271,8 @@ impl Engine for Qemu {
         }
         let networks = Networks::new(guest, run, self.switch.clone());
         networks.reconnect();
+        // A machine of an earlier version has none.
+        let agent = folder.connect(AGENT).await.ok().map(Agent::new);
         let watched = Process::with_pid(process.pid()).map_err(|_ended| EngineError::Gone)?;
         let client = Arc::new(client);
         let watch = Watch {
@@ -282,7 +287,7 @@ impl Engine for Qemu {
             networks,
             news: Arc::default(),
         };
-        let machine = QemuMachine::watched(process, client, serial, watch);
+        let machine = QemuMachine::watched(process, client, agent, serial, watch);
         Ok(Some(Adopted { machine, status }))
     }
 }
@@ -298,6 +303,7 @@ struct Fresh {
 struct Connections {
     client: Client,
     incoming: tokio::sync::mpsc::Receiver<qmp::Event>,
+    agent: UnixStream,
     serial: Vec<Option<UnixStream>>,
 }
 
@@ -330,9 +336,10 @@ impl Fresh {
             for port in 0..run.serial_logs.len() {
                 serial.push(Some(folder.connect(&serial_socket(port)).await.map_err(unreachable)?));
             }
+            let agent = folder.connect(AGENT).await.map_err(unreachable)?;
             let monitor = folder.connect(MONITOR).await.map_err(unreachable)?;
             let (client, incoming) = Client::connect(monitor, START_DEADLINE).await?;
-            Ok(Connections { client, incoming, serial })
+            Ok(Connections { client, incoming, agent, serial })
         };
         tokio::select! {
             connected = connect => connected,
@@ -349,7 +356,7 @@ impl Fresh {
     ) -> Result<Arc<dyn Machine>, EngineError> {
         let process = Process::with_pid(self.process.pid()).map_err(|_ended| EngineError::Gone)?;
         let (child, folder, run) = self.held.take().ok_or(EngineError::Gone)?;
-        let Connections { client, incoming, serial } = connections;
+        let Connections { client, incoming, agent, serial } = connections;
         let client = Arc::new(client);
         let watch = Watch {
             ending: Ending::Ours(child),
@@ -363,7 +370,7 @@ impl Fresh {
             networks,
             news: Arc::default(),
         };
-        Ok(QemuMachine::watched(process, client, serial, watch))
+        Ok(QemuMachine::watched(process, client, Some(Agent::new(agent)), serial, watch))
     }
 
     /// Ends a QEMU that did not come up, and says why it did not.
@@ -403,9 +410,9 @@ impl Drop for Fresh {
     }
 }
 
-/// Makes the sockets of a machine: QMP's, then those of its serial ports.
+/// Makes the sockets of a machine: QMP's, that of the guest's agent, then those of its serial ports.
 fn listen(folder: &RunFolder, serial_ports: usize) -> io::Result<Vec<OwnedFd>> {
-    let names = std::iter::once(MONITOR.to_owned()).chain((0..serial_ports).map(serial_socket));
+    let names = [MONITOR, AGENT].map(str::to_owned).into_iter().chain((0..serial_ports).map(serial_socket));
     names.map(|name| folder.listen(&name).map(OwnedFd::from)).collect()
 }
 

@@ -7,7 +7,7 @@
 use super::handle::{Handle, engine_error};
 use crate::engine::Machine;
 use crate::serial::MachineWatch;
-use hv_api::{Error, GuestStatistics, Operation};
+use hv_api::{Error, GuestInfo, GuestStatistics, Operation};
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Handle {
     /// What the guest has used until now, without asking the guest itself.
     pub async fn measure(&self) -> Result<GuestStatistics, Error> {
         let machine = self.machine().ok_or_else(|| self.not_running())?;
-        let measured = machine.statistics().await;
+        let measured = machine.statistics().await.map(|measured| of_its_cards(measured, &self.info()));
         measured.map_err(|error| engine_error(&self.info().name, Operation::Statistics, error))
     }
 
@@ -49,7 +49,7 @@ impl Handle {
         let (sender, listener) = watch::channel(None);
         let sender = Rc::new(sender);
         *self.meter.0.borrow_mut() = Rc::downgrade(&sender);
-        spawn_local(keep(machine, present, sender));
+        spawn_local(keep(machine, present, self.info.clone(), sender));
         Ok(listener)
     }
 
@@ -60,12 +60,17 @@ impl Handle {
 }
 
 /// Measures until the machine is gone or nobody listens.
-async fn keep(machine: Arc<dyn Machine>, mut present: MachineWatch, listeners: Rc<Listeners>) {
+async fn keep(
+    machine: Arc<dyn Machine>,
+    mut present: MachineWatch,
+    info: watch::Receiver<Arc<GuestInfo>>,
+    listeners: Rc<Listeners>,
+) {
     loop {
         observe(&*machine, true).await;
         tokio::select! {
             _changed = present.changed() => return,
-            () = measure(&*machine, &listeners) => {}
+            () = measure(&*machine, &info, &listeners) => {}
         }
         observe(&*machine, false).await;
         // Somebody may have come while that was said.
@@ -75,7 +80,7 @@ async fn keep(machine: Arc<dyn Machine>, mut present: MachineWatch, listeners: R
     }
 }
 
-async fn measure(machine: &dyn Machine, listeners: &Listeners) {
+async fn measure(machine: &dyn Machine, info: &watch::Receiver<Arc<GuestInfo>>, listeners: &Listeners) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -84,11 +89,22 @@ async fn measure(machine: &dyn Machine, listeners: &Listeners) {
             _instant = ticks.tick() => {}
         }
         match machine.statistics().await {
-            Ok(measured) => drop(listeners.send_replace(Some(Arc::new(measured)))),
+            Ok(measured) => {
+                let measured = of_its_cards(measured, &info.borrow());
+                listeners.send_replace(Some(Arc::new(measured)));
+            }
             // Its end is on its way.
             Err(error) => debug!(%error, "not measured"),
         }
     }
+}
+
+/// Without the cards that the guest has made itself, whose traffic passes through those it was given.
+fn of_its_cards(mut measured: GuestStatistics, guest: &GuestInfo) -> GuestStatistics {
+    if let Some(nics) = &mut measured.nics {
+        nics.retain(|nic| guest.nics.iter().any(|own| own.mac == nic.mac));
+    }
+    measured
 }
 
 async fn observe(machine: &dyn Machine, on: bool) {

@@ -37,6 +37,12 @@ fn main() {
     for value in words.iter().filter(listens) {
         let listener = listener(&option(value, "fd").expect("a socket"));
         match option(value, "logfile") {
+            None if option(value, "id").as_deref() == Some("agent0") => {
+                let device = |word: &String| serde_json::from_str::<Value>(word).ok();
+                let mac = words.iter().find_map(|word| device(word)?["mac"].as_str().map(str::to_owned));
+                let mac = mac.unwrap_or_default();
+                thread::spawn(move || serve_agent(&listener, &mac));
+            }
             None => monitor = Some(listener),
             Some(log) => {
                 let log = OpenOptions::new().append(true).create(true).open(log).expect("a log");
@@ -92,6 +98,38 @@ fn listener(number: &str) -> UnixListener {
     // Whoever listened last is whom clients see at this end.
     rustix::net::listen(socket.as_fd(), 4).expect("a socket that listens");
     socket.into()
+}
+
+/// An agent that knows the time of day and its network card, and nothing else.
+fn serve_agent(listener: &UnixListener, mac: &str) {
+    for client in listener.incoming() {
+        let client = client.expect("a client");
+        let mut lines = BufReader::new(&client);
+        let mut line = Vec::new();
+        while matches!(lines.read_until(b'\n', &mut line), Ok(1..)) {
+            let (mark, question) = match line.split_first() {
+                Some((0xff, question)) => (&b"\xff"[..], question),
+                _ => (&b""[..], &line[..]),
+            };
+            let question: Value = serde_json::from_slice(question).expect("a question in JSON");
+            let answer = match question["execute"].as_str().expect("a question") {
+                "guest-sync-delimited" => json!({"return": question["arguments"]["id"]}),
+                "guest-set-time" => json!({"return": {}}),
+                "guest-network-get-interfaces" => json!({"return": [
+                    {"name": "br0", "hardware-address": "02:00:00:00:00:01", "ip-addresses": [],
+                     "statistics": {"rx-bytes": 1, "tx-bytes": 1, "rx-packets": 1, "tx-packets": 1}},
+                    {"name": "eth0", "hardware-address": mac.to_uppercase(), "ip-addresses": [
+                        {"ip-address": "10.0.2.15"}, {"ip-address": "no address"}],
+                     "statistics": {"rx-bytes": 100, "tx-bytes": 50, "rx-packets": 2, "tx-packets": 1}}]}),
+                other => json!({"error": {"class": "CommandNotFound", "desc": format!("{other}?")}}),
+            };
+            line.clear();
+            let words = [mark, answer.to_string().as_bytes(), b"\n"].concat();
+            if (&client).write_all(&words).is_err() {
+                break;
+            }
+        }
+    }
 }
 
 fn serve_serial(listener: &UnixListener, log: &File) {
@@ -200,6 +238,9 @@ impl Machine {
             "query-block" | "query-blockstats" => return Some(json!([])),
             // One CPU, which is this very thread.
             "query-cpus-fast" => return Some(json!([{"cpu-index": 0, "thread-id": std::process::id()}])),
+            "query-chardev" => {
+                return Some(json!([{"label": "agent0", "frontend-open": self.script.agent}]));
+            }
             "qom-set" if arguments["property"] == "guest-stats-polling-interval" => {
                 self.polling = arguments["value"].as_u64().expect("seconds");
             }

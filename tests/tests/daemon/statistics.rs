@@ -143,3 +143,32 @@ async fn a_core_that_takes_over_asks_the_guest_nothing_that_nobody_wants_to_know
     };
     within("the guest's rest", rest).await;
 }
+
+#[tokio::test]
+async fn a_guests_agent_tells_its_addresses_and_what_it_sent() {
+    let home = Home::with_fake_qemu(&Script::obedient().with_agent());
+    let process = home.core().await;
+    let (mut core, _events) = connected(&home).await;
+    make(&mut core, &small("one")).await.expect("a guest");
+    core.start("one", None).await.unwrap().unwrap();
+    for _core in 0..2 {
+        // The cards that the guest has made itself are not its own.
+        let shown = home.hv(["show", "one", "--json"]).await.json();
+        assert_eq!(shown["addresses"], serde_json::json!(["10.0.2.15"]), "{shown}");
+        let told = home.hv(["stats", "one", "--json"]).await.json();
+        let nics = told["nics"].as_array().expect("cards").clone();
+        assert_eq!(nics.len(), 1, "{told}");
+        assert_eq!((&nics[0]["received"], &nics[0]["sent"]), (&100.into(), &50.into()));
+        assert_eq!(nics[0]["mac"], shown["nics"][0]["mac"]);
+        assert_eq!(told["rates"]["received"], 0.0, "{told}");
+        if home.cores().len() == 1 {
+            home.cores()[0].kill();
+            until("the end of the core", || home.cores().is_empty().then_some(())).await;
+        }
+    }
+    drop(process);
+    // An agent that refuses to shut down has a power button beside it.
+    assert_eq!(home.hv(["shutdown", "one"]).await.code, 0);
+    let (_core, mut events) = connected(&home).await;
+    events.state("one", GuestState::Off).await;
+}

@@ -3,9 +3,11 @@
 use crate::args::{Setting, settings};
 use crate::failure::Failure;
 use crate::output::{GuestView, Output, SettingsView, escaped, guest_block, table, wire_word};
+use futures_util::StreamExt;
 use hv_api::client::{self, Connection, settle};
 use hv_api::{Applied, Core, GuestInfo, NotNow, SettingResult};
 use serde::Serialize;
+use std::pin::pin;
 
 /// The answer of a command that has nothing to say.
 #[derive(Serialize)]
@@ -28,7 +30,20 @@ pub async fn list(core: &mut Connection, output: &mut Output) -> Result<(), Fail
 /// Shows one guest.
 pub async fn show(core: &mut Connection, guest: &str, output: &mut Output) -> Result<(), Failure> {
     let guest = settle(core.show(guest).await)?.guest;
-    if output.is_json() { output.object(&GuestView::from(&guest)) } else { output.text(&guest_block(&guest)) }
+    // That of a guest that runs is worth the question; where it comes to nothing, the rest is still true.
+    let addresses = if guest.pid.is_some() { addresses(core, &guest).await } else { None };
+    if output.is_json() {
+        return output.object(&GuestView::new(&guest, addresses.as_deref()));
+    }
+    output.text(&guest_block(&guest, addresses.as_deref().unwrap_or_default()))
+}
+
+/// The addresses that the guest's agent tells; nothing where none does.
+async fn addresses(core: &mut Connection, guest: &GuestInfo) -> Option<Vec<String>> {
+    let guest = guest.id.to_string();
+    let mut messages = pin!(core.statistics(&guest).await.ok()?);
+    let nics = settle(messages.next().await?).ok()?.statistics.nics?;
+    Some(nics.into_iter().flat_map(|nic| nic.addresses).collect())
 }
 
 /// Says what a guest does after a command.

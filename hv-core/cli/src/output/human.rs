@@ -56,8 +56,8 @@ pub fn moment(seconds: u64) -> String {
     )
 }
 
-/// One guest.
-pub fn guest_block(guest: &GuestInfo) -> String {
+/// One guest, with the addresses that it tells.
+pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
     let reason = guest.reason.map(|reason| format!(" ({})", wire_word(&reason))).unwrap_or_default();
     let mut facts = vec![
         ("State", format!("{}{reason}, since {}", wire_word(&guest.state), moment(guest.since))),
@@ -108,6 +108,7 @@ pub fn guest_block(guest: &GuestInfo) -> String {
         facts.push(("Network", format!("{}: {mode}, {model}, {}{link}", nic.name, nic.mac)));
         facts.extend(nic.forwards.iter().map(|forward| ("Forward", format!("{}: {forward}", nic.name))));
     }
+    facts.extend(addresses.iter().map(|address| ("Address", address.clone())));
     facts.push(("Serial ports", guest.serial_ports.to_string()));
     facts.push(("Shut down", format!("within {} s", guest.power.shutdown_wait)));
     facts.push(("On power-off", wire_word(&guest.power.on_poweroff)));
@@ -227,7 +228,8 @@ mod tests {
         guest.state = GuestState::Paused;
         guest.reason = Some(StateReason::DiskFull);
         guest.name = "evil\u{1b}]0;title\u{7}".into();
-        let text = guest_block(&guest);
+        let text = guest_block(&guest, &["10.0.2.15".to_owned()]);
+        assert!(text.contains("Address        10.0.2.15\n"), "{text}");
         assert!(text.starts_with("evil\\u{1b}]0;title\\u{7}\n"), "{text}");
         assert!(text.contains("paused (disk-full), since 2023-11-1"), "{text}");
         assert!(text.contains("Remedy         Delete something on the host"), "{text}");
@@ -235,7 +237,7 @@ mod tests {
         assert!(!text.contains('\u{1b}'));
         let (free, needed, missing) = (ByteSize::mib(1), ByteSize::mib(80), ByteSize::gib(4));
         guest.room = Some(HostRoom { folder: "/srv".into(), free, needed, missing });
-        let text = guest_block(&guest);
+        let text = guest_block(&guest, &[]);
         assert!(text.contains("1 MiB is free in /srv"), "{text}");
         assert!(text.contains("Remedy         Make 80 MiB of room on the host"), "{text}");
     }

@@ -103,6 +103,9 @@ pub fn usage_block(name: &str, measured: &GuestStatistics, usage: &Usage) -> Str
         facts.push(("Disk", told));
     }
     facts.push(("Disks", format!("{} read, {} written", rate(usage.read), rate(usage.written))));
+    for address in measured.nics.iter().flatten().flat_map(|nic| &nic.addresses) {
+        facts.push(("Address", address.clone()));
+    }
     facts.push((
         "Network",
         match measured.nics {

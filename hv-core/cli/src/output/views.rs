@@ -56,6 +56,7 @@ pub struct GuestView<'a> {
     disks: &'a [DiskInfo],
     media: Vec<DriveView<'a>>,
     nics: Vec<NicView<'a>>,
+    addresses: Option<&'a [String]>,
     serial_ports: u32,
     kernel: Option<&'a str>,
     initrd: Option<&'a str>,
@@ -96,6 +97,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             disks: &guest.disks,
             media: guest.drives.iter().map(DriveView::from).collect(),
             nics: guest.nics.iter().map(NicView::from).collect(),
+            addresses: None,
             serial_ports: guest.serial_ports,
             kernel: guest.kernel.as_deref(),
             initrd: guest.boot.initrd.as_deref(),
@@ -106,6 +108,13 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             pending: &guest.pending,
             paths: &guest.paths,
         }
+    }
+}
+
+impl<'a> GuestView<'a> {
+    /// With the addresses that the guest tells, where it does.
+    pub fn new(guest: &'a GuestInfo, addresses: Option<&'a [String]>) -> Self {
+        Self { addresses, ..Self::from(guest) }
     }
 }
 
@@ -510,7 +519,7 @@ pub mod tests {
                     "restart": false
                 },
                 "pid": 42,
-                "accelerator": "emulation",
+                "addresses": null, "accelerator": "emulation",
                 "os": "fedora42",
                 "cpus": 2,
                 "memory": 2_147_483_648_u64,

@@ -5,6 +5,7 @@
 //! characters it has, is taken for something else. Sockets come as descriptors: who makes them is left
 //! to `process`.
 
+use super::agent;
 use super::disks;
 use super::network::Networks;
 use super::ports;
@@ -31,6 +32,8 @@ pub const VARIABLES_NODE: &str = "variables";
 pub struct Sockets {
     /// That for QMP.
     pub monitor: i32,
+    /// That of the guest's agent.
+    pub agent: i32,
     /// Those of the serial ports.
     pub serial: Vec<i32>,
     /// That of the TPM, which is connected already.
@@ -42,12 +45,12 @@ pub struct Sockets {
 impl Sockets {
     /// Numbers for a command line that is only looked at.
     pub fn nominal(machine: &MachineConfig) -> Self {
-        let serial: Vec<i32> = (4..).take(machine.run.serial_logs.len()).collect();
-        let next = 4 + serial.len() as i32;
+        let serial: Vec<i32> = (5..).take(machine.run.serial_logs.len()).collect();
+        let next = 5 + serial.len() as i32;
         let on_bridges =
             machine.nics.iter().filter(|nic| matches!(nic.network, NetworkConfig::Bridge { .. }));
         let taps = on_bridges.map(|nic| nic.number).zip(next + i32::from(machine.tpm)..).collect();
-        Self { monitor: 3, serial, tpm: machine.tpm.then_some(next), taps }
+        Self { monitor: 3, agent: 4, serial, tpm: machine.tpm.then_some(next), taps }
     }
 }
 
@@ -215,6 +218,7 @@ fn memory_room(machine: &MachineConfig) -> String {
 fn channels(line: &mut Line, machine: &MachineConfig, sockets: &Sockets) {
     line.add("-chardev", format!("socket,id=mon,fd={},server=on,wait=off", sockets.monitor));
     line.add("-mon", "chardev=mon,mode=control".into());
+    line.add("-chardev", format!("socket,id={},fd={},server=on,wait=off", agent::PORT, sockets.agent));
     for (number, (log, socket)) in machine.run.serial_logs.iter().zip(&sockets.serial).enumerate() {
         let log = escaped(&text(log));
         line.add(
@@ -241,12 +245,18 @@ fn fixed_devices(line: &mut Line) {
         "virtio-balloon-pci,id=balloon0,free-page-reporting=on,addr=0x3",
         "virtio-rng-pci,id=rng0,addr=0x4",
         "pvpanic-pci,id=panic0,addr=0x5",
+        "virtio-serial-pci,id=ports0,addr=0x6,max_ports=4",
     ] {
         line.add("-device", device.into());
     }
     for port in ports::devices() {
         line.add("-device", port);
     }
+    let port = agent::PORT;
+    line.add(
+        "-device",
+        format!("virtserialport,bus=ports0.0,nr=1,chardev={port},id={port},name=org.qemu.guest_agent.0"),
+    );
 }
 
 fn add_disk(line: &mut Line, order: Option<usize>, disk: &DiskConfig) {

@@ -4,6 +4,7 @@
 //! what happens until the process has ended. The task doesn't keep the connection open: dropping the
 //! machine ends it, so that another core may have it.
 
+use super::agent::Agent;
 use super::events::{self, Translator};
 use super::network::Networks;
 use super::process::{self, Ending, Process, RunFolder};
@@ -21,7 +22,8 @@ use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitStatus;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -46,6 +48,12 @@ const REST_DEADLINE: Duration = Duration::from_secs(1);
 pub struct QemuMachine {
     process: Process,
     client: Arc<Client>,
+    /// The guest's agent; nothing where its port could not be reached.
+    agent: Option<Arc<Agent>>,
+    /// Who sets the guest's clock.
+    clock: Mutex<Option<AbortHandle>>,
+    /// Whether it was given the state of another machine, and has not run since.
+    restored: AtomicBool,
     networks: Networks,
     /// Given a turn with each event about long work of QEMU's.
     news: Arc<Notify>,
@@ -61,6 +69,7 @@ impl QemuMachine {
     pub fn watched(
         process: Process,
         client: Arc<Client>,
+        agent: Option<Agent>,
         serial: Vec<Option<UnixStream>>,
         watch: Watch,
     ) -> Arc<Self> {
@@ -69,11 +78,45 @@ impl QemuMachine {
         let (networks, news) = (watch.networks.clone(), Arc::clone(&watch.news));
         let (turns, asked) = mpsc::channel(1);
         tokio::spawn(watch.keep(asked));
-        Arc::new(Self { process, client, networks, news, turns, serial })
+        Arc::new(Self {
+            process,
+            client,
+            agent: agent.map(Arc::new),
+            clock: Mutex::default(),
+            restored: AtomicBool::new(false),
+            networks,
+            news,
+            turns,
+            serial,
+        })
     }
 
     async fn command(&self, command: &str, arguments: Value) -> Result<(), EngineError> {
         self.client.call(command, arguments).await.map(|_answer| ())
+    }
+
+    /// Has the guest's clock set, which has stood with its CPUs. Where that can't be done, the guest is no worse
+    /// off than without an agent.
+    fn set_clock(&self) {
+        let Some(agent) = self.agent.clone() else { return };
+        let (client, restored) = (Arc::clone(&self.client), self.restored.swap(false, Ordering::AcqRel));
+        let set = tokio::spawn(async move {
+            let set = agent.set_clock(&client, restored).await;
+            debug!(?set, "the guest's clock");
+        });
+        let mut clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(former) = clock.replace(set.abort_handle()) {
+            former.abort();
+        }
+    }
+}
+
+impl Drop for QemuMachine {
+    fn drop(&mut self) {
+        let clock = self.clock.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(clock) = clock.take() {
+            clock.abort();
+        }
     }
 }
 
@@ -84,7 +127,9 @@ impl Machine for QemuMachine {
     }
 
     async fn resume(&self) -> Result<(), EngineError> {
-        self.command("cont", json!({})).await
+        self.command("cont", json!({})).await?;
+        self.set_clock();
+        Ok(())
     }
 
     async fn pause(&self) -> Result<(), EngineError> {
@@ -92,10 +137,21 @@ impl Machine for QemuMachine {
     }
 
     async fn power_button(&self) -> Result<(), EngineError> {
+        if let Some(agent) = &self.agent {
+            match agent.shut_down(&self.client).await {
+                Ok(()) => return Ok(()),
+                Err(error) => debug!(%error, "pressing the power button instead of asking the agent"),
+            }
+        }
         self.command("system_powerdown", json!({})).await
     }
 
     async fn hears_power_button(&self) -> Result<bool, EngineError> {
+        if let Some(agent) = &self.agent
+            && agent.answers(&self.client).await
+        {
+            return Ok(true);
+        }
         power::hears_button(&self.client).await
     }
 
@@ -146,7 +202,9 @@ impl Machine for QemuMachine {
     }
 
     async fn load(&self, file: OwnedFd, progress: &watch::Sender<Amount>) -> Result<(), EngineError> {
-        state::load(&self.client, &self.news, file, progress).await
+        state::load(&self.client, &self.news, file, progress).await?;
+        self.restored.store(true, Ordering::Release);
+        Ok(())
     }
 
     async fn change_medium(
@@ -233,7 +291,7 @@ impl Machine for QemuMachine {
     }
 
     async fn statistics(&self) -> Result<GuestStatistics, EngineError> {
-        statistics::measure(&self.client, &self.process).await
+        statistics::measure(&self.client, &self.process, self.agent.as_deref()).await
     }
 
     async fn observe_memory(&self, on: bool) -> Result<(), EngineError> {

@@ -25,6 +25,9 @@ use tracing::warn;
 /// QMP's socket in a machine's folder.
 pub const MONITOR: &str = "qmp";
 
+/// The socket of the guest's agent in a machine's folder.
+pub const AGENT: &str = "agent";
+
 /// Stands before the command line in the engine's log, where a start begins.
 pub const START_MARK: &str = "--- starting: ";
 
@@ -88,6 +91,7 @@ impl RunFolder {
     /// Removes all sockets of a machine with so many serial ports.
     pub fn clear(&self, serial_ports: usize) {
         self.remove(MONITOR);
+        self.remove(AGENT);
         (0..serial_ports).for_each(|port| self.remove(&serial_socket(port)));
     }
 }

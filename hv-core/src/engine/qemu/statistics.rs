@@ -1,8 +1,10 @@
 //! What a machine has used so far: from QMP, and from what the kernel counts of QEMU's process.
 //!
 //! Everything is asked at once and waited for briefly: what QEMU doesn't answer is left out, and a QEMU
-//! that answers nothing still has a process. The guest is asked only while [`observe_memory`] is on.
+//! that answers nothing still has a process. The guest is asked about its memory only while
+//! [`observe_memory`] is on; its agent, where one runs, tells what its network cards have sent.
 
+use super::agent::Agent;
 use super::disks::disk_of;
 use super::process::Process;
 use super::qmp::Client;
@@ -40,12 +42,20 @@ const FILE_LIMIT: u64 = 4096;
 ///
 /// # Errors
 /// `Gone` where the process has ended.
-pub async fn measure(client: &Client, process: &Process) -> Result<GuestStatistics, EngineError> {
-    let (cpus, blocks, balloon, guest) = tokio::join!(
+pub async fn measure(
+    client: &Client,
+    process: &Process,
+    agent: Option<&Agent>,
+) -> Result<GuestStatistics, EngineError> {
+    let (cpus, blocks, balloon, guest, nics) = tokio::join!(
         ask(client, "query-cpus-fast", json!({})),
         ask(client, "query-blockstats", json!({})),
         ask(client, "query-balloon", json!({})),
         ask(client, "qom-get", json!({ "path": BALLOON, "property": "guest-stats" })),
+        async {
+            let told = agent?.nics(client).await;
+            told.inspect_err(|error| debug!(%error, "no agent tells of the network")).ok()
+        },
     );
     let pid = process.pid();
     let threads = cpus.as_ref().and_then(threads);
@@ -71,7 +81,7 @@ pub async fn measure(client: &Client, process: &Process) -> Result<GuestStatisti
             guest: guest.and_then(|answer| guest_memory(&answer, now)),
         },
         disks: blocks.as_ref().and_then(disks),
-        nics: None,
+        nics,
     })
 }
 
