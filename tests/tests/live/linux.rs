@@ -6,7 +6,7 @@ use flate2::read::GzDecoder;
 use hv_tests::{Home, program};
 use std::fs;
 use std::io::{self, BufReader, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
@@ -24,9 +24,17 @@ pub struct Linux {
 impl Linux {
     /// Makes it with these words for `hv create`, and starts it; nothing where the system is not installed.
     pub async fn boot(home: &Home, name: &str, words: &[&str]) -> Option<Self> {
+        Self::boot_with(home, name, words, &[]).await
+    }
+
+    /// The same, with these files of the host in the folder `/added`.
+    pub async fn boot_with(home: &Home, name: &str, words: &[&str], files: &[PathBuf]) -> Option<Self> {
         let kernel = format!("{FOLDER}/linux");
         installed("debian-installer-12-netboot-amd64", &[&kernel])?;
-        let initrd = shell().await;
+        let mut initrd = shell().await;
+        if !files.is_empty() {
+            initrd = with_files(&initrd, files, home.path("initrd.cpio")).expect("a file system");
+        }
         let initrd = initrd.to_str().expect("a path that is text");
         let append = "console=ttyS0 quiet rdinit=/bin/sh";
         let mut create = vec!["create", name, "--start", "--kernel", &kernel, "--initrd", initrd];
@@ -136,6 +144,32 @@ async fn shell() -> PathBuf {
     let done: io::Result<()> = tokio::task::spawn_blocking(make).await.expect("it does not panic");
     done.expect("a file system");
     made
+}
+
+/// A file system with these files in addition, in the folder `/added`: Linux unpacks one archive after the other.
+fn with_files(small: &Path, files: &[PathBuf], target: PathBuf) -> io::Result<PathBuf> {
+    const FOLDER: usize = 0o040_755;
+    const PROGRAM: usize = 0o100_755;
+    let mut archive = fs::read(small)?;
+    let mut add = |number: usize, name: &str, mode: usize, content: &[u8]| {
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        let fields = [number, mode, 0, 0, 1, 0, content.len(), 0, 0, 0, 0, name.len() + 1, 0];
+        archive.extend_from_slice(b"070701");
+        for field in fields {
+            archive.extend_from_slice(format!("{field:08x}").as_bytes());
+        }
+        archive.extend_from_slice(format!("{name}\0").as_bytes());
+        archive.resize(archive.len().next_multiple_of(4), 0);
+        archive.extend_from_slice(content);
+    };
+    add(1, "added", FOLDER, &[]);
+    for (index, file) in files.iter().enumerate() {
+        let name = file.file_name().expect("a name").to_str().expect("text");
+        add(index + 2, &format!("added/{name}"), PROGRAM, &fs::read(file)?);
+    }
+    add(0, "TRAILER!!!", 0, &[]);
+    fs::write(&target, archive)?;
+    Ok(target)
 }
 
 /// The length of an entry's head in the format `newc`: a magic word and 13 numbers of 8 hexadecimal digits.

@@ -1,6 +1,7 @@
 //! Real QEMU under emulation with real software in it, through `hv` as a person would use it. What is not
 //! installed is skipped aloud.
 
+mod agent;
 mod consoles;
 mod disks;
 mod displays;

@@ -1,6 +1,7 @@
 //! What a guest uses, as it is shown: values between 0 and 1 for graphs, and the words beside them.
 
-use hv_api::{ByteSize, CpuStatistics, MemoryStatistics, Usage};
+use hv_api::{ByteSize, CpuStatistics, GuestStatistics, MemoryStatistics, Usage};
+use std::net::IpAddr;
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
 
 /// A value for a graph, with the words for it.
@@ -56,6 +57,28 @@ pub fn traffic(usage: &Usage) -> String {
     disks.into_iter().chain(network).collect::<Vec<_>>().join("\n")
 }
 
+/// The most addresses that are shown. A guest says what it likes.
+const MOST_ADDRESSES: usize = 8;
+
+/// The addresses by which a guest is reached, the shortest way first; nothing where nobody tells.
+pub fn addresses(measured: &GuestStatistics) -> Option<Vec<String>> {
+    let told = measured.nics.as_ref()?.iter().flat_map(|nic| &nic.addresses);
+    let mut addresses: Vec<(u8, IpAddr)> = told
+        .filter_map(|address| {
+            let address: IpAddr = address.parse().ok()?;
+            let order = match address {
+                IpAddr::V4(address) => u8::from(address.is_link_local()) * 2,
+                // Of those that count within one network only, more than the address has to be known.
+                IpAddr::V6(address) => 1 + u8::from(address.segments()[0] & 0xffc0 == 0xfe80) * 2,
+            };
+            (!address.is_loopback()).then_some((order, address))
+        })
+        .collect();
+    addresses.sort_by_key(|(order, _address)| *order);
+    addresses.truncate(MOST_ADDRESSES);
+    Some(addresses.into_iter().map(|(_order, address)| address.to_string()).collect())
+}
+
 fn rate(bytes: f64) -> String {
     // Translators: an amount of data a second, as in "2 KiB/s".
     gettext_f("{amount}/s", &[("amount", &ByteSize::bytes(bytes as u64).to_string())])
@@ -69,7 +92,7 @@ fn not_known() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hv_api::{GuestMemory, VcpuStatistics};
+    use hv_api::{GuestMemory, NicStatistics, VcpuStatistics};
 
     #[test]
     fn a_reading_says_what_its_graph_shows() {
@@ -120,5 +143,24 @@ mod tests {
         usage.sent = Some(0.0);
         assert!(traffic(&usage).ends_with("\nNetwork: 10 bytes/s received, 0 bytes/s sent"));
         assert_eq!(traffic(&Usage::default()), "");
+    }
+
+    #[test]
+    fn addresses_that_are_of_use_come_first_and_are_not_endless() {
+        assert_eq!(addresses(&GuestStatistics::default()), None);
+        let measured = |addresses: Vec<String>| {
+            let mac = "52:54:00:00:00:01".parse().expect("an address");
+            let (received, sent, packets_received, packets_sent) = (0, 0, 0, 0);
+            let nic = NicStatistics { mac, addresses, received, sent, packets_received, packets_sent };
+            GuestStatistics { nics: Some(vec![nic]), ..GuestStatistics::default() }
+        };
+        let told = ["fe80::1", "fec0::2", "169.254.0.1", "10.0.2.15", "127.0.0.1", "<b>"];
+        let shown = addresses(&measured(told.map(str::to_owned).to_vec()));
+        assert_eq!(
+            shown,
+            Some(["10.0.2.15", "fec0::2", "169.254.0.1", "fe80::1"].map(str::to_owned).to_vec())
+        );
+        let many = addresses(&measured((0..99).map(|end| format!("10.0.0.{end}")).collect()));
+        assert_eq!(many.map(|shown| shown.len()), Some(MOST_ADDRESSES));
     }
 }

@@ -1,6 +1,7 @@
 //! The page of the selected guest: its header with the power control, what needs attention, and the
 //! pages within.
 
+mod addresses;
 mod disk_dialogs;
 mod disks;
 mod drive;

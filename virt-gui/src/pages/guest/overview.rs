@@ -1,5 +1,6 @@
 //! What a guest is and does at one glance, its media and its disks.
 
+use super::addresses::AddressRow;
 use super::usage::UsagePanel;
 use super::{GuestWish, drive};
 use crate::actions::Action;
@@ -112,6 +113,8 @@ impl OverviewPage {
         let about = adw::PreferencesGroup::new();
         about.add(&name);
         about.add(&resources);
+        let addresses = Rc::new(AddressRow::new());
+        about.add(addresses.widget());
         let about_box = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(6).build();
         about_box.append(&about);
         about_box.append(&name_error);
@@ -127,6 +130,7 @@ impl OverviewPage {
             .margin_end(12)
             .build();
         let usage = UsagePanel::new();
+        usage.connect_measured(move |measured| addresses.show(measured));
         layout.append(&head);
         layout.append(usage.widget());
         layout.append(&about_box);

@@ -14,6 +14,9 @@ use virt_kit::i18n::gettext_f;
 /// A guest's statistics, until what is returned is dropped.
 type Listen = Box<dyn Fn(GuestId) -> mpsc::Receiver<GuestStatistics>>;
 
+/// Who else wants to know what was measured; nothing where that is over.
+type Measured = Box<dyn Fn(Option<&GuestStatistics>)>;
+
 /// The graphs.
 #[derive(Clone)]
 pub struct UsagePanel(Rc<Panel>);
@@ -24,6 +27,7 @@ struct Panel {
     memory: Card,
     traffic: gtk::Label,
     listen: RefCell<Option<Listen>>,
+    measured: RefCell<Option<Measured>>,
     /// The guest that runs and is shown.
     wanted: Cell<Option<GuestId>>,
     /// The one that is listened to, by which task.
@@ -107,6 +111,7 @@ impl UsagePanel {
             memory,
             traffic,
             listen: RefCell::default(),
+            measured: RefCell::default(),
             wanted: Cell::default(),
             heard: RefCell::default(),
             drawn: Cell::default(),
@@ -135,6 +140,11 @@ impl UsagePanel {
         self.0.listen_as_seen();
     }
 
+    /// Has each measurement told as well, and with nothing that those before are of no worth any more.
+    pub fn connect_measured(&self, measured: impl Fn(Option<&GuestStatistics>) + 'static) {
+        self.0.measured.replace(Some(Box::new(measured)));
+    }
+
     /// Shows a guest, or none.
     pub fn show(&self, guest: Option<&GuestInfo>) {
         let measured = guest.filter(|guest| match guest.state {
@@ -150,6 +160,7 @@ impl UsagePanel {
         if measured.is_none() {
             // Its next start begins with an empty graph.
             self.0.drawn.set(None);
+            self.0.tell(None);
         }
         self.0.root.set_visible(measured.is_some());
         self.0.listen_as_seen();
@@ -176,6 +187,7 @@ impl Panel {
                 card.whole.set_label("");
             }
             self.traffic.set_label("");
+            self.tell(None);
         }
         let panel = Rc::downgrade(self);
         let task = glib::spawn_future_local(async move {
@@ -194,7 +206,14 @@ impl Panel {
         self.heard.replace(Some((guest, task)));
     }
 
+    fn tell(&self, measured: Option<&GuestStatistics>) {
+        if let Some(tell) = &*self.measured.borrow() {
+            tell(measured);
+        }
+    }
+
     fn draw(&self, before: Option<&GuestStatistics>, measured: &GuestStatistics) {
+        self.tell(Some(measured));
         // Nothing can be said of one moment.
         let Some(usage) = before.and_then(|before| Usage::between(before, measured)) else { return };
         self.cpu.show(&cpu(&usage, &measured.cpu));
