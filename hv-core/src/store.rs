@@ -166,10 +166,9 @@ impl Draft {
     pub fn keep(mut self, definition: &Definition) -> Result<(), Error> {
         let file = self.folder.join(DEFINITION);
         replace(&file, definition.write().as_bytes()).map_err(|error| failed(&file, &error))?;
-        fs::rename(&self.folder, &self.guest).map_err(|error| failed(&self.guest, &error))?;
+        rename(&self.folder, &self.guest).map_err(|error| failed(&self.guest, &error))?;
         self.kept = true;
-        let parent = self.guest.parent().unwrap_or(&self.guest);
-        File::open(parent).and_then(|folder| folder.sync_all()).map_err(|error| failed(parent, &error))
+        Ok(())
     }
 }
 
@@ -215,6 +214,26 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
+    if let Err(error) = flush(folder) {
+        // Everybody reads the new content already: to say that it is not there would be wrong.
+        warn!(path = %path.display(), %error, "it may be lost again if the power is cut now");
+    }
+    Ok(())
+}
+
+/// Gives something its place by a rename that stays so, or leaves it where it is.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    let Err(error) = flush(to.parent().ok_or(io::ErrorKind::InvalidInput)?) else { return Ok(()) };
+    // What is told must be what is there, also where it can't be undone.
+    if fs::rename(to, from).is_ok() {
+        return Err(error);
+    }
+    warn!(path = %to.display(), %error, "it may be elsewhere again if the power is cut now");
+    Ok(())
+}
+
+fn flush(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 

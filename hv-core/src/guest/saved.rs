@@ -357,8 +357,7 @@ pub fn remove_all(guest: &Path) {
 
 fn rename(guest: &Path, from: &str, to: &str) -> Result<(), Error> {
     let (from, to) = (guest.join(from), guest.join(to));
-    let done = fs::rename(&from, &to).and_then(|()| File::open(guest)?.sync_all());
-    done.map_err(|error| store::failed(&from, &error))
+    store::rename(&from, &to).map_err(|error| store::failed(&from, &error))
 }
 
 fn remove(guest: &Path, name: &str) {
