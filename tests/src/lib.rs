@@ -6,6 +6,7 @@
 //! - [`Script`] tells `fake-qemu`, a program of this package that stands where QEMU would, how to misbehave;
 //!   a real `hv-core` is then none the wiser.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
+//! - [`FaultyDisk`] is full, or can only be read, from a chosen change on.
 //! - [`ui`] is the window, operated as a person does.
 //!
 //! Nothing here knows what is tested; assertions are left to the tiers.
@@ -13,6 +14,7 @@
 
 pub mod fake_engine;
 mod fake_qemu;
+mod faulty_disk;
 mod follower;
 mod home;
 mod picture;
@@ -20,6 +22,7 @@ mod process;
 pub mod ui;
 
 pub use fake_qemu::{Reaction, Script};
+pub use faulty_disk::{DiskFault, FaultyDisk};
 pub use follower::Follower;
 pub use home::{Core, Home, Ran};
 pub use picture::Picture;

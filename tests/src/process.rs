@@ -52,6 +52,16 @@ impl Process {
         let _gone = pidfd_send_signal(&self.handle, Signal::TERM);
     }
 
+    /// Lets it stand still, whatever it does.
+    pub fn stop(&self) {
+        let _gone = pidfd_send_signal(&self.handle, Signal::STOP);
+    }
+
+    /// Lets it go on after that.
+    pub fn go_on(&self) {
+        let _gone = pidfd_send_signal(&self.handle, Signal::CONT);
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
         self.ends_within(Timespec { tv_sec: 0, tv_nsec: 0 })

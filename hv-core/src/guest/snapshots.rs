@@ -475,6 +475,25 @@ mod tests {
     }
 
     #[test]
+    fn what_a_snapshot_was_of_is_whole_or_an_error() {
+        let (guest, id) = (tempfile::tempdir().unwrap(), SnapshotId::random());
+        let kept = crate::guest::config::tests::example();
+        begin(guest.path(), id, &kept, &kept).unwrap();
+        assert_eq!((definition(guest.path(), id), wanted(guest.path(), id)), (Ok(kept.clone()), Ok(kept)));
+        for name in [WANTED, saved::DEFINITION] {
+            let path = folder(guest.path(), id).join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            for end in (0..text.trim_end().len()).filter(|end| text.is_char_boundary(*end)) {
+                fs::write(&path, &text[..end]).unwrap();
+                let read =
+                    if name == WANTED { wanted(guest.path(), id) } else { definition(guest.path(), id) };
+                assert!(matches!(read, Err(Error::StoreFailed { .. })), "{name} cut at {end}: {read:?}");
+            }
+            fs::write(&path, &text).unwrap();
+        }
+    }
+
+    #[test]
     fn what_the_index_does_not_know_is_left_over() {
         let guest = tempfile::tempdir().unwrap();
         let (index, [first, ..]) = tree();

@@ -2,9 +2,11 @@
 //! moment: no guest is lost, none runs twice, every definition can be read, nothing is left lying about, and what
 //! the next core says is true.
 
+mod writes;
+
 use crate::{eventually, installed, shown};
 use futures_util::StreamExt;
-use hv_tests::{Core, Home, Process, program, until, within};
+use hv_tests::{Home, Process, program, until, within};
 use inotify::{EventMask, Inotify, WatchMask};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -159,15 +161,15 @@ impl Stage {
         Self { home }
     }
 
-    /// Makes everything what it has to be before a deed, and leaves a core that runs.
-    async fn prepare(&self, deed: Deed) -> Core {
-        let core = self.home.core().await;
+    /// Makes everything what it has to be before a deed, through the core that runs.
+    async fn make_ready(&self, deed: Deed) {
         let hv = async |words: &[&str]| drop(self.home.hv(words).await);
         if shown(&self.home, "one").await["state"] != "off" {
             hv(&["force-off", "one"]).await;
         }
         // Also where it was only in part what it was.
         self.home.hv(["snapshot", "one", "restore", "off"]).await.done();
+        self.remove_added_disks().await;
         if deed == Deed::Forget {
             hv(&["snapshot", "one", "take", "new"]).await;
         } else {
@@ -188,12 +190,24 @@ impl Stage {
             _ => {}
         }
         assert_eq!(shown(&self.home, "one").await["state"], deed.state(), "before {deed:?}");
-        core
+    }
+
+    /// Files that were added stay when the guest is put back to before that.
+    async fn remove_added_disks(&self) {
+        let guest = shown(&self.home, "one").await;
+        let folder = Path::new(guest["paths"]["folder"].as_str().expect("a path")).to_owned();
+        for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+            let name = entry.file_name().into_string().expect("text");
+            if name.starts_with("disk") && name != "disk0.qcow2" {
+                std::fs::remove_file(entry.path()).expect("a file");
+            }
+        }
     }
 
     /// Does it and kills the core at this moment; false where it was done before that came.
     async fn interrupt(&self, deed: Deed, moment: Moment) -> bool {
-        let core = self.prepare(deed).await;
+        let core = self.home.core().await;
+        self.make_ready(deed).await;
         let mut watch = Watch::new(&[self.home.guests(), self.home.path("run"), self.home.path("state")]);
         let mut work = self.home.command(program("hv"));
         let mut work =

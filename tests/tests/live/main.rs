@@ -16,6 +16,7 @@ mod room;
 mod saving;
 mod snapshots;
 mod statistics;
+mod stopped;
 mod survival;
 
 use hv_tests::{Home, Picture, skip};

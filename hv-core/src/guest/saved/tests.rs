@@ -59,6 +59,24 @@ fn what_is_saved_is_read_again_and_is_nobody_elses() {
 }
 
 #[test]
+fn a_saved_state_of_which_a_file_is_cut_short_is_kept_and_not_used() {
+    let folder = folder();
+    save(folder.path());
+    for name in [FACTS, DEFINITION, MEMORY] {
+        let path = folder.path().join(SAVED).join(name);
+        let whole = fs::read(&path).unwrap();
+        // Without its last line's end it is whole.
+        for end in 0..whole.trim_ascii_end().len() {
+            fs::write(&path, &whole[..end]).unwrap();
+            assert!(matches!(open(folder.path()), Err(Unusable::Damaged(_))), "{name} cut at {end}");
+            assert!(exists(folder.path()));
+        }
+        fs::write(&path, &whole).unwrap();
+        assert!(open(folder.path()).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn wherever_it_is_cut_there_is_a_whole_saved_state_or_none() {
     // While it is written.
     let folder = folder();
