@@ -3,6 +3,7 @@
 #   make run      install what is missing, build, open the window
 #   make test     the whole test suite
 #   make check    formatting, lints, documentation, dependency rules
+#   make fuzz     look for input that the core can't stand; SECONDS=600 for each of the fuzzers
 #   make bench    measure it, beside what else is installed
 #   make install  PREFIX=/usr/local, DESTDIR= for packagers
 
@@ -11,7 +12,7 @@ DESTDIR ?=
 # A Rust that was installed a minute ago is found without a new login.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: run test check bench deps install
+.PHONY: run test check fuzz bench deps install
 
 run:
 	@resources/setup/run.sh
@@ -21,6 +22,9 @@ test:
 
 check:
 	@resources/setup/check.sh
+
+fuzz:
+	@resources/setup/fuzz.sh $(SECONDS)
 
 bench:
 	@resources/setup/bench.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# deps.sh build|run|test…: makes sure that what building, running or testing Guesthouse needs is installed.
+# deps.sh build|run|test|fuzz…: makes sure that what building, running, testing or fuzzing Guesthouse needs is installed.
 # Silent and quick where nothing is missing; otherwise says what it installs and why, and installs it with
 # the system's own package manager (as root, or through sudo). `run` includes `build`.
 # GUESTHOUSE_DEPS=print only prints the command that would be run.
@@ -11,6 +11,7 @@ set -euo pipefail
 packages_apt() {
   case $1 in
     build) echo gcc libc6-dev pkg-config gettext ca-certificates libgtk-4-dev libadwaita-1-dev libvte-2.91-gtk4-dev ;;
+    fuzz) echo g++ ;;
     run)
       echo qemu-system-x86 qemu-utils seabios ovmf swtpm
       echo adwaita-icon-theme fonts-dejavu-core librsvg2-common dbus
@@ -32,6 +33,7 @@ optional_apt=" qemu-system-modules-opengl memtest86+ grub-rescue-pc ipxe debian-
 packages_dnf() {
   case $1 in
     build) echo gcc pkgconf-pkg-config gettext 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
+    fuzz) echo gcc-c++ ;;
     run)
       echo qemu-system-x86-core qemu-img qemu-ui-dbus qemu-device-display-virtio-vga seabios-bin
       echo edk2-ovmf swtpm
@@ -47,6 +49,7 @@ packages_dnf() {
 packages_pacman() {
   case $1 in
     build) echo gcc pkgconf gettext gtk4 libadwaita vte4 ;;
+    fuzz) ;;
     run)
       echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios edk2-ovmf swtpm
       echo adwaita-icon-theme ttf-dejavu librsvg dbus
@@ -61,6 +64,7 @@ packages_pacman() {
 packages_zypper() {
   case $1 in
     build) echo gcc pkgconf gettext-tools 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
+    fuzz) echo gcc-c++ ;;
     run)
       echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios qemu-ovmf-x86_64 swtpm
       echo adwaita-icon-theme dejavu-fonts librsvg dbus-1-daemon
@@ -75,6 +79,7 @@ packages_zypper() {
 reason() {
   case $1 in
     build) echo "to build it: a C linker and GTK, libadwaita and VTE's development files" ;;
+    fuzz) echo "to look for faults in it: a C++ compiler" ;;
     run) echo "to run it: QEMU, which runs the guests, with firmware and a TPM, icons and a font" ;;
     test) echo "to test it: a virtual screen, the accessibility bus and small bootable discs" ;;
   esac
@@ -251,9 +256,9 @@ done
 groups=()
 for group in "$@"; do
   case $group in
-    build | test) groups+=("$group") ;;
+    build | test | fuzz) groups+=("$group") ;;
     run) groups+=(build run) ;;
-    *) fail "deps.sh does not know \"$group\"." "It knows build, run and test." "Name one or more of these." ;;
+    *) fail "deps.sh does not know \"$group\"." "It knows build, run, test and fuzz." "Name one or more of these." ;;
   esac
 done
 if ((${#groups[@]} == 0)); then groups=(build); fi

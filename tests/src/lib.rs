@@ -7,6 +7,7 @@
 //!   a real `hv-core` is then none the wiser.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
 //! - [`FaultyDisk`] is full, or can only be read, from a chosen change on.
+//! - [`fuzz`] is what the fuzzers do, and the tests with what they once found.
 //! - [`ui`] is the window, operated as a person does.
 //!
 //! Nothing here knows what is tested; assertions are left to the tiers.
@@ -16,6 +17,7 @@ pub mod fake_engine;
 mod fake_qemu;
 mod faulty_disk;
 mod follower;
+pub mod fuzz;
 mod home;
 mod picture;
 mod process;

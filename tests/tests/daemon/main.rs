@@ -24,6 +24,7 @@ mod edits;
 mod engine;
 mod files;
 mod firmware;
+mod fuzz;
 mod input;
 mod moments;
 mod network;

@@ -1,0 +1,130 @@
+//! What the fuzzers do with the bytes that they make up, and the tests with those that are kept: whatever they are, the
+//! core neither panics nor hangs, and what it takes it also keeps.
+
+use crate::fake_engine::{FakeCore, FakeEngine};
+use crate::{Home, PATIENCE};
+use hv_core::engine::qemu::qmp;
+use hv_core::guest::config::Definition;
+use serde_json::{Value, json};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+
+/// A guest's definition, as anybody may have written it.
+pub fn definition(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(definition) = Definition::read(text) {
+        let again = Definition::read(&definition.write());
+        assert_eq!(again.as_ref().ok(), Some(&definition), "{again:?}");
+    }
+}
+
+/// All that QEMU says before it ends.
+pub fn qmp(bytes: &[u8]) {
+    thread_local! {
+        static RUNTIME: Runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    }
+    /// So that a call which is never answered is found, and not waited for.
+    const DEADLINE: Duration = Duration::from_secs(20);
+    RUNTIME.with(|runtime| {
+        runtime
+            .block_on(async { tokio::time::timeout(DEADLINE, speak(bytes)).await })
+            .expect("every call ends with the connection");
+    });
+}
+
+async fn speak(bytes: &[u8]) {
+    let (engine, core) = UnixStream::pair().expect("sockets");
+    let core = core.set_nonblocking(true).and_then(|()| tokio::net::UnixStream::from_std(core));
+    (&engine).write_all(bytes).expect("as much as a socket takes");
+    engine.shutdown(Shutdown::Write).expect("a socket");
+    let Ok((client, mut events)) = qmp::Client::connect(core.expect("a socket"), PATIENCE).await else {
+        return;
+    };
+    for command in ["query-status", "query-block", "query-cpus-fast"] {
+        let _answer = client.call_within(command, json!({}), Vec::new(), PATIENCE).await;
+    }
+    while events.recv().await.is_some() {}
+}
+
+/// A core that many clients speak to, one after the other.
+struct Served {
+    home: Home,
+    _core: FakeCore,
+    clients: usize,
+}
+
+impl Served {
+    fn new() -> Self {
+        let home = Home::without_programs();
+        let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let core = runtime.block_on(FakeCore::start(&home, &Arc::<FakeEngine>::default()));
+        let this = Self { home, _core: core, clients: 0 };
+        // What a call may name.
+        let guest = json!({ "name": "one", "no_disk": true });
+        this.ask(&call("Create", &json!({ "guest": guest })), "\0");
+        this
+    }
+
+    /// Sends bytes and reads what is answered until there is this in it, the core hangs up, or it has nothing more to say.
+    fn ask(&self, bytes: &[u8], until: &str) -> String {
+        /// Of a call that is answered again and again, as long as something changes.
+        const QUIET: Duration = Duration::from_millis(50);
+        let mut client = UnixStream::connect(self.home.socket()).expect("the core listens");
+        client.set_read_timeout(Some(QUIET)).expect("a socket");
+        let mut answer = Vec::new();
+        let mut buffer = [0; 16 << 10];
+        // A client that breaks the rules is hung up on before it has said everything.
+        let _said = client.write_all(bytes);
+        while let Ok(count @ 1..) = client.read(&mut buffer) {
+            answer.extend_from_slice(&buffer[..count]);
+            if String::from_utf8_lossy(&answer).contains(until) {
+                break;
+            }
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// Whether it still answers.
+    fn lists(&self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.ask(&call("List", &json!({})), "\0").contains("guests") {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+/// A call as it is sent.
+pub fn call(method: &str, parameters: &Value) -> Vec<u8> {
+    let call = json!({ "method": format!("dev.guesthouse.Core.{method}"), "parameters": parameters });
+    format!("{call}\0").into_bytes()
+}
+
+/// All that a client says before it hangs up; line ends stand for the zero bytes between calls.
+pub fn requests(bytes: &[u8]) {
+    /// Then all that they made goes, and another core begins.
+    const CLIENTS: usize = 400;
+    static SERVED: Mutex<Option<Served>> = Mutex::new(None);
+    let mut served = SERVED.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = served.get_or_insert_with(Served::new);
+    let mut said: Vec<u8> = bytes.iter().map(|byte| if *byte == b'\n' { 0 } else { *byte }).collect();
+    let last = br#"{"method":"org.varlink.service.GetInfo"}"#;
+    said.extend_from_slice(&[b"\0", &last[..], b"\0"].concat());
+    now.ask(&said, "vendor");
+    now.clients += 1;
+    // A client may end the core, and only by saying so, in whatever letters.
+    if said.windows(4).any(|word| word == b"Quit") || said.windows(2).any(|word| word == br"\u") {
+        *served = None;
+        return;
+    }
+    assert!(now.lists(), "the core has gone, or hangs");
+    if now.clients >= CLIENTS {
+        *served = None;
+    }
+}
