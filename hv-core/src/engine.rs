@@ -10,7 +10,8 @@ pub mod qemu;
 use async_trait::async_trait;
 use hv_api::display::{Button, Rect};
 use hv_api::{
-    Accelerator, BridgeFault, ByteSize, EngineInfo, Forward, GuestId, GuestStatistics, MacAddress, NicModel,
+    Accelerator, AudioService, BridgeFault, ByteSize, EngineInfo, Forward, GuestId, GuestStatistics,
+    MacAddress, NicModel, SoundCard,
 };
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
@@ -38,6 +39,11 @@ pub trait Engine: Send + Sync {
 
     /// The program that gives guests a TPM; nothing where it is not installed or the engine knows none.
     fn tpm_program(&self) -> Option<PathBuf> {
+        None
+    }
+
+    /// What plays the sound of its machines on this computer; nothing where nobody would hear it.
+    async fn audio(&self) -> Option<AudioService> {
         None
     }
 
@@ -87,6 +93,8 @@ pub enum MachineStatus {
     PoweredOff,
     /// Its guest has crashed, and the engine waits to be ended.
     Panicked,
+    /// Its guest hangs, as its watchdog found out, and its CPUs are stopped.
+    Hung,
 }
 
 /// One running machine. Dropping it leaves the machine running.
@@ -310,6 +318,8 @@ pub enum EngineEvent {
     Rebooted,
     /// Its guest says that it has crashed. The engine waits to be ended.
     Panicked,
+    /// Its guest hangs: it did not calm its watchdog. Its CPUs stand, and it is decided outside what comes of it.
+    Hung,
     /// A disk failed, and its CPUs stand so that nothing is lost.
     DiskFailed {
         /// True where the host's disk is full.
@@ -364,6 +374,12 @@ pub struct MachineConfig {
     pub drives: Vec<DriveConfig>,
     /// Network cards, in their order.
     pub nics: Vec<NicConfig>,
+    /// Whether it has a watchdog.
+    pub watchdog: bool,
+    /// Its sound card.
+    pub sound: SoundCard,
+    /// What plays its sound.
+    pub audio: Option<AudioService>,
     /// A Linux kernel to start directly.
     pub kernel: Option<KernelConfig>,
     /// It is started only to be given what another machine was, with [`Machine::load`].

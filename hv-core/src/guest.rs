@@ -10,6 +10,7 @@ pub mod boot;
 pub mod config;
 pub mod context;
 pub mod creation;
+pub mod devices;
 pub mod disk;
 pub mod disk_file;
 pub mod edit;

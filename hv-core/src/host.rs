@@ -5,6 +5,7 @@
 
 pub mod accelerator;
 mod accelerators;
+pub mod audio;
 pub mod facts;
 pub mod firmware;
 pub mod paths;

@@ -13,16 +13,16 @@ use crate::job::Status;
 use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
-    Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, ByteSize, Change,
-    Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo,
-    DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault,
-    Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply,
-    GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobId, JobInfo, JobKind, JobReply,
-    JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
-    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
-    NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
-    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
-    SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
+    Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, ByteSize,
+    Change, Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings,
+    DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo,
+    Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory,
+    GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobId, JobInfo,
+    JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
+    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic,
+    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo,
+    PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait,
+    SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -73,8 +73,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-        Accelerator, AcceleratorInfo, Applied, Begun, BootInfo, BootMode, BootSettings, Changed,
-        Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, StateReason, StatisticsReply, VcpuStatistics,
+Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -321,7 +320,8 @@ impl Service {
             LogKind::Serial => info.paths.serial_logs.get(port as usize),
         };
         let Some(path) = path else {
-            return Err(Error::PortNotFound { guest: info.name, port, ports: info.serial_ports });
+            let ports = info.paths.serial_logs.len() as u32;
+            return Err(Error::PortNotFound { guest: info.name, port, ports });
         };
         let path = Path::new(path);
         serial::tail(path, LOG_LIMIT)
@@ -374,7 +374,8 @@ impl Service {
         let handle = self.registry.find(guest)?;
         let info = handle.info();
         let Some(log) = info.paths.serial_logs.get(port as usize).map(PathBuf::from) else {
-            return Err(Error::PortNotFound { guest: info.name.clone(), port, ports: info.serial_ports });
+            let ports = info.paths.serial_logs.len() as u32;
+            return Err(Error::PortNotFound { guest: info.name.clone(), port, ports });
         };
         if let Some(folder) = log.parent() {
             hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;

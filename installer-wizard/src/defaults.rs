@@ -158,6 +158,7 @@ pub(crate) mod tests {
             memory_available: ByteSize::bytes(memory.as_bytes() / 2),
             firmware: vec![],
             tpm_program: None,
+            audio: None,
             data_folder: "/d".into(),
             state_folder: "/s".into(),
             runtime_folder: "/r".into(),

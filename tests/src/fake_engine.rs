@@ -132,6 +132,11 @@ const MEMORY: &[u8] = b"all that it knows";
 const NO_PID: u32 = 1 << 30;
 
 impl FakeMachine {
+    /// What it is doing.
+    pub fn status(&self) -> MachineStatus {
+        lock(&self.now).status
+    }
+
     /// Says that something has happened.
     pub fn say(&self, event: EngineEvent) {
         let mut now = lock(&self.now);
@@ -140,6 +145,7 @@ impl FakeMachine {
             EngineEvent::Paused | EngineEvent::DiskFailed { .. } => now.status = MachineStatus::Paused,
             EngineEvent::PoweredOff | EngineEvent::Rebooted => now.status = MachineStatus::PoweredOff,
             EngineEvent::Panicked => now.status = MachineStatus::Panicked,
+            EngineEvent::Hung => now.status = MachineStatus::Hung,
             EngineEvent::Exited { .. } => {
                 now.ended = true;
                 if let Some(mut canvas) = now.canvas.take() {

@@ -98,7 +98,7 @@ pub enum AppCommand {
     /// It was done; the stream says what it changed.
     Done,
     /// It was not.
-    Failed(GuestId, Wish, Problem),
+    Failed(GuestId, Box<Wish>, Problem),
     /// A log was read.
     Log(GuestId, Result<String, Problem>),
 }
@@ -217,7 +217,7 @@ impl Component for App {
     ) {
         match command {
             AppCommand::Done => {}
-            AppCommand::Failed(id, wish, problem) => Self::failed(view, id, wish, problem, &sender, root),
+            AppCommand::Failed(id, wish, problem) => Self::failed(view, id, *wish, problem, &sender, root),
             AppCommand::Log(id, Ok(log)) => {
                 let name = self.library.guest(id).map(|guest| guest.name.clone()).unwrap_or_default();
                 log_window::present(root, &name, &log);
@@ -279,7 +279,7 @@ impl App {
         sender.oneshot_command(async move {
             match calls::perform(daemon, id, wish.clone()).await {
                 Ok(()) => AppCommand::Done,
-                Err(problem) => AppCommand::Failed(id, wish, problem),
+                Err(problem) => AppCommand::Failed(id, Box::new(wish), problem),
             }
         });
     }

@@ -1,8 +1,8 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
 use crate::{
-    BootInfo, BootSettings, ByteSize, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges, NewNic, NicInfo,
-    PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo,
+    BootInfo, BootSettings, ByteSize, DeviceSettings, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges,
+    NewNic, NicInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo, SoundCard, Watchdog,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -54,6 +54,8 @@ pub enum StateReason {
     EngineDied,
     /// The guest's own system reported a crash.
     GuestPanicked,
+    /// The guest hung: its watchdog was not calmed in time.
+    Watchdog,
     /// A disk could not be written; the guest is paused so that nothing is lost.
     DiskError,
     /// The host's disk is full; the guest is paused so that nothing is lost.
@@ -139,6 +141,10 @@ pub struct GuestInfo {
     pub nics: Vec<NicInfo>,
     /// How many serial ports it has, 0–4.
     pub serial_ports: u32,
+    /// What becomes of it when it hangs, as its watchdog finds out.
+    pub watchdog: Watchdog,
+    /// Its sound card.
+    pub sound: SoundCard,
     /// The kernel it is started with directly, instead of by its firmware.
     pub kernel: Option<String>,
     /// How its power is looked after.
@@ -181,6 +187,8 @@ impl GuestInfo {
             drives: Vec::new(),
             nics: Vec::new(),
             serial_ports: 0,
+            watchdog: Watchdog::None,
+            sound: SoundCard::None,
             kernel: None,
             power: PowerInfo::default(),
             snapshots: Vec::new(),
@@ -220,7 +228,7 @@ pub struct GuestPaths {
     pub definition: String,
     /// What the engine wrote.
     pub engine_log: String,
-    /// What the guest wrote on each serial port since its last start.
+    /// What the guest wrote on each serial port since its last start: of one that runs, those of its machine.
     pub serial_logs: Vec<String>,
 }
 
@@ -287,4 +295,6 @@ pub struct Settings {
     pub power: Option<PowerSettings>,
     /// How its machine starts.
     pub boot: Option<BootSettings>,
+    /// Its serial ports, watchdog and sound card.
+    pub devices: Option<DeviceSettings>,
 }

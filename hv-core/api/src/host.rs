@@ -1,6 +1,6 @@
 //! Facts about the host.
 
-use crate::{Accelerator, ByteSize, Firmware};
+use crate::{Accelerator, AudioService, ByteSize, Firmware};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -71,6 +71,8 @@ pub struct HostInfo {
     pub firmware: Vec<FirmwareInfo>,
     /// The program that gives guests a TPM; nothing where it is not installed.
     pub tpm_program: Option<String>,
+    /// What plays the guests' sound; nothing where nobody hears it.
+    pub audio: Option<AudioService>,
     /// The folder with the guests.
     pub data_folder: String,
     /// The folder with logs.

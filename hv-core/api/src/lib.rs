@@ -9,6 +9,7 @@
 
 mod boot;
 pub mod client;
+mod devices;
 mod disk;
 pub mod display;
 mod error;
@@ -30,6 +31,7 @@ mod snapshot;
 mod statistics;
 
 pub use boot::{BootInfo, BootSettings};
+pub use devices::{AudioService, DeviceSettings, SoundCard, Watchdog};
 pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, HostUse, NewDisk};
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};

@@ -1,6 +1,7 @@
 //! The command line: what may be written, and what it means.
 
 mod boot;
+mod devices;
 mod disk;
 mod network;
 mod power;
@@ -148,7 +149,8 @@ pub enum Call {
         guest: String,
         /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, memory=SIZE, max-memory=SIZE, firmware=bios|uefi,
         /// secure-boot=true|false, tpm=true|false, boot=disk0,cd0,… (none for the usual order), kernel=PATH,
-        /// initrd=PATH, append=TEXT (empty for none), shutdown-wait=SECONDS,
+        /// initrd=PATH, append=TEXT (empty for none), serial-ports=0–4, watchdog= (none, reset, poweroff, pause),
+        /// sound= (none, ich9, ac97), shutdown-wait=SECONDS,
         /// on-poweroff= and on-reboot= (destroy, restart, preserve), on-crash= (these, coredump-destroy,
         /// coredump-restart), autostart= (true, false), at-logout= (shutdown, keep), on-host-sleep= (keep, pause).
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
@@ -431,12 +433,18 @@ fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool,
                 settings.boot = Some(boot_settings);
                 return taken;
             }
+            let mut device_settings = settings.devices.clone().unwrap_or_default();
+            if let Some(taken) = devices::take(&mut device_settings, other, value) {
+                settings.devices = Some(device_settings);
+                return taken;
+            }
             let mut power_settings = settings.power.take().unwrap_or_default();
             let taken = power::take(&mut power_settings, other, value);
             let unknown = || {
                 Err(format!(
-                    "there is no setting “{other}”; there are {SETTINGS}, {}, {}",
+                    "there is no setting “{other}”; there are {SETTINGS}, {}, {}, {}",
                     boot::KEYS,
+                    devices::KEYS,
                     power::KEYS
                 ))
             };

@@ -8,6 +8,7 @@
 mod agent;
 mod bridge;
 mod command_line;
+mod devices;
 mod disks;
 mod display;
 mod events;
@@ -27,10 +28,11 @@ mod tests;
 mod tpm;
 
 use super::{Adopted, Engine, EngineError, EventSender, Machine, MachineConfig, MachineStatus, RunFiles};
+use crate::host;
 use agent::Agent;
 use async_trait::async_trait;
 use command_line::Sockets;
-use hv_api::{EngineInfo, GuestId};
+use hv_api::{AudioService, EngineInfo, GuestId};
 use machine::{QemuMachine, Watch};
 use network::Networks;
 use process::{AGENT, Ending, MONITOR, Process, RunFolder, serial_socket};
@@ -85,6 +87,7 @@ struct Facts {
     modified: Option<SystemTime>,
     version: Option<String>,
     newest_machine: Option<String>,
+    audio: Option<Vec<AudioService>>,
 }
 
 impl Qemu {
@@ -118,6 +121,7 @@ impl Qemu {
             modified,
             version: None,
             newest_machine: None,
+            audio: None,
         })
     }
 
@@ -165,6 +169,20 @@ impl Engine for Qemu {
 
     fn tpm_program(&self) -> Option<PathBuf> {
         find_program(Path::new(tpm::PROGRAM))
+    }
+
+    async fn audio(&self) -> Option<AudioService> {
+        let path = self.find().ok()?;
+        let mut known = self.facts(&path).audio;
+        if known.is_none() {
+            match ask(&path, &["-audiodev", "help"]).await {
+                Ok(answer) => known = Some(devices::services_in(&answer)),
+                Err(error) => warn!(%error, "the engine names no sound services"),
+            }
+            self.remember(|facts| facts.audio.clone_from(&known), &path);
+        }
+        let known = known?;
+        host::audio::services().await.into_iter().find(|service| known.contains(service))
     }
 
     fn command_line(&self, machine: &MachineConfig) -> Vec<String> {

@@ -24,7 +24,7 @@ use super::power::Tries;
 use super::record::RunRecord;
 use super::saved::Writing;
 use super::state::{
-    Effect, Ending, Former, Happening, OffCause, PauseCause, SavedCause, State, Verdict, Wish,
+    Effect, Ending, Former, Happening, OffCause, PauseCause, Rules, SavedCause, State, Verdict, Wish,
 };
 use super::statistics::Meter;
 use super::view::{EngineFacts, now, view};
@@ -280,7 +280,9 @@ impl Actor {
 
     fn happen(&mut self, happening: Happening) {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
-        let rules = self.definition.power.rules(&self.tries, now());
+        let watchdog =
+            self.record.as_ref().map_or(self.definition.watchdog, |record| record.machine.watchdog);
+        let rules = Rules { watchdog, ..self.definition.power.rules(&self.tries, now()) };
         let (mut state, mut effects) = self.go_by(&rules, state, happening);
         if effects.contains(&Effect::Launch)
             && let Err(error) = self.prepare_start()
@@ -500,6 +502,7 @@ impl Actor {
             | EngineEvent::PoweredOff
             | EngineEvent::Rebooted
             | EngineEvent::Panicked
+            | EngineEvent::Hung
             | EngineEvent::DiskFailed { .. } => {}
         }
         let began = event == EngineEvent::Running && matches!(self.state, State::Starting { .. });

@@ -10,7 +10,7 @@ use super::power::PowerPolicy;
 use super::slots;
 use crate::engine::{BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, RunFiles};
 use crate::store;
-use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault};
+use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, SoundCard, Watchdog};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -79,6 +79,12 @@ pub struct Definition {
     pub order: Vec<String>,
     /// Serial ports, 0–4.
     pub serial_ports: u32,
+    /// What becomes of it when it hangs.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub watchdog: Watchdog,
+    /// Its sound card.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub sound: SoundCard,
     /// How its power is looked after.
     #[serde(default, skip_serializing_if = "PowerPolicy::is_usual")]
     pub power: PowerPolicy,
@@ -232,6 +238,9 @@ impl Definition {
                 .map(|drive| DriveConfig { medium: drive.medium.as_ref().map(|medium| folder.join(medium)) })
                 .collect(),
             nics: self.nics.iter().map(Nic::config).collect(),
+            watchdog: self.watchdog != Watchdog::None,
+            sound: self.sound,
+            audio: None,
             kernel: self.kernel.as_ref().map(|kernel| KernelConfig {
                 kernel: folder.join(&kernel.image),
                 initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
@@ -247,6 +256,10 @@ impl Definition {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
 fn is_false(value: &bool) -> bool {
     !value
+}
+
+fn is_usual<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 /// What is wrong with a name; nothing where it can be used.
@@ -290,6 +303,8 @@ pub(crate) mod tests {
             tpm: false,
             order: Vec::new(),
             serial_ports: 1,
+            watchdog: Watchdog::Reset,
+            sound: SoundCard::Ich9,
             power: PowerPolicy { shutdown_wait: 120, ..PowerPolicy::default() },
             kernel: Some(Kernel {
                 image: "/boot/vmlinuz".into(),

@@ -81,6 +81,8 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         tpm: new.tpm.unwrap_or_default(),
         order: Vec::new(),
         serial_ports,
+        watchdog: hv_api::Watchdog::None,
+        sound: hv_api::SoundCard::None,
         power: PowerPolicy::default(),
         kernel: new.kernel.as_ref().map(|kernel| Kernel {
             image: kernel.into(),

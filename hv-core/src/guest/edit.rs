@@ -3,14 +3,15 @@
 
 use super::boot;
 use super::config::Definition;
+use super::devices;
 use super::disk::{self, Disk};
 use super::network::NicEdit;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
 use crate::engine::{Alteration, DiskName};
 use hv_api::{
-    Accelerator, BootSettings, ByteSize, DiskSettings, EndAction, Error, LiveRanges, NotNow, PowerSettings,
-    Settings,
+    Accelerator, BootSettings, ByteSize, DeviceSettings, DiskSettings, EndAction, Error, LiveRanges, NotNow,
+    PowerSettings, Settings,
 };
 use std::path::Path;
 
@@ -43,6 +44,8 @@ pub enum Edit {
     Boot(BootSettings),
     /// Another way to look after its power.
     Power(PowerSettings),
+    /// Other devices.
+    Devices(DeviceSettings),
     /// Other network cards.
     Nic(NicEdit),
 }
@@ -61,7 +64,7 @@ pub enum Course {
 impl Edit {
     /// What is asked for by new settings, in the order in which it is done.
     pub fn of_settings(settings: Settings) -> Vec<Self> {
-        let Settings { name, cpus, memory, max_cpus, max_memory, boot, power } = settings;
+        let Settings { name, cpus, memory, max_cpus, max_memory, boot, power, devices } = settings;
         // Of the rules, the machine has to know one.
         let rule = power.as_ref().and_then(|power| power.on_reboot);
         let rule = rule.map(|rule| PowerSettings { on_reboot: Some(rule), ..PowerSettings::default() });
@@ -78,6 +81,7 @@ impl Edit {
         ]
         .into_iter()
         .flatten()
+        .chain(devices.map(Self::Devices))
         .collect()
     }
 
@@ -120,6 +124,7 @@ impl Edit {
             Self::MaxMemory(_) => vec!["max-memory"],
             Self::DiskSize(..) => vec!["disk-size"],
             Self::Boot(settings) => boot::keys(settings),
+            Self::Devices(settings) => devices::keys(settings),
             Self::Power(settings) => PowerPolicy::default().set(settings),
         };
         keys.into_iter().map(str::to_owned).collect()
@@ -139,6 +144,7 @@ impl Edit {
             | Self::RemoveDisk(_)
             | Self::SetDisk(..)
             | Self::Boot(_)
+            | Self::Devices(_)
             | Self::Nic(_) => true,
         }
     }
@@ -164,6 +170,7 @@ impl Edit {
                 }
             }
             Self::Boot(settings) => boot::apply(settings, definition),
+            Self::Devices(settings) => devices::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
             Self::Nic(edit) => edit.apply(definition),
         }
@@ -199,7 +206,9 @@ impl Edit {
                     Course::Waits(NotNow::Fixed)
                 }
             }
-            Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) => Course::Waits(NotNow::Fixed),
+            Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) | Self::Devices(_) => {
+                Course::Waits(NotNow::Fixed)
+            }
             Self::Nic(edit) => edit.course(&running.machine),
         }
     }

@@ -6,12 +6,12 @@ use super::context::Context;
 use super::forwards;
 use super::handle::engine_error;
 use super::network::Nic;
-use super::record::RunRecord;
+use super::record::{self, RunRecord};
 use super::saved::{self, Saved};
 use super::view::now;
 use crate::engine::{Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, Machine};
 use crate::{files, serial, store};
-use hv_api::{Accelerator, ByteSize, Error, Operation, SavedStateFault};
+use hv_api::{Accelerator, ByteSize, Error, Operation, SavedStateFault, SoundCard};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -29,10 +29,13 @@ pub async fn find(
     context: &Context,
     definition: &Definition,
 ) -> Result<Option<(Adopted, mpsc::Receiver<EngineEvent>)>, Error> {
-    let run = context.run_files(definition);
-    if !run.folder.is_dir() {
+    let folder = context.run_folder(definition.id);
+    if !folder.is_dir() {
         return Ok(None);
     }
+    // It has the ports that it was started with.
+    let record = RunRecord::read(&folder.join(record::FILE));
+    let run = context.run_files(record.as_ref().map_or(definition, |record| &record.machine));
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let found = context.engine.adopt(definition.id, &run, sender).await;
     let found = found.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
@@ -141,6 +144,9 @@ async fn start(
     definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
     machine.disks.iter_mut().for_each(DiskConfig::find_device);
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
+    if machine.sound != SoundCard::None {
+        machine.audio = context.engine.audio().await;
+    }
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;

@@ -2,7 +2,7 @@
 //! again is started anew. Pure.
 
 use super::state::Rules;
-use hv_api::{CrashAction, EndAction, Error, LogoutAction, PowerInfo, PowerSettings, SleepAction};
+use hv_api::{CrashAction, EndAction, Error, LogoutAction, PowerInfo, PowerSettings, SleepAction, Watchdog};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -118,6 +118,7 @@ impl PowerPolicy {
             on_poweroff: self.on_poweroff,
             on_reboot: self.on_reboot,
             on_crash: self.on_crash,
+            watchdog: Watchdog::None,
             too_often: tries
                 .are_used_up(now)
                 .then(|| format!("It was started anew {TRIES} times within {} minutes.", TRIES_WITHIN / 60)),

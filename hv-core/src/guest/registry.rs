@@ -13,6 +13,7 @@ use super::boot;
 use super::config::{Definition, name_fault};
 use super::context::Context;
 use super::creation::{self, Resolved};
+use super::devices;
 use super::disk;
 use super::edit::Edit;
 use super::handle::{Handle, Request, engine_error};
@@ -203,6 +204,7 @@ impl Registry {
             memory_available: memory.available,
             firmware: host::firmware::all(),
             tpm_program: self.context.engine.tpm_program().map(|path| path.display().to_string()),
+            audio: self.context.engine.audio().await,
             data_folder: folders.data.display().to_string(),
             state_folder: folders.state.display().to_string(),
             runtime_folder: folders.runtime.display().to_string(),
@@ -249,6 +251,7 @@ impl Registry {
         if let Some(memory) = settings.memory.filter(|wanted| info.pid.is_some() && *wanted > info.memory) {
             self.check_promises(info.id, memory)?;
         }
+        settings.devices.as_ref().map_or(Ok(()), devices::check)?;
         if let Some(boot) = &settings.boot {
             boot::check(boot, &info, &*self.context.engine).await?;
         }

@@ -138,6 +138,8 @@ pub enum CrashKind {
     EngineDied,
     /// The guest's system crashed.
     GuestPanicked,
+    /// The guest's system hung.
+    Hung,
     /// The guest or its engine crashed again and again.
     TooOften,
 }
@@ -335,6 +337,7 @@ impl State {
                     CrashKind::StartFailed => StateReason::StartFailed,
                     CrashKind::EngineDied => StateReason::EngineDied,
                     CrashKind::GuestPanicked => StateReason::GuestPanicked,
+                    CrashKind::Hung => StateReason::Watchdog,
                     CrashKind::TooOften => StateReason::RestartedTooOften,
                 };
                 (GuestState::Crashed, Some(reason), Some(&crash.detail))
@@ -486,6 +489,7 @@ impl State {
                 (MachineStatus::Paused, _) => (Self::Paused(PauseCause::Asked), Vec::new()),
                 (MachineStatus::PoweredOff, state) => state.found_ended(rules),
                 (MachineStatus::Panicked, state) => state.panicked(rules),
+                (MachineStatus::Hung, state) => state.hung(rules),
             },
             Happening::AdoptedSaved => (Self::Stopping(Ending::Saved(SavedCause::Asked)), vec![Effect::End]),
             Happening::AdoptedSaving(former) => (Self::Saving(former), vec![Effect::UndoSave]),
@@ -558,6 +562,7 @@ impl State {
             (state, EngineEvent::PoweredOff) => state.powered_off(rules),
             (state, EngineEvent::Rebooted) => state.rebooted(rules),
             (state, EngineEvent::Panicked) => state.panicked(rules),
+            (state, EngineEvent::Hung) => state.hung(rules),
 
             (Self::Starting { .. } | Self::Running | Self::Paused(_), EngineEvent::Running) => {
                 (Self::Running, Vec::new())

@@ -3,6 +3,7 @@
 use super::boot;
 use super::config::Definition;
 use super::context::Context;
+use super::devices;
 use super::disk;
 use super::edit::live_ranges;
 use super::network;
@@ -37,7 +38,7 @@ pub fn view(
     engine: Option<EngineFacts>,
 ) -> GuestInfo {
     let folder = context.store.folder(definition.id);
-    let run = context.run_files(definition);
+    let run = context.run_files(record.map_or(definition, |record| &record.machine));
     let (told, reason, detail) = state.told();
     let text = |path: &Path| folder.join(path).display().to_string();
     GuestInfo {
@@ -95,6 +96,8 @@ pub fn view(
             .collect(),
         nics: network::info(definition, record.map(|record| &record.machine)),
         serial_ports: definition.serial_ports,
+        watchdog: definition.watchdog,
+        sound: definition.sound,
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
         snapshots: Vec::new(),
         current_snapshot: None,
@@ -124,6 +127,7 @@ fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
         .map(|(key, now, next)| PendingChange { key: key.into(), now, next })
         .chain(disk::pending(running, next))
         .chain(boot::pending(running, next))
+        .chain(devices::pending(running, next))
         .chain(network::pending(running, next))
         .collect()
 }

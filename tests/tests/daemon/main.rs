@@ -19,6 +19,7 @@ macro_rules! running_guest {
 mod alone;
 mod clients;
 mod command;
+mod devices;
 mod disks;
 mod edits;
 mod engine;

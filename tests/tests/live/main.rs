@@ -3,6 +3,7 @@
 
 mod agent;
 mod consoles;
+mod devices;
 mod disks;
 mod displays;
 mod faults;

@@ -2,6 +2,7 @@
 //! pages within.
 
 mod addresses;
+mod devices;
 mod disk_dialogs;
 mod disks;
 mod drive;

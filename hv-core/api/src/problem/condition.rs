@@ -34,6 +34,14 @@ fn crashed(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             t("The operating system inside it reported a fatal error and stopped."),
             t("Start it again. If it crashes again, look at what it wrote on its serial port last."),
         ),
+        Some(StateReason::Watchdog) => (
+            "watchdog",
+            t("“{guest}” hung and was ended."),
+            t(
+                "Its operating system did not calm its watchdog in time, which was to take its power away then.",
+            ),
+            t("Start it again. If it hangs again, look at what it wrote on its serial port last."),
+        ),
         Some(StateReason::RestartedTooOften) => (
             "restarted-too-often",
             t("“{guest}” crashes again and again."),
@@ -77,6 +85,7 @@ fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             | StateReason::RestoreFailed
             | StateReason::EngineDied
             | StateReason::GuestPanicked
+            | StateReason::Watchdog
             | StateReason::DiskError
             | StateReason::DiskFull,
         )
@@ -112,6 +121,13 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
         StateReason::GuestPanicked => (
             "guest-panicked",
             t("The operating system inside it reported a fatal error. Its memory is kept as it is."),
+            t("Look into it, then let it go on, restart it or force it off."),
+        ),
+        StateReason::Watchdog => (
+            "watchdog",
+            t(
+                "Its operating system hangs: it did not calm its watchdog in time. Its memory is kept as it is.",
+            ),
             t("Look into it, then let it go on, restart it or force it off."),
         ),
         StateReason::PoweredOff

@@ -110,6 +110,8 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
     }
     facts.extend(addresses.iter().map(|address| ("Address", address.clone())));
     facts.push(("Serial ports", guest.serial_ports.to_string()));
+    facts.push(("Watchdog", wire_word(&guest.watchdog)));
+    facts.push(("Sound", wire_word(&guest.sound)));
     facts.push(("Shut down", format!("within {} s", guest.power.shutdown_wait)));
     facts.push(("On power-off", wire_word(&guest.power.on_poweroff)));
     facts.push(("On reboot", wire_word(&guest.power.on_reboot)));
@@ -168,6 +170,8 @@ pub fn host_block(host: &HostInfo) -> String {
     }
     facts
         .push(("TPM", host.tpm_program.clone().unwrap_or_else(|| "none: swtpm is not installed".to_owned())));
+    let audio = host.audio.map(|service| wire_word(&service));
+    facts.push(("Sound", audio.unwrap_or_else(|| "none: nobody hears what guests play".to_owned())));
     facts.push(("Free space", host.free_space.to_string()));
     facts.push(("Guests", host.data_folder.clone()));
     facts.push(("Logs", host.state_folder.clone()));

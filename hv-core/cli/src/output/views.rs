@@ -4,10 +4,10 @@
 use super::network::NicView;
 use hv_api::problem::explain_accelerator;
 use hv_api::{
-    Accelerator, BootMode, ByteSize, Confidence, CrashAction, DriveInfo, EndAction, Firmware, FirmwareInfo,
-    GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState, KvmState,
-    LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
-    SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, StateReason,
+    Accelerator, AudioService, BootMode, ByteSize, Confidence, CrashAction, DriveInfo, EndAction, Firmware,
+    FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState,
+    KvmState, LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
+    SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, SoundCard, StateReason, Watchdog,
 };
 use hv_api::{Applied, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow};
 use serde::{Serialize, Serializer};
@@ -58,6 +58,8 @@ pub struct GuestView<'a> {
     nics: Vec<NicView<'a>>,
     addresses: Option<&'a [String]>,
     serial_ports: u32,
+    watchdog: Word<Watchdog>,
+    sound: Word<SoundCard>,
     kernel: Option<&'a str>,
     initrd: Option<&'a str>,
     append: Option<&'a str>,
@@ -99,6 +101,8 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             nics: guest.nics.iter().map(NicView::from).collect(),
             addresses: None,
             serial_ports: guest.serial_ports,
+            watchdog: Word(guest.watchdog),
+            sound: Word(guest.sound),
             kernel: guest.kernel.as_deref(),
             initrd: guest.boot.initrd.as_deref(),
             append: guest.boot.append.as_deref(),
@@ -209,6 +213,7 @@ pub struct HostView<'a> {
     memory_available: ByteSize,
     firmware: Vec<FirmwareView<'a>>,
     tpm_program: Option<&'a str>,
+    audio: Option<Word<AudioService>>,
     data_folder: &'a str,
     state_folder: &'a str,
     runtime_folder: &'a str,
@@ -258,6 +263,7 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
             memory_available: host.memory_available,
             firmware: host.firmware.iter().map(firmware).collect(),
             tpm_program: host.tpm_program.as_deref(),
+            audio: host.audio.map(Word),
             data_folder: &host.data_folder,
             state_folder: &host.state_folder,
             runtime_folder: &host.runtime_folder,
@@ -476,6 +482,8 @@ pub mod tests {
                 present: Some(true),
             }],
             serial_ports: 1,
+            watchdog: Watchdog::None,
+            sound: SoundCard::None,
             power: PowerInfo {
                 shutdown_wait: 90,
                 on_poweroff: EndAction::Destroy,
@@ -559,7 +567,7 @@ pub mod tests {
                     "pluggable": false,
                     "present": true
                 }],
-                "serial_ports": 1,
+                "serial_ports": 1, "watchdog": "none", "sound": "none",
                 "kernel": null,
                 "initrd": null,
                 "append": null,

@@ -6,6 +6,7 @@
 //! to `process`.
 
 use super::agent;
+use super::devices;
 use super::disks;
 use super::network::Networks;
 use super::ports;
@@ -96,6 +97,9 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     processor(&mut line, machine);
     channels(&mut line, machine, sockets);
     fixed_devices(&mut line);
+    for (option, value) in devices::arguments(machine) {
+        line.add(option, value);
+    }
     for disk in &machine.disks {
         add_disk(&mut line, place_in_order(machine, BootDevice::Disk(disk.name)), disk);
     }
@@ -150,7 +154,7 @@ fn base(line: &mut Line, machine: &MachineConfig) {
     line.add("-msg", "timestamp=on".into());
     line.add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny".into());
     // The engine stays when the guest has ended, so that a core that was away still learns why.
-    line.add("-action", "shutdown=pause,panic=pause,reboot=reset".into());
+    line.add("-action", "shutdown=pause,panic=pause,watchdog=pause,reboot=reset".into());
     line.add("-rtc", "base=utc".into());
     line.add("-boot", "strict=on".into());
 }
@@ -334,7 +338,7 @@ impl Line {
 pub mod tests {
     use super::*;
     use crate::engine::{DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
-    use hv_api::{ByteSize, DiskBus, DiskCache, NicModel};
+    use hv_api::{AudioService, ByteSize, DiskBus, DiskCache, NicModel, SoundCard};
     use proptest::prelude::*;
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
@@ -361,6 +365,9 @@ pub mod tests {
             disks: Vec::new(),
             drives: Vec::new(),
             nics: Vec::new(),
+            watchdog: false,
+            sound: SoundCard::None,
+            audio: None,
             kernel: None,
             restoring: false,
             added_memory: Vec::new(),
@@ -406,6 +413,8 @@ pub mod tests {
             NicConfig { network: NetworkConfig::Isolated { network: "lab".into() }, ..nic(3) },
         ];
         machine.run.serial_logs = vec!["/state/a,b/serial0.log".into(), "/state/serial1.log".into()];
+        machine.sound = SoundCard::Ac97;
+        machine.audio = Some(AudioService::Pulseaudio);
         machine
     }
 
@@ -489,9 +498,10 @@ pub mod tests {
         let mut more = full();
         more.disks.push(DiskConfig::new(numbered(2), "/data/third.img", DiskFormat::Raw));
         more.nics.push(NicConfig { slot: Some(4), ..nic(1) });
+        more.watchdog = true;
         let after = devices(&more);
         assert!(before.iter().all(|device| after.contains(device)), "{before:#?}\n{after:#?}");
-        assert_eq!(after.len(), before.len() + 2);
+        assert_eq!(after.len(), before.len() + 3);
         // Nor does what is taken away.
         more.disks.remove(0);
         let fewer = devices(&more);

@@ -17,7 +17,12 @@ pub struct Translator {
 impl Translator {
     /// For a machine that is found in this state.
     pub fn found(status: MachineStatus) -> Self {
-        Self { reason_told: matches!(status, MachineStatus::PoweredOff | MachineStatus::Panicked) }
+        Self {
+            reason_told: matches!(
+                status,
+                MachineStatus::PoweredOff | MachineStatus::Panicked | MachineStatus::Hung
+            ),
+        }
     }
 
     /// What this event says about the machine; nothing where it says nothing that matters here.
@@ -34,6 +39,7 @@ impl Translator {
             }
             "SHUTDOWN" => shutdown(&event.data),
             "GUEST_PANICKED" => Some(EngineEvent::Panicked),
+            "WATCHDOG" => Some(EngineEvent::Hung),
             "BLOCK_IO_ERROR" => disk_failed(&event.data),
             "BALLOON_CHANGE" => {
                 let size = event.data.get("actual").and_then(Value::as_u64)?;
@@ -67,6 +73,7 @@ pub fn of_status(status: MachineStatus) -> EngineEvent {
         MachineStatus::Paused => EngineEvent::Paused,
         MachineStatus::PoweredOff => EngineEvent::PoweredOff,
         MachineStatus::Panicked => EngineEvent::Panicked,
+        MachineStatus::Hung => EngineEvent::Hung,
     }
 }
 
@@ -77,6 +84,7 @@ pub fn status(answer: &Value) -> MachineStatus {
         Some("running" | "suspended") => MachineStatus::Running,
         Some("shutdown") => MachineStatus::PoweredOff,
         Some("guest-panicked") => MachineStatus::Panicked,
+        Some("watchdog") => MachineStatus::Hung,
         // `paused`, `prelaunch`, `io-error`, `internal-error` and others in which no CPU runs.
         _ => MachineStatus::Paused,
     }

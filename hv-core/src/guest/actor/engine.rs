@@ -6,7 +6,7 @@ use crate::engine::{Adopted, EngineEvent, MachineStatus};
 use crate::files;
 use crate::guest::handle::Answer;
 use crate::guest::launch::{Launched, find, launch, restore};
-use crate::guest::record::RunRecord;
+use crate::guest::record::{self, RunRecord};
 use crate::guest::saved;
 use crate::guest::state::{Happening, Wish};
 use hv_api::{Error, GuestInfo, Operation};
@@ -86,7 +86,7 @@ impl Actor {
             MachineStatus::Running => self.interrupted_saving(true),
             MachineStatus::Paused => self.interrupted_saving(false),
             // What it was to be saved from is over.
-            MachineStatus::PoweredOff | MachineStatus::Panicked => None,
+            MachineStatus::PoweredOff | MachineStatus::Panicked | MachineStatus::Hung => None,
         };
         let interrupted = saving.is_some();
         self.happen(saving.unwrap_or(Happening::Adopted(adopted.status)));
@@ -170,6 +170,6 @@ impl Actor {
     }
 
     pub(super) fn record_file(&self) -> PathBuf {
-        self.context.run_folder(self.definition.id).join("running.toml")
+        self.context.run_folder(self.definition.id).join(record::FILE)
     }
 }

@@ -1,6 +1,6 @@
 //! What a guest did before it was saved, and does again where that is given up. Pure.
 
-use super::{Crash, CrashKind, Effect, Ending, Former, OffCause, PauseCause, State, crashed};
+use super::{Crash, CrashKind, Effect, Ending, Former, Kept, OffCause, PauseCause, State, crashed};
 use crate::engine::EngineEvent;
 
 impl Former {
@@ -18,6 +18,8 @@ impl Former {
                 let (kind, detail) = (CrashKind::GuestPanicked, String::new());
                 ended(Ending::Crashed(Crash { kind, detail }))
             }
+            // It goes on hanging when it goes on, and its watchdog finds out again.
+            EngineEvent::Hung => (State::Saving(Self::Paused(PauseCause::Kept(Kept::Hung))), Vec::new()),
             EngineEvent::DiskFailed { full, detail } => {
                 let former = Self::Paused(PauseCause::DiskFailed { full, detail });
                 (State::Saving(former), Vec::new())

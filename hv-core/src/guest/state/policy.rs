@@ -5,7 +5,8 @@
 //! whatever they say.
 
 use super::{Crash, CrashKind, Effect, Ending, Happening, OffCause, PauseCause, State};
-use hv_api::{CrashAction, EndAction, StateReason};
+use crate::engine::EngineEvent;
+use hv_api::{CrashAction, EndAction, StateReason, Watchdog};
 
 /// What the life of a guest goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub struct Rules {
     pub on_reboot: EndAction,
     /// What becomes of it when it crashes.
     pub on_crash: CrashAction,
+    /// What becomes of it when it hangs.
+    pub watchdog: Watchdog,
     /// It was started anew without a person's word so often, in words, that it is not once more.
     pub too_often: Option<String>,
 }
@@ -26,6 +29,7 @@ impl Default for Rules {
             on_poweroff: EndAction::Destroy,
             on_reboot: EndAction::Restart,
             on_crash: CrashAction::Destroy,
+            watchdog: Watchdog::None,
             too_often: None,
         }
     }
@@ -40,6 +44,8 @@ pub enum Kept {
     Rebooted,
     /// Its system crashed.
     Panicked,
+    /// Its system hangs.
+    Hung,
 }
 
 impl Kept {
@@ -49,6 +55,7 @@ impl Kept {
             Self::PoweredOff => StateReason::PoweredOff,
             Self::Rebooted => StateReason::Rebooted,
             Self::Panicked => StateReason::GuestPanicked,
+            Self::Hung => StateReason::Watchdog,
         }
     }
 
@@ -58,14 +65,15 @@ impl Kept {
             Self::PoweredOff => Ending::Off(OffCause::PoweredOff),
             Self::Rebooted => Ending::Off(OffCause::Rebooted),
             Self::Panicked => panicked(String::new()),
+            Self::Hung => hung(),
         }
     }
 
-    /// How the guest goes on: one that has only crashed may, any other begins anew.
+    /// How the guest goes on: one that has only crashed or hangs may, any other begins anew.
     pub(super) fn go_on(self) -> Vec<Effect> {
         match self {
             Self::PoweredOff | Self::Rebooted => vec![Effect::PressReset, Effect::Run],
-            Self::Panicked => vec![Effect::Run],
+            Self::Panicked | Self::Hung => vec![Effect::Run],
         }
     }
 }
@@ -118,6 +126,21 @@ impl State {
         }
     }
 
+    /// The guest did not calm its watchdog.
+    pub(super) fn hung(self, rules: &Rules) -> (Self, Vec<Effect>) {
+        match (rules.watchdog, self.asked()) {
+            // None is known to be there: nothing is done that could be wrong.
+            (Watchdog::Pause | Watchdog::None, _) => keep(Kept::Hung),
+            // It hung on its way down.
+            (Watchdog::Reset | Watchdog::Poweroff, Some(restart)) => asked_to_end(restart),
+            (Watchdog::Reset, None) => match &rules.too_often {
+                None => (Self::Running, vec![Effect::PressReset, Effect::Run]),
+                Some(_) => restart_or(rules, ""),
+            },
+            (Watchdog::Poweroff, None) => end(hung()),
+        }
+    }
+
     /// The memory of the crashed guest was written, or was not, which `detail` says.
     pub(super) fn dumped(self, detail: String, rules: &Rules) -> (Self, Vec<Effect>) {
         match self {
@@ -154,7 +177,9 @@ impl State {
     /// Whether this is a step by which the guest starts anew without a person's word.
     pub fn restarts_by_itself(&self, happening: &Happening, effects: &[Effect]) -> bool {
         let asked = matches!(self, Self::Stopping(Ending::Restart { asked: true }));
-        effects.contains(&Effect::Launch) && !asked && matches!(happening, Happening::Engine(_))
+        let reset =
+            *happening == Happening::Engine(EngineEvent::Hung) && effects.contains(&Effect::PressReset);
+        reset || (effects.contains(&Effect::Launch) && !asked && matches!(happening, Happening::Engine(_)))
     }
 
     /// Whether somebody has asked it to shut down, and if so, whether it is to start anew then.
@@ -182,6 +207,10 @@ fn panicked(detail: String) -> Ending {
     Ending::Crashed(Crash { kind: CrashKind::GuestPanicked, detail })
 }
 
+fn hung() -> Ending {
+    Ending::Crashed(Crash { kind: CrashKind::Hung, detail: String::new() })
+}
+
 fn restart_or(rules: &Rules, detail: &str) -> (State, Vec<Effect>) {
     match &rules.too_often {
         None => end(Ending::Restart { asked: false }),
@@ -196,7 +225,7 @@ fn restart_or(rules: &Rules, detail: &str) -> (State, Vec<Effect>) {
 pub(super) mod tests {
     use super::super::{Verdict, Wish};
     use super::*;
-    use crate::engine::{EngineEvent, MachineStatus};
+    use crate::engine::MachineStatus;
     use hv_api::GuestState;
     use proptest::prelude::*;
 
@@ -210,16 +239,20 @@ pub(super) mod tests {
             CrashAction::CoredumpDestroy,
             CrashAction::CoredumpRestart,
         ]);
-        (end(), end(), crash, any::<bool>()).prop_map(|(on_poweroff, on_reboot, on_crash, often)| Rules {
+        let watchdog =
+            prop::sample::select(vec![Watchdog::None, Watchdog::Reset, Watchdog::Poweroff, Watchdog::Pause]);
+        let all = (end(), end(), crash, watchdog, any::<bool>());
+        all.prop_map(|(on_poweroff, on_reboot, on_crash, watchdog, often)| Rules {
             on_poweroff,
             on_reboot,
             on_crash,
+            watchdog,
             too_often: often.then(|| "often".into()),
         })
     }
 
     fn rules(on_end: EndAction, on_crash: CrashAction) -> Rules {
-        Rules { on_poweroff: on_end, on_reboot: on_end, on_crash, too_often: None }
+        Rules { on_poweroff: on_end, on_reboot: on_end, on_crash, ..Rules::default() }
     }
 
     fn exited() -> Happening {
@@ -261,6 +294,44 @@ pub(super) mod tests {
                 assert!(ending.restarts_by_itself(&exited(), &effects));
             }
         }
+    }
+
+    #[test]
+    fn a_guest_that_hangs_goes_by_what_its_watchdog_shall_do() {
+        let rules = |watchdog| Rules { watchdog, ..Rules::default() };
+        let hung = || Happening::Engine(EngineEvent::Hung);
+        let reset = vec![Effect::PressReset, Effect::Run];
+        assert_eq!(State::Running.happen(hung(), &rules(Watchdog::Reset)), (State::Running, reset.clone()));
+        assert!(State::Running.restarts_by_itself(&hung(), &reset));
+        let often = Rules { too_often: Some("often".into()), ..rules(Watchdog::Reset) };
+        let (ending, _) = State::Running.happen(hung(), &often);
+        assert_eq!(told(&ending.happen(exited(), &often).0).1, Some(StateReason::RestartedTooOften));
+
+        let (ending, effects) = State::Running.happen(hung(), &rules(Watchdog::Poweroff));
+        assert_eq!(effects, [Effect::End]);
+        let crashed = (GuestState::Crashed, Some(StateReason::Watchdog));
+        assert_eq!(told(&ending.happen(exited(), &Rules::default()).0), crashed);
+
+        for watchdog in [Watchdog::Pause, Watchdog::None] {
+            let (kept, effects) = State::Running.happen(hung(), &rules(watchdog));
+            assert_eq!(
+                (told(&kept), effects),
+                ((GuestState::Paused, Some(StateReason::Watchdog)), Vec::new())
+            );
+            assert_eq!(kept.clone().wish(Wish::Resume).unwrap().1, [Effect::Run]);
+            let (ending, _) = kept.wish(Wish::ForceOff).unwrap();
+            assert_eq!(told(&ending.happen(exited(), &Rules::default()).0), crashed);
+        }
+        // One that hangs on its way down was to be down.
+        for watchdog in [Watchdog::Reset, Watchdog::Poweroff] {
+            let (asked, _) = State::Running.wish(Wish::Shutdown).unwrap();
+            let (ending, _) = asked.happen(hung(), &rules(watchdog));
+            assert_eq!(ending.happen(exited(), &Rules::default()).0, State::Off(OffCause::PoweredOff));
+        }
+        // A core that was away learns it as well.
+        let (kept, _) = State::Off(OffCause::Never)
+            .happen(Happening::Adopted(MachineStatus::Hung), &rules(Watchdog::Pause));
+        assert_eq!(told(&kept).1, Some(StateReason::Watchdog));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Settings of the guest's virtual hardware. Each says when it takes effect before it is touched.
 
 use super::GuestWish;
+use super::devices::DevicesGroup;
 use super::disks::DisksGroup;
 use super::network::NetworkGroup;
 use super::startup::StartupGroup;
@@ -11,7 +12,7 @@ use adw::prelude::*;
 use gtk::glib;
 use hv_api::{ByteSize, Firmware, GuestInfo, GuestState, HostInfo, Settings};
 use std::rc::Rc;
-use virt_kit::i18n::{gettext, ngettext_f};
+use virt_kit::i18n::gettext;
 
 /// The page.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub struct HardwarePage {
     /// Its network cards.
     pub network: NetworkGroup,
     firmware: adw::ActionRow,
-    serial: adw::ActionRow,
+    devices: DevicesGroup,
     startup: StartupGroup,
 }
 
@@ -54,18 +55,18 @@ impl HardwarePage {
         let network = NetworkGroup::new(wish);
         let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
         let firmware = adw::ActionRow::builder().title(gettext("Firmware")).build();
-        let serial = adw::ActionRow::builder().title(gettext("Serial Ports")).build();
         machine.add(&firmware);
-        machine.add(&serial);
         let root = adw::PreferencesPage::new();
         root.add(&amounts);
         let disks = DisksGroup::new(wish);
         root.add(disks.widget());
         root.add(network.widget());
+        let devices = DevicesGroup::new(wish);
+        root.add(devices.widget());
         root.add(&machine);
         let startup = StartupGroup::new(wish);
         root.add(startup.widget());
-        Self { root, cpus, memory, disks, network, firmware, serial, startup }
+        Self { root, cpus, memory, disks, network, firmware, devices, startup }
     }
 
     /// The widget.
@@ -103,11 +104,7 @@ impl HardwarePage {
             Firmware::Uefi if guest.boot.secure_boot => gettext("UEFI with Secure Boot"),
             Firmware::Uefi => gettext("UEFI"),
         });
-        let ports = guest.serial_ports.to_string();
-        self.serial.set_subtitle(&match guest.serial_ports {
-            0 => gettext("None"),
-            count => ngettext_f("{count} port", "{count} ports", count as usize, &[("count", &ports)]),
-        });
+        self.devices.show(guest, host);
         self.startup.show(guest);
         self.disks.show(guest, anew);
         self.network.show(guest, anew);

@@ -4,6 +4,7 @@ use super::forwards::Forwards;
 use super::{error_label, tell};
 use crate::calls::NicWish;
 use crate::model::network::{self, MODELS, MODES};
+use crate::widgets::choice::{ChoiceRow, describe};
 use crate::widgets::{badge, icon_button, text_button};
 use adw::prelude::*;
 use gtk::glib;
@@ -17,9 +18,9 @@ use virt_kit::i18n::gettext;
 pub struct Card {
     name: String,
     root: adw::ExpanderRow,
-    mode: Choice,
+    mode: ChoiceRow,
     network: adw::EntryRow,
-    model: Choice,
+    model: ChoiceRow,
     address: adw::ActionRow,
     link: gtk::Switch,
     link_badge: gtk::Label,
@@ -29,33 +30,6 @@ pub struct Card {
     error_row: adw::PreferencesRow,
     /// Set while values of the core are shown, which nobody has chosen.
     quiet: Rc<Cell<bool>>,
-}
-
-/// A row with a few choices and the word that says when another one takes effect.
-#[derive(Debug)]
-struct Choice {
-    row: adw::ComboRow,
-    badge: gtk::Label,
-}
-
-impl Choice {
-    fn new(title: &str, words: &[String]) -> Self {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let row = adw::ComboRow::builder().title(title).model(&gtk::StringList::new(&words)).build();
-        let badge = badge("");
-        row.add_suffix(&badge);
-        // As in other rows, before what it speaks of.
-        if let Some(suffixes) = badge.parent().and_downcast::<gtk::Box>() {
-            suffixes.reorder_child_after(&badge, gtk::Widget::NONE);
-        }
-        describe(&row, &badge);
-        Self { row, badge }
-    }
-
-    fn show(&self, place: Option<usize>, when: &str) {
-        self.row.set_selected(place.unwrap_or_default() as u32);
-        self.badge.set_label(when);
-    }
 }
 
 impl Card {
@@ -85,9 +59,9 @@ impl Card {
                 .accessible_role(gtk::AccessibleRole::Presentation)
                 .build(),
         );
-        let mode = Choice::new(&gettext("Connected To"), &MODES.map(network::mode));
+        let mode = ChoiceRow::new(&gettext("Connected To"), &MODES.map(network::mode));
         let network = adw::EntryRow::builder().show_apply_button(true).visible(false).build();
-        let model = Choice::new(&gettext("Model"), &MODELS.map(|model| network::model(model).to_owned()));
+        let model = ChoiceRow::new(&gettext("Model"), &MODELS.map(|model| network::model(model).to_owned()));
         let address = adw::ActionRow::builder().title(gettext("Address")).build();
         let copy = icon_button("edit-copy-symbolic", &gettext("Copy Address"));
         copy.add_css_class("flat");
@@ -250,9 +224,4 @@ fn ask_for_name(network: &adw::EntryRow, mode: NetworkMode) {
         NetworkMode::Isolated => gettext("Name of the network that guests share"),
         NetworkMode::User | NetworkMode::Bridge => gettext("Name of the bridge"),
     });
-}
-
-/// Lets screen readers say with a control when it takes effect.
-pub fn describe(control: &impl IsA<gtk::Accessible>, badge: &gtk::Label) {
-    control.update_relation(&[gtk::accessible::Relation::DescribedBy(&[badge.upcast_ref()])]);
 }

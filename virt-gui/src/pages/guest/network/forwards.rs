@@ -1,8 +1,8 @@
 //! The ports of this computer that lead to a card, with what it takes to add another.
 
-use super::card::describe;
 use super::{error_label, tell};
 use crate::model::network;
+use crate::widgets::choice::describe;
 use crate::widgets::{badge, icon_button, text_button};
 use adw::prelude::*;
 use hv_api::{Forward, NetworkMode, NicInfo, NicSettings, Protocol};
