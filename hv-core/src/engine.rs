@@ -47,6 +47,11 @@ pub trait Engine: Send + Sync {
         None
     }
 
+    /// The models of CPUs that a machine can have besides the usual one, whatever runs its instructions.
+    async fn cpu_models(&self) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
     /// How it would be started for this machine: program first. Starts nothing.
     fn command_line(&self, machine: &MachineConfig) -> Vec<String>;
 
@@ -354,6 +359,8 @@ pub struct MachineConfig {
     pub machine: String,
     /// What runs its instructions.
     pub accelerator: Accelerator,
+    /// The model of its CPUs; the usual one of the accelerator where there is none.
+    pub cpu_model: Option<String>,
     /// Virtual CPUs.
     pub cpus: u32,
     /// How many it can be given while it runs, at least as many.

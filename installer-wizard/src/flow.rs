@@ -578,6 +578,7 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::DiskCannotKeep { .. }
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
+        | Error::CpuModelUnknown { .. }
         | Error::CloneNotLinked { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }

@@ -241,6 +241,10 @@ impl Engine for FakeEngine {
         Ok("pretended-1".into())
     }
 
+    async fn cpu_models(&self) -> Result<Vec<String>, EngineError> {
+        Ok(vec!["max".into(), "pretended".into()])
+    }
+
     fn command_line(&self, machine: &MachineConfig) -> Vec<String> {
         vec!["pretended".into(), machine.name.clone()]
     }

@@ -9,6 +9,9 @@ use zlink::introspect::CustomType;
 pub struct BootInfo {
     /// The kind of machine, as the engine names it: fixed when the guest was made.
     pub machine: String,
+    /// The model of its CPUs, as the engine names it; nothing where it is the usual one: this computer's own, or, where
+    /// they are emulated, one with all that can be.
+    pub cpu_model: Option<String>,
     /// Whether its firmware starts only what is signed.
     pub secure_boot: bool,
     /// Whether it has a TPM 2.0.
@@ -40,4 +43,6 @@ pub struct BootSettings {
     pub initrd: Option<String>,
     /// The kernel's command line; empty for none.
     pub append: Option<String>,
+    /// The model of its CPUs, as the engine names it; empty for the usual one.
+    pub cpu_model: Option<String>,
 }

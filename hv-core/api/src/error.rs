@@ -307,6 +307,13 @@ pub enum Error {
         /// What was tried.
         operation: Operation,
     },
+    /// The engine has no CPU of that model.
+    CpuModelUnknown {
+        /// The model.
+        model: String,
+        /// Those that it has.
+        known: Vec<String>,
+    },
     /// A program that is needed is not installed.
     EngineMissing {
         /// Its name.

@@ -88,6 +88,7 @@ struct Facts {
     version: Option<String>,
     newest_machine: Option<String>,
     audio: Option<Vec<AudioService>>,
+    cpu_models: Option<Vec<String>>,
 }
 
 impl Qemu {
@@ -122,6 +123,7 @@ impl Qemu {
             version: None,
             newest_machine: None,
             audio: None,
+            cpu_models: None,
         })
     }
 
@@ -165,6 +167,16 @@ impl Engine for Qemu {
             .ok_or_else(|| EngineError::Refused { detail: "it names no machine of the kind q35".into() })?;
         self.remember(|facts| facts.newest_machine = Some(newest.clone()), &path);
         Ok(newest)
+    }
+
+    async fn cpu_models(&self) -> Result<Vec<String>, EngineError> {
+        let path = self.find()?;
+        if let Some(known) = self.facts(&path).cpu_models {
+            return Ok(known);
+        }
+        let models = cpu_models_in(&ask(&path, &["-cpu", "help"]).await?);
+        self.remember(|facts| facts.cpu_models = Some(models.clone()), &path);
+        Ok(models)
     }
 
     fn tpm_program(&self) -> Option<PathBuf> {
@@ -531,6 +543,18 @@ async fn ask(program: &Path, question: &[&str]) -> Result<String, EngineError> {
 fn version_in(answer: &str) -> Option<String> {
     let version = answer.lines().next()?.split_once("version ")?.1.split_whitespace().next()?;
     version.starts_with(|c: char| c.is_ascii_digit()).then(|| version.to_owned())
+}
+
+/// The second word of each line `x86 NAME  (…)`. The host's own CPU is only there where nothing is emulated.
+fn cpu_models_in(answer: &str) -> Vec<String> {
+    let name = |line: &str| line.strip_prefix("x86 ")?.split_whitespace().next().map(str::to_owned);
+    answer.lines().filter_map(name).filter(|name| name != "host" && is_cpu_model(name)).collect()
+}
+
+/// Whether this can be the name of a CPU model: nothing else in it would mean anything to QEMU.
+fn is_cpu_model(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// `q35   Standard PC (…) (alias of pc-q35-7.2)` → `pc-q35-7.2`.

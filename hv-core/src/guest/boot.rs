@@ -6,7 +6,7 @@
 //! back finds what it had left there, and each kind of firmware has a store of its own.
 
 use super::config::{Definition, Kernel};
-use crate::engine::{BootDevice, DiskFormat, Engine, FirmwareConfig, MachineConfig, UefiConfig};
+use crate::engine::{BootDevice, DiskFormat, Engine, EngineError, FirmwareConfig, MachineConfig, UefiConfig};
 use crate::host::firmware::{self, Uefi};
 use crate::{files, kernel, storage};
 use hv_api::{BootInfo, BootSettings, ByteSize, Error, Firmware, GuestInfo, NewGuest, PendingChange};
@@ -24,10 +24,11 @@ pub fn variable_store(definition: &Definition, folder: &Path) -> Option<PathBuf>
 
 /// What clients are told.
 pub fn info(definition: &Definition) -> BootInfo {
-    let Definition { machine, secure_boot, tpm, order, kernel, .. } = definition;
+    let Definition { machine, cpu_model, secure_boot, tpm, order, kernel, .. } = definition;
     let kernel = kernel.as_ref();
     BootInfo {
         machine: machine.clone(),
+        cpu_model: cpu_model.clone(),
         secure_boot: *secure_boot,
         tpm: *tpm,
         order: order.clone(),
@@ -40,13 +41,27 @@ pub fn info(definition: &Definition) -> BootInfo {
 ///
 /// # Errors
 /// [`Error::OptionsConflict`], [`Error::OptionNeeds`], [`Error::BootDeviceNotFound`],
-/// [`Error::FileUnusable`] and those of [`Needs::check`].
+/// [`Error::CpuModelUnknown`], [`Error::FileUnusable`] and those of [`Needs::check`].
 pub async fn check(settings: &BootSettings, guest: &GuestInfo, engine: &dyn Engine) -> Result<(), Error> {
     possible(settings, guest)?;
     if let Some(needs) = Needs::changed(settings, guest) {
         needs.check(engine).await?;
     }
+    if let Some(model) = settings.cpu_model.as_ref().filter(|model| !model.is_empty()) {
+        check_cpu_model(model, engine).await?;
+    }
     check_files(settings).await
+}
+
+async fn check_cpu_model(model: &str, engine: &dyn Engine) -> Result<(), Error> {
+    let known = engine.cpu_models().await.map_err(|error| match error {
+        EngineError::Missing { program } => Error::EngineMissing { program },
+        other => Error::CpuModelUnknown { model: model.to_owned(), known: vec![other.to_string()] },
+    })?;
+    if known.iter().any(|known| known == model) {
+        return Ok(());
+    }
+    Err(Error::CpuModelUnknown { model: model.to_owned(), known })
 }
 
 /// Whether settings go together with each other and with what a guest has.
@@ -74,7 +89,7 @@ fn possible(settings: &BootSettings, guest: &GuestInfo) -> Result<(), Error> {
 
 /// The settings that are named, as `hv set` has them.
 pub fn keys(settings: &BootSettings) -> Vec<&'static str> {
-    let BootSettings { firmware, secure_boot, tpm, order, kernel, initrd, append } = settings;
+    let BootSettings { firmware, secure_boot, tpm, order, kernel, initrd, append, cpu_model } = settings;
     let named = [
         firmware.is_some(),
         secure_boot.is_some(),
@@ -83,13 +98,19 @@ pub fn keys(settings: &BootSettings) -> Vec<&'static str> {
         kernel.is_some(),
         initrd.is_some(),
         append.is_some(),
+        cpu_model.is_some(),
     ];
     KEYS.into_iter().zip(named).filter(|(_, named)| *named).map(|(key, _)| key).collect()
 }
 
 /// Puts new settings, which were checked, into a definition.
 pub fn apply(settings: &BootSettings, wanted: &mut Definition) {
-    let BootSettings { firmware, secure_boot, tpm, order, kernel, initrd, append } = settings.clone();
+    let BootSettings { firmware, secure_boot, tpm, order, kernel, initrd, append, cpu_model } =
+        settings.clone();
+    let given = |value: String| Some(value).filter(|value| !value.is_empty());
+    if let Some(model) = cpu_model {
+        wanted.cpu_model = given(model);
+    }
     if let Some(firmware) = firmware {
         wanted.firmware = firmware;
     }
@@ -110,7 +131,6 @@ pub fn apply(settings: &BootSettings, wanted: &mut Definition) {
         }
     }
     if let Some(kernel) = &mut wanted.kernel {
-        let given = |value: String| Some(value).filter(|value| !value.is_empty());
         if let Some(initrd) = initrd {
             kernel.initrd = given(initrd).map(PathBuf::from);
         }
@@ -157,10 +177,10 @@ pub async fn unpack_kernel(machine: &mut MachineConfig, cache: &Path) {
 }
 
 /// Everything here that a machine has from its start, by the setting's name.
-const KEYS: [&str; 7] = ["firmware", "secure-boot", "tpm", "boot", "kernel", "initrd", "append"];
+const KEYS: [&str; 8] = ["firmware", "secure-boot", "tpm", "boot", "kernel", "initrd", "append", "cpu-model"];
 
 /// What a machine is started with, in the order of [`KEYS`] and as `hv set` writes it.
-fn shown(definition: &Definition) -> [String; 7] {
+fn shown(definition: &Definition) -> [String; 8] {
     let firmware = match definition.firmware {
         Firmware::Bios => "bios",
         Firmware::Uefi => "uefi",
@@ -175,6 +195,7 @@ fn shown(definition: &Definition) -> [String; 7] {
         kernel.map(|kernel| path(&kernel.image)).unwrap_or_default(),
         kernel.and_then(|kernel| kernel.initrd.as_ref()).map(path).unwrap_or_default(),
         kernel.and_then(|kernel| kernel.append.clone()).unwrap_or_default(),
+        definition.cpu_model.clone().unwrap_or_default(),
     ]
 }
 

@@ -55,6 +55,9 @@ pub struct Definition {
     pub os: Option<String>,
     /// The kind of machine, as the engine named it when the guest was made.
     pub machine: String,
+    /// The model of its CPUs, as the engine names it; the usual one where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_model: Option<String>,
     /// Virtual CPUs: one socket with so many cores.
     pub cpus: u32,
     /// How many virtual CPUs it can be given while it runs; none more where left out.
@@ -224,6 +227,7 @@ impl Definition {
             name: self.name.clone(),
             machine: self.machine.clone(),
             accelerator,
+            cpu_model: self.cpu_model.clone(),
             cpus: self.cpus,
             max_cpus: self.most_cpus(),
             memory: self.memory,
@@ -295,6 +299,7 @@ pub(crate) mod tests {
             os: Some("debian12".into()),
             machine: "pc-q35-7.2".into(),
             cpus: 2,
+            cpu_model: None,
             max_cpus: Some(8),
             memory: ByteSize::mib(2560),
             max_memory: Some(ByteSize::gib(16)),

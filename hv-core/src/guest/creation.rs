@@ -72,6 +72,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         name: new.name.clone(),
         os: new.os.clone(),
         machine,
+        cpu_model: None,
         cpus,
         max_cpus: Some(new.max_cpus.unwrap_or(limits.cpus).max(cpus)),
         memory,

@@ -20,6 +20,25 @@ async fn a_kernel_for_many_cpus_starts_with_each_number_of_them() {
 }
 
 #[tokio::test]
+async fn a_guest_has_the_cpu_that_was_chosen() {
+    let home = Home::new();
+    let words = ["--no-disk", "--memory", "256MiB", "--cpus", "1"];
+    let Some(mut linux) = Linux::boot(&home, "old", &words).await else { return };
+    let model = "grep -m1 'model name' /proc/cpuinfo";
+    assert!(linux.run(model).await.contains("QEMU"));
+    let said = home.hv(["set", "old", "cpu-model=Nehalem"]).await.done();
+    assert_eq!(said, "cpu-model: applied at next start (the machine has it from its start)\n");
+    let unknown = home.hv(["set", "old", "cpu-model=Nehalen", "--json"]).await;
+    assert_eq!(unknown.error_code(), "cpu-model-unknown");
+    assert!(unknown.out.contains("Nehalem, "), "it lists those that there are: {}", unknown.out);
+    home.hv(["force-off", "old"]).await.done();
+    home.hv(["start", "old"]).await.done();
+    let mut linux = Linux::at(&home, "old").await;
+    assert!(linux.run(model).await.contains("Nehalem Class"));
+    assert!(shown(&home, "old").await["pending"].as_array().is_some_and(Vec::is_empty));
+}
+
+#[tokio::test]
 async fn a_running_guest_gets_cpus() {
     let home = Home::new();
     let words = ["--no-disk", "--memory", "256MiB", "--cpus", "1", "--max-cpus", "4"];

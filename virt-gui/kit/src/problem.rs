@@ -217,6 +217,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::DiskCannotKeep { .. }
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
+        | Error::CpuModelUnknown { .. }
         | Error::CloneNotLinked { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }

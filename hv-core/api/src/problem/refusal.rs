@@ -161,6 +161,13 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             detail: None,
         },
         Error::EngineMissing { program } => engine_missing(program, t),
+        Error::CpuModelUnknown { model, known } => Explanation {
+            code: "cpu-model-unknown",
+            what: fill(&t("There is no CPU “{model}”."), &[("model", model)]),
+            why: t("QEMU, which runs the guest, has none of that name."),
+            remedy: t("Choose one of those that the details list, or leave it empty for the usual one."),
+            detail: Some(known.join(", ")),
+        },
         Error::StartFailed { guest, detail } => {
             let (why, remedy) = start_failure(detail, t);
             Explanation {

@@ -109,6 +109,7 @@ fn errors() -> Vec<Error> {
         Error::EngineMissing { program: "qemu-system-x86_64".into() },
         Error::EngineMissing { program: "qemu-img".into() },
         Error::EngineMissing { program: "swtpm".into() },
+        Error::CpuModelUnknown { model: "Nehalen".into(), known: vec!["max".into(), "Nehalem".into()] },
         Error::OptionNeeds { option: "initrd".into(), needs: "kernel".into() },
         Error::BootDeviceNotFound { guest: guest(), device: "disk7".into() },
         Error::BootDeviceNotFound { guest: guest(), device: String::new() },

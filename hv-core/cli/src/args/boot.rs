@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use hv_api::{BootSettings, Firmware};
 
 /// Their keys, for people.
-pub const KEYS: &str = "firmware, secure-boot, tpm, boot, kernel, initrd, append";
+pub const KEYS: &str = "firmware, secure-boot, tpm, boot, kernel, initrd, append, cpu-model";
 
 /// The firmware of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,6 +39,7 @@ pub fn take(settings: &mut BootSettings, key: &str, value: &str) -> Option<Resul
         "kernel" => path_or_none(value).map(|path| settings.kernel.replace(path).is_some()),
         "initrd" => path_or_none(value).map(|path| settings.initrd.replace(path).is_some()),
         "append" => Ok(settings.append.replace(value.to_owned()).is_some()),
+        "cpu-model" => Ok(settings.cpu_model.replace(value.to_owned()).is_some()),
         _ => return None,
     })
 }

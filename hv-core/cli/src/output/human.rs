@@ -81,6 +81,9 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
         facts.push(("System", os.clone()));
     }
     facts.push(("CPUs", format!("{} of at most {}", guest.cpus, guest.max_cpus)));
+    if let Some(model) = &guest.boot.cpu_model {
+        facts.push(("CPU model", model.clone()));
+    }
     let has = guest.memory_now.filter(|now| *now != guest.memory);
     let has = has.map(|now| format!(", the guest has {now} now")).unwrap_or_default();
     facts.push(("Memory", format!("{} of at most {}{has}", guest.memory, guest.max_memory)));

@@ -71,6 +71,9 @@ pub fn check(machine: &MachineConfig) -> Result<(), String> {
             return Err(format!("{count} {what}, where a machine has at most {most}"));
         }
     }
+    if let Some(model) = machine.cpu_model.as_ref().filter(|model| !super::is_cpu_model(model)) {
+        return Err(format!("“{model}” is no CPU model"));
+    }
     let kernel = machine.kernel.iter().flat_map(|kernel| kernel.initrd.iter().chain([&kernel.kernel]));
     let firmware = match &machine.firmware {
         FirmwareConfig::Bios => Vec::new(),
@@ -194,7 +197,7 @@ fn processor(line: &mut Line, machine: &MachineConfig) {
     let kind = escaped(&machine.machine);
     let flash = firmware(line, machine);
     line.add("-machine", format!("{kind},accel={accelerator},usb=off,vmport=off,dump-guest-core=off{flash}"));
-    line.add("-cpu", cpu.into());
+    line.add("-cpu", machine.cpu_model.clone().unwrap_or_else(|| cpu.into()));
     // Always one socket: some systems count those, and are licensed for few.
     let (cpus, most) = (machine.cpus, machine.max_cpus.max(machine.cpus));
     let room = if most > cpus { format!(",maxcpus={most}") } else { String::new() };
@@ -356,6 +359,7 @@ pub mod tests {
             machine: "pc-q35-7.2".into(),
             accelerator: Accelerator::Emulation,
             cpus: 1,
+            cpu_model: None,
             max_cpus: 1,
             memory: ByteSize::mib(256),
             max_memory: ByteSize::mib(256),
@@ -399,6 +403,7 @@ pub mod tests {
         machine.accelerator = Accelerator::Kvm;
         machine.cpus = 4;
         machine.max_cpus = 8;
+        machine.cpu_model = Some("Nehalem".into());
         machine.memory = ByteSize::gib(4);
         machine.max_memory = ByteSize::mib(10_000);
         machine.disks = vec![

@@ -473,6 +473,22 @@ async fn what_a_machine_has_said_is_told_when_it_was_heard_out() {
 }
 
 #[tokio::test]
+async fn the_engine_says_which_cpus_it_has() {
+    let Some(qemu) = real() else { return };
+    let models = qemu.cpu_models().await.unwrap();
+    for name in ["max", "Nehalem", "EPYC-v1"] {
+        assert!(models.iter().any(|model| model == name), "{name}: {models:?}");
+    }
+    assert!(!models.iter().any(|model| model == "host" || model.contains("CPUID")), "{models:?}");
+    for odd in ["", "Nehalem,-sse", "a b", "host,migratable=off"] {
+        let mut place = Place::new();
+        place.config.cpu_model = Some(odd.into());
+        let detail = not_started(qemu.start(&place.config, mpsc::channel(1).0).await);
+        assert!(detail.contains("no CPU model"), "{odd:?}: {detail}");
+    }
+}
+
+#[tokio::test]
 async fn the_engine_says_what_it_is() {
     let Some(qemu) = real() else { return };
     let info = qemu.info().await;
