@@ -1,5 +1,6 @@
 //! What the windows show and why, without any toolkit: plain functions of what the core says.
 
+pub mod boot;
 pub mod devices;
 pub mod disk;
 pub mod hardware;

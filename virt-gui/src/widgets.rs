@@ -1,7 +1,6 @@
 //! Widgets that pages share. They know the model, not the core.
 
 pub mod amount_row;
-pub mod choice;
 pub mod dialogs;
 pub mod framebuffer;
 pub mod graph;
@@ -9,6 +8,7 @@ pub mod guest_list;
 pub mod host_bar;
 pub mod log_window;
 pub mod power;
+pub mod setting_row;
 pub mod snapshot_dialogs;
 pub mod terminal;
 

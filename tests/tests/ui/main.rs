@@ -3,6 +3,7 @@
 //! Each test is a visit that goes through several things, because a screen, a bus and two programs take
 //! longer to start than most of what is then looked at.
 
+mod boot;
 mod disks;
 mod guest;
 mod journey;

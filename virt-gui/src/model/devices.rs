@@ -75,11 +75,6 @@ pub fn waits(guest: &GuestInfo, key: &str) -> Option<String> {
     Some(gettext_f("The running guest has: {now}", &[("now", &now)]))
 }
 
-/// When another value of these takes effect.
-pub fn when(guest: &GuestInfo) -> String {
-    if guest.pid.is_some() { gettext("At next start") } else { gettext("Now") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,8 +84,7 @@ mod tests {
     #[test]
     fn what_the_running_guest_has_is_told_where_it_is_something_else() {
         let mut lamp = guest("Lamp", GuestState::Running);
-        assert_eq!((when(&lamp).as_str(), waits(&lamp, "serial-ports")), ("Now", None));
-        lamp.pid = Some(7);
+        assert_eq!(waits(&lamp, "serial-ports"), None);
         let change = |key: &str, now: &str, next: &str| PendingChange {
             key: key.into(),
             now: now.into(),
@@ -101,7 +95,6 @@ mod tests {
             change("watchdog", "reset", "none"),
             change("sound", "none", "ich9"),
         ];
-        assert_eq!(when(&lamp), "At next start");
         assert_eq!(waits(&lamp, "serial-ports").as_deref(), Some("The running guest has: 1 port"));
         assert_eq!(waits(&lamp, "watchdog").as_deref(), Some("The running guest has: Reset it"));
         assert_eq!(sound_hint(&lamp, None), "The running guest has: None");

@@ -76,11 +76,6 @@ pub fn leaving(guest: &GuestInfo) -> Vec<(String, String)> {
     gone.map(|change| (change.key.clone(), change.now.clone())).collect()
 }
 
-/// When a changed setting of a disk takes effect.
-pub fn when_set(guest: &GuestInfo) -> String {
-    if guest.live.is_some() { gettext("At next start") } else { gettext("Now") }
-}
-
 /// When a disk that is added is there.
 pub fn when_added(guest: &GuestInfo, bus: DiskBus) -> String {
     let waits = guest.live.is_some() && !guest.live_disk_buses.contains(&bus);
@@ -106,6 +101,7 @@ pub fn read_size(text: &str) -> Option<ByteSize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hardware::when_fixed;
     use crate::testing::{disk, guest};
     use hv_api::{GuestState, LiveRanges, PendingChange};
 
@@ -114,6 +110,7 @@ mod tests {
         let (memory_lowest, memory_highest) = (ByteSize::gib(1), ByteSize::gib(2));
         guest.live = Some(LiveRanges { cpus_lowest: 1, cpus_highest: 1, memory_lowest, memory_highest });
         guest.live_disk_buses = vec![DiskBus::Usb];
+        guest.pid = Some(1);
         guest
     }
 
@@ -121,9 +118,12 @@ mod tests {
     fn what_waits_is_told_before_it_is_touched() {
         let off = guest("one", GuestState::Off);
         let fixed = disk("disk0");
-        assert_eq!([when_set(&off), when_added(&off, DiskBus::Sata), when_removed(&off, &fixed)], ["Now"; 3]);
+        assert_eq!(
+            [when_fixed(&off), when_added(&off, DiskBus::Sata), when_removed(&off, &fixed)],
+            ["Now"; 3]
+        );
         let running = running();
-        assert_eq!(when_set(&running), "At next start");
+        assert_eq!(when_fixed(&running), "At next start");
         assert_eq!(when_added(&running, DiskBus::Virtio), "At next start");
         assert_eq!(when_added(&running, DiskBus::Usb), "Now");
         assert_eq!(when_removed(&running, &fixed), "At next start");

@@ -1,6 +1,6 @@
 //! Settings of the virtual hardware: limits, words, what waits for the next start.
 
-use hv_api::{ByteSize, GuestInfo, HostInfo, PendingChange};
+use hv_api::{ByteSize, GuestInfo, GuestState, HostInfo, PendingChange};
 use std::ops::RangeInclusive;
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
 
@@ -51,7 +51,7 @@ pub fn memory(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
 /// is wanted; within what it can be changed at once; else what this host allows.
 pub fn hint(guest: &GuestInfo, key: &str, amount: &Amount) -> String {
     if let Some(PendingChange { now, .. }) = guest.pending.iter().find(|change| change.key == key) {
-        return gettext_f("The running guest has {now}", &[("now", &value(key, now))]);
+        return running_has(&value(key, now));
     }
     if let Some(now) = guest.memory_now.filter(|now| key == "memory" && *now != guest.memory) {
         // Translators: while a guest gives memory back, as in "The guest still has 3.2 GiB".
@@ -70,6 +70,17 @@ pub fn hint(guest: &GuestInfo, key: &str, amount: &Amount) -> String {
         _ => amount.maximum,
     };
     gettext_f("This computer has {maximum}", &[("maximum", &value(key, &maximum.to_string()))])
+}
+
+/// That the running machine has something else than what is wanted.
+pub fn running_has(now: &str) -> String {
+    gettext_f("The running guest has {now}", &[("now", now)])
+}
+
+/// When a setting takes effect that a machine has from its start.
+pub fn when_fixed(guest: &GuestInfo) -> String {
+    let waits = guest.pid.is_some() || guest.state == GuestState::Saved;
+    if waits { gettext("At next start") } else { gettext("Now") }
 }
 
 /// A setting's value as the wire has it, for people.
@@ -113,7 +124,7 @@ pub fn write_memory(mib: u64) -> String {
 mod tests {
     use super::*;
     use crate::testing::guest;
-    use hv_api::{GuestState, LiveRanges};
+    use hv_api::LiveRanges;
     use proptest::prelude::*;
 
     #[test]

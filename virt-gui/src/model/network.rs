@@ -62,11 +62,6 @@ pub fn when_live(guest: &GuestInfo, nic: &NicInfo) -> String {
     when(guest.pid.is_some() && nic.present == Some(false))
 }
 
-/// When a change to the hardware of a card takes effect.
-pub fn when_fixed(guest: &GuestInfo) -> String {
-    when(guest.pid.is_some())
-}
-
 /// When a card is gone that is removed.
 pub fn when_removed(guest: &GuestInfo, nic: &NicInfo) -> String {
     when(guest.pid.is_some() && !nic.pluggable && nic.present != Some(false))
@@ -129,6 +124,7 @@ pub fn replugged(mode: NetworkMode, name: &str) -> Option<NicSettings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::hardware::when_fixed;
     use crate::testing::guest;
     use hv_api::GuestState;
 

@@ -6,6 +6,7 @@ mod devices;
 mod disk_dialogs;
 mod disks;
 mod drive;
+mod firmware;
 mod hardware;
 mod network;
 mod overview;
@@ -37,6 +38,7 @@ use virt_kit::problem::{Problem, ProblemAction};
 use waiting::WaitingBar;
 
 /// What somebody wishes on this page.
+#[expect(clippy::large_enum_variant, reason = "there is one for each thing that somebody does")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GuestWish {
     /// To be done by the core.

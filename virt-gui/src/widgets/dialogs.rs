@@ -270,14 +270,6 @@ pub fn choose_medium(
     title: &str,
     chosen: impl Fn(std::path::PathBuf) + 'static,
 ) {
-    let dialog = gtk::FileChooserNative::builder()
-        .title(title)
-        .transient_for(parent)
-        .modal(true)
-        .action(gtk::FileChooserAction::Open)
-        .accept_label(gettext("_Choose"))
-        .cancel_label(gettext("_Cancel"))
-        .build();
     let discs = gtk::FileFilter::new();
     discs.set_name(Some(&gettext("Disc images")));
     discs.add_mime_type("application/x-cd-image");
@@ -286,8 +278,27 @@ pub fn choose_medium(
     let all = gtk::FileFilter::new();
     all.set_name(Some(&gettext("All files")));
     all.add_pattern("*");
-    dialog.add_filter(&discs);
-    dialog.add_filter(&all);
+    choose_file(parent, title, &[discs, all], chosen);
+}
+
+/// Lets somebody choose a file; `chosen` is told it.
+pub fn choose_file(
+    parent: &impl IsA<gtk::Window>,
+    title: &str,
+    filters: &[gtk::FileFilter],
+    chosen: impl Fn(std::path::PathBuf) + 'static,
+) {
+    let dialog = gtk::FileChooserNative::builder()
+        .title(title)
+        .transient_for(parent)
+        .modal(true)
+        .action(gtk::FileChooserAction::Open)
+        .accept_label(gettext("_Choose"))
+        .cancel_label(gettext("_Cancel"))
+        .build();
+    for filter in filters {
+        dialog.add_filter(filter);
+    }
     // The dialog is no widget that anybody owns: it lives in this closure until it has answered.
     let keep = std::cell::RefCell::new(Some(dialog.clone()));
     dialog.connect_response(move |dialog, response| {

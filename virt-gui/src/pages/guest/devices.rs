@@ -3,10 +3,10 @@
 use super::GuestWish;
 use crate::calls::Wish;
 use crate::model::devices::{self, CARDS, MOST_PORTS, WATCHDOGS};
-use crate::widgets::choice::ChoiceRow;
+use crate::model::hardware::when_fixed;
+use crate::widgets::setting_row::ChoiceRow;
 use adw::prelude::*;
-use hv_api::{DeviceSettings, GuestInfo, GuestState, HostInfo, Settings, Watchdog};
-use std::cell::Cell;
+use hv_api::{DeviceSettings, GuestInfo, GuestState, HostInfo, Settings, SoundCard, Watchdog};
 use std::rc::Rc;
 use virt_kit::i18n::gettext;
 
@@ -14,43 +14,37 @@ use virt_kit::i18n::gettext;
 #[derive(Debug)]
 pub struct DevicesGroup {
     root: adw::PreferencesGroup,
-    ports: ChoiceRow,
-    watchdog: ChoiceRow,
-    sound: ChoiceRow,
-    /// Set while values of the core are shown, which nobody has chosen.
-    quiet: Rc<Cell<bool>>,
+    ports: ChoiceRow<u32>,
+    watchdog: ChoiceRow<Watchdog>,
+    sound: ChoiceRow<SoundCard>,
 }
 
 impl DevicesGroup {
     /// The group; `wish` hears what is wished.
     pub fn new(wish: &Rc<dyn Fn(GuestWish)>) -> Self {
-        let quiet = Rc::new(Cell::new(false));
-        let row = |title: String, words: Vec<String>, settings: fn(usize) -> DeviceSettings| {
-            let choice = ChoiceRow::new(&title, &words);
-            let (wish, quiet) = (Rc::clone(wish), Rc::clone(&quiet));
-            choice.row.connect_selected_notify(move |row| {
-                if !quiet.get() {
-                    let devices = Some(settings(row.selected() as usize));
-                    wish(GuestWish::Core(Wish::Set(Settings { devices, ..Settings::default() })));
-                }
-            });
-            choice
+        let set: Rc<dyn Fn(DeviceSettings)> = {
+            let wish = Rc::clone(wish);
+            Rc::new(move |devices| {
+                wish(GuestWish::Core(Wish::Set(Settings { devices: Some(devices), ..Settings::default() })));
+            })
         };
-        let ports = row(gettext("Serial Ports"), (0..=MOST_PORTS).map(devices::ports).collect(), |place| {
-            DeviceSettings { serial_ports: u32::try_from(place).ok(), ..DeviceSettings::default() }
+        let numbers: Vec<u32> = (0..=MOST_PORTS).collect();
+        let ports = ChoiceRow::new(&gettext("Serial Ports"), &numbers, devices::ports, {
+            let set = Rc::clone(&set);
+            move |count| set(DeviceSettings { serial_ports: Some(count), ..DeviceSettings::default() })
         });
-        let watchdog = row(gettext("When It Hangs"), WATCHDOGS.map(devices::watchdog).to_vec(), |place| {
-            DeviceSettings { watchdog: WATCHDOGS.get(place).copied(), ..DeviceSettings::default() }
+        let watchdog = ChoiceRow::new(&gettext("When It Hangs"), &WATCHDOGS, devices::watchdog, {
+            let set = Rc::clone(&set);
+            move |action| set(DeviceSettings { watchdog: Some(action), ..DeviceSettings::default() })
         });
-        let sound = row(gettext("Sound Card"), CARDS.map(devices::sound).to_vec(), |place| DeviceSettings {
-            sound: CARDS.get(place).copied(),
-            ..DeviceSettings::default()
+        let sound = ChoiceRow::new(&gettext("Sound Card"), &CARDS, devices::sound, move |card| {
+            set(DeviceSettings { sound: Some(card), ..DeviceSettings::default() });
         });
         let root = adw::PreferencesGroup::builder().title(gettext("More Devices")).build();
-        for choice in [&ports, &watchdog, &sound] {
-            root.add(&choice.row);
-        }
-        Self { root, ports, watchdog, sound, quiet }
+        root.add(ports.widget());
+        root.add(watchdog.widget());
+        root.add(sound.widget());
+        Self { root, ports, watchdog, sound }
     }
 
     /// The widget.
@@ -60,22 +54,20 @@ impl DevicesGroup {
 
     /// Shows a guest.
     pub fn show(&self, guest: &GuestInfo, host: Option<&HostInfo>) {
-        self.quiet.set(true);
-        let when = devices::when(guest);
-        self.ports.show(Some(guest.serial_ports as usize), &when);
-        self.watchdog.show(WATCHDOGS.iter().position(|action| *action == guest.watchdog), &when);
-        self.sound.show(CARDS.iter().position(|card| *card == guest.sound), &when);
+        let when = when_fixed(guest);
+        self.ports.show(guest.serial_ports, &when);
+        self.watchdog.show(guest.watchdog, &when);
+        self.sound.show(guest.sound, &when);
         let waits = |key| devices::waits(guest, key).unwrap_or_default();
-        self.ports.row.set_subtitle(&waits("serial-ports"));
+        self.ports.widget().set_subtitle(&waits("serial-ports"));
         let watched = match (guest.watchdog, waits("watchdog")) {
             (Watchdog::None, waits) => waits,
             (_, waits) if waits.is_empty() => gettext("Its system has to calm its watchdog (Intel 6300ESB)"),
             (_, waits) => waits,
         };
-        self.watchdog.row.set_subtitle(&watched);
-        self.sound.row.set_subtitle(&devices::sound_hint(guest, host));
+        self.watchdog.widget().set_subtitle(&watched);
+        self.sound.widget().set_subtitle(&devices::sound_hint(guest, host));
         self.root.set_sensitive(guest.state != GuestState::Unavailable);
-        self.quiet.set(false);
     }
 }
 
@@ -83,7 +75,6 @@ impl DevicesGroup {
 mod tests {
     use super::*;
     use crate::testing::{guest, with_display};
-    use hv_api::SoundCard;
     use std::cell::RefCell;
 
     #[test]
@@ -100,12 +91,15 @@ mod tests {
             lamp.watchdog = Watchdog::Pause;
             lamp.sound = SoundCard::Ac97;
             group.show(&lamp, None);
-            let places = || [&group.ports, &group.watchdog, &group.sound].map(|choice| choice.row.selected());
+            let places = || {
+                [group.ports.widget(), group.watchdog.widget(), group.sound.widget()]
+                    .map(adw::ComboRow::selected)
+            };
             assert_eq!((places(), wished.borrow().len()), ([2, 3, 2], 0), "nobody has chosen anything");
-            assert!(group.watchdog.row.subtitle().is_some_and(|words| words.contains("6300ESB")));
+            assert!(group.watchdog.widget().subtitle().is_some_and(|words| words.contains("6300ESB")));
 
-            group.sound.row.set_selected(1);
-            group.ports.row.set_selected(4);
+            group.sound.widget().set_selected(1);
+            group.ports.widget().set_selected(4);
             let settings = |devices| {
                 GuestWish::Core(Wish::Set(Settings { devices: Some(devices), ..Settings::default() }))
             };

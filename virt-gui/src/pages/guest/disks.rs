@@ -4,11 +4,13 @@
 use super::{GuestWish, disk_dialogs, drive};
 use crate::calls::Wish;
 use crate::model::disk::{self as words, BUSES, CACHES};
+use crate::model::hardware::when_fixed;
+use crate::widgets::setting_row::{ChoiceRow, SwitchRow};
 use crate::widgets::{badge, decoration, file_name, icon_button, text_button};
 use adw::prelude::*;
 use gtk::glib;
-use hv_api::{DiskInfo, DiskSettings, DriveInfo, GuestInfo, GuestState};
-use std::cell::{Cell, RefCell};
+use hv_api::{DiskBus, DiskCache, DiskInfo, DiskSettings, DriveInfo, GuestInfo, GuestState};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
@@ -47,19 +49,16 @@ struct DiskRow {
     waits: gtk::Label,
     size: adw::ActionRow,
     grow: gtk::Button,
-    bus: adw::ComboRow,
-    cache: adw::ComboRow,
-    discard: gtk::Switch,
-    read_only: gtk::Switch,
-    shareable: gtk::Switch,
+    bus: ChoiceRow<DiskBus>,
+    cache: ChoiceRow<DiskCache>,
+    discard: SwitchRow,
+    read_only: SwitchRow,
+    shareable: SwitchRow,
     serial: adw::EntryRow,
+    of_serial: gtk::Label,
     file: adw::ActionRow,
-    /// Those that say when a changed setting takes effect.
-    badges: Vec<gtk::Label>,
     removal: gtk::Label,
     disk: Rc<RefCell<DiskInfo>>,
-    /// Set while values of the core are shown, which nobody has chosen.
-    quiet: Rc<Cell<bool>>,
     error: gtk::Label,
 }
 
@@ -189,14 +188,9 @@ impl DiskRow {
         row.add_prefix(&decoration("drive-harddisk-symbolic"));
         let waits = badge(&gettext("At next start"));
         row.add_action(&waits);
-        let quiet = Rc::new(Cell::new(true));
         let set: Rc<dyn Fn(DiskSettings)> = {
-            let (wish, quiet, disk) = (Rc::clone(wish), Rc::clone(&quiet), disk.name.clone());
-            Rc::new(move |settings| {
-                if !quiet.get() {
-                    wish(GuestWish::Core(Wish::SetDisk { disk: disk.clone(), settings }));
-                }
-            })
+            let (wish, disk) = (Rc::clone(wish), disk.name.clone());
+            Rc::new(move |settings| wish(GuestWish::Core(Wish::SetDisk { disk: disk.clone(), settings })))
         };
         let shown = Rc::new(RefCell::new(disk.clone()));
         // What a button opens: a question about the disk as it is then.
@@ -227,28 +221,30 @@ impl DiskRow {
         size.add_suffix(&grow);
         row.add_row(&size);
 
-        let bus = choice(&gettext("Attached To"), &BUSES.map(words::bus), {
+        let bus = ChoiceRow::new(&gettext("Attached To"), &BUSES, words::bus, {
             let set = Rc::clone(&set);
-            move |place| set(DiskSettings { bus: BUSES.get(place).copied(), ..DiskSettings::default() })
+            move |bus| set(DiskSettings { bus: Some(bus), ..DiskSettings::default() })
         });
-        let cache = choice(&gettext("Cache"), &CACHES.map(words::cache), {
+        let cache = ChoiceRow::new(&gettext("Cache"), &CACHES, words::cache, {
             let set = Rc::clone(&set);
-            move |place| set(DiskSettings { cache: CACHES.get(place).copied(), ..DiskSettings::default() })
+            move |cache| set(DiskSettings { cache: Some(cache), ..DiskSettings::default() })
         });
-        let (discard_row, discard) = switch(
+        let switch = |title: &str, subtitle: &str, settings: fn(bool) -> DiskSettings| {
+            let set = Rc::clone(&set);
+            SwitchRow::new(title, subtitle, move |on| set(settings(on)))
+        };
+        let discard = switch(
             &gettext("Give Deleted Space Back"),
             &gettext("What the guest deletes takes up no room on this computer"),
-            &set,
             |on| DiskSettings { discard: Some(on), ..DiskSettings::default() },
         );
-        let (read_only_row, read_only) = switch(&gettext("Read Only"), "", &set, |on| DiskSettings {
+        let read_only = switch(&gettext("Read Only"), "", |on| DiskSettings {
             read_only: Some(on),
             ..DiskSettings::default()
         });
-        let (shareable_row, shareable) = switch(
+        let shareable = switch(
             &gettext("Shared with Other Guests"),
             &gettext("For systems that know of each other; raw disks only"),
-            &set,
             |on| DiskSettings { shareable: Some(on), ..DiskSettings::default() },
         );
         let serial = adw::EntryRow::builder().title(gettext("Serial Number")).show_apply_button(true).build();
@@ -258,31 +254,12 @@ impl DiskRow {
                 set(DiskSettings { serial: Some(row.text().trim().to_owned()), ..DiskSettings::default() });
             }
         });
-        let mut badges = Vec::new();
-        for row in [
-            bus.upcast_ref::<adw::ActionRow>(),
-            cache.upcast_ref(),
-            &discard_row,
-            &read_only_row,
-            &shareable_row,
-        ] {
-            let badge = badge("");
-            row.add_suffix(&badge);
-            badges.push(badge);
-        }
-        // Suffixes stand in the order in which they came; a switch belongs at the end.
-        for (row, switch) in
-            [(&discard_row, &discard), (&read_only_row, &read_only), (&shareable_row, &shareable)]
-        {
-            row.add_suffix(switch);
-        }
         let of_serial = badge("");
         serial.add_suffix(&of_serial);
-        badges.push(of_serial);
-        row.add_row(&bus);
-        row.add_row(&cache);
-        for other in [&discard_row, &read_only_row, &shareable_row] {
-            row.add_row(other);
+        row.add_row(bus.widget());
+        row.add_row(cache.widget());
+        for other in [&discard, &read_only, &shareable] {
+            row.add_row(other.widget());
         }
         row.add_row(&serial);
 
@@ -322,16 +299,14 @@ impl DiskRow {
             shareable,
             serial,
             file,
-            badges,
+            of_serial,
             removal,
             error,
             disk: shown,
-            quiet,
         }
     }
 
     fn show(&self, guest: &GuestInfo, disk: &DiskInfo) {
-        self.quiet.set(true);
         let before = self.disk.replace(disk.clone());
         self.row.set_title(&words::title(disk));
         self.row.set_subtitle(&words::summary(disk));
@@ -341,28 +316,23 @@ impl DiskRow {
         self.grow.set_sensitive(written && !disk.read_only && disk.size.is_some());
         self.grow
             .set_tooltip_text((!written).then(|| gettext("Disks of this format are only read")).as_deref());
-        let place =
-            |found: Option<usize>| found.and_then(|place| u32::try_from(place).ok()).unwrap_or_default();
-        self.bus.set_selected(place(BUSES.iter().position(|bus| *bus == disk.bus)));
-        self.cache.set_selected(place(CACHES.iter().position(|cache| *cache == disk.cache)));
-        self.discard.set_active(disk.discard);
-        self.read_only.set_active(disk.read_only);
+        let when = when_fixed(guest);
+        self.bus.show(disk.bus, &when);
+        self.cache.show(disk.cache, &when);
+        self.discard.show(disk.discard, &when);
+        self.read_only.show(disk.read_only, &when);
         self.read_only.set_sensitive(written);
-        self.shareable.set_active(disk.shareable);
+        self.shareable.show(disk.shareable, &when);
         self.shareable.set_sensitive(disk.format == "raw");
+        self.of_serial.set_label(&when);
         if before.serial != disk.serial || self.serial.text().is_empty() {
             self.serial.set_text(disk.serial.as_deref().unwrap_or_default());
         }
         self.file.set_subtitle(&disk.path);
-        let when = words::when_set(guest);
-        for badge in &self.badges {
-            badge.set_label(&when);
-        }
         self.removal.set_label(&words::when_removed(guest, disk));
         if before != *disk {
             self.forget_refusal();
         }
-        self.quiet.set(false);
     }
 
     fn refuse(&self, reason: &str) {
@@ -383,35 +353,6 @@ impl DiskRow {
             row.set_visible(refused);
         }
     }
-}
-
-/// A row with a few choices; `chosen` hears the place of the one that is chosen.
-fn choice<const N: usize>(
-    title: &str,
-    words: &[String; N],
-    chosen: impl Fn(usize) + 'static,
-) -> adw::ComboRow {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let row = adw::ComboRow::builder().title(title).model(&gtk::StringList::new(&words)).build();
-    row.connect_selected_notify(move |row| chosen(row.selected() as usize));
-    row
-}
-
-/// A row with a switch, which its caller puts at the row's end.
-fn switch(
-    title: &str,
-    subtitle: &str,
-    set: &Rc<dyn Fn(DiskSettings)>,
-    settings: fn(bool) -> DiskSettings,
-) -> (adw::ActionRow, gtk::Switch) {
-    let switch = gtk::Switch::builder().valign(gtk::Align::Center).build();
-    switch.update_property(&[gtk::accessible::Property::Label(title)]);
-    switch.connect_active_notify({
-        let set = Rc::clone(set);
-        move |switch| set(settings(switch.is_active()))
-    });
-    let row = adw::ActionRow::builder().title(title).subtitle(subtitle).activatable_widget(&switch).build();
-    (row, switch)
 }
 
 fn window_of(widget: &impl IsA<gtk::Widget>) -> Option<gtk::Window> {

@@ -3,14 +3,17 @@
 use super::GuestWish;
 use super::devices::DevicesGroup;
 use super::disks::DisksGroup;
+use super::firmware::FirmwareGroup;
 use super::network::NetworkGroup;
 use super::startup::StartupGroup;
 use crate::calls::Wish;
 use crate::model::hardware;
 use crate::widgets::amount_row::{AmountRow, Format};
+use crate::widgets::badge;
+use crate::widgets::setting_row::describe;
 use adw::prelude::*;
 use gtk::glib;
-use hv_api::{ByteSize, Firmware, GuestInfo, GuestState, HostInfo, Settings};
+use hv_api::{BootSettings, ByteSize, GuestInfo, GuestState, HostInfo, Settings};
 use std::rc::Rc;
 use virt_kit::i18n::gettext;
 
@@ -23,7 +26,10 @@ pub struct HardwarePage {
     disks: DisksGroup,
     /// Its network cards.
     pub network: NetworkGroup,
-    firmware: adw::ActionRow,
+    firmware: FirmwareGroup,
+    machine: adw::ActionRow,
+    cpu_model: adw::EntryRow,
+    cpu_badge: gtk::Label,
     devices: DevicesGroup,
     startup: StartupGroup,
 }
@@ -54,19 +60,49 @@ impl HardwarePage {
         amounts.add(memory.widget());
         let network = NetworkGroup::new(wish);
         let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
-        let firmware = adw::ActionRow::builder().title(gettext("Firmware")).build();
-        machine.add(&firmware);
+        let kind = adw::ActionRow::builder().title(gettext("Machine Type")).use_markup(false).build();
+        let cpu_model = adw::EntryRow::builder()
+            .title(gettext("CPU Model (empty for the usual one)"))
+            .show_apply_button(true)
+            .build();
+        cpu_model.connect_apply({
+            let wish = Rc::clone(wish);
+            move |row| {
+                let cpu_model = Some(row.text().trim().to_owned());
+                let boot = Some(BootSettings { cpu_model, ..BootSettings::default() });
+                wish(GuestWish::Core(Wish::Set(Settings { boot, ..Settings::default() })));
+            }
+        });
+        let cpu_badge = badge("");
+        cpu_model.add_suffix(&cpu_badge);
+        describe(&cpu_model, &cpu_badge);
+        machine.add(&kind);
+        machine.add(&cpu_model);
         let root = adw::PreferencesPage::new();
         root.add(&amounts);
         let disks = DisksGroup::new(wish);
         root.add(disks.widget());
         root.add(network.widget());
+        let firmware = FirmwareGroup::new(wish);
+        root.add(firmware.widget());
         let devices = DevicesGroup::new(wish);
         root.add(devices.widget());
         root.add(&machine);
         let startup = StartupGroup::new(wish);
         root.add(startup.widget());
-        Self { root, cpus, memory, disks, network, firmware, devices, startup }
+        Self {
+            root,
+            cpus,
+            memory,
+            disks,
+            network,
+            firmware,
+            machine: kind,
+            cpu_model,
+            cpu_badge,
+            devices,
+            startup,
+        }
     }
 
     /// The widget.
@@ -99,11 +135,15 @@ impl HardwarePage {
             row.show(&amount, &hardware::hint(guest, key, &amount));
             row.set_sensitive(usable, &reason);
         }
-        self.firmware.set_subtitle(&match guest.firmware {
-            Firmware::Bios => gettext("BIOS"),
-            Firmware::Uefi if guest.boot.secure_boot => gettext("UEFI with Secure Boot"),
-            Firmware::Uefi => gettext("UEFI"),
-        });
+        self.firmware.show(guest);
+        self.machine.set_subtitle(&guest.boot.machine);
+        let model = guest.boot.cpu_model.as_deref().unwrap_or_default();
+        let focus = self.cpu_model.root().and_then(|root| root.focus());
+        let typing = focus.is_some_and(|focus| focus.is_ancestor(&self.cpu_model));
+        if anew || !typing {
+            self.cpu_model.set_text(model);
+        }
+        self.cpu_badge.set_label(&hardware::when_fixed(guest));
         self.devices.show(guest, host);
         self.startup.show(guest);
         self.disks.show(guest, anew);

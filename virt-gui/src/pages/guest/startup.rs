@@ -4,6 +4,7 @@
 use super::GuestWish;
 use crate::calls::Wish;
 use crate::widgets::ignore_wheel;
+use crate::widgets::setting_row::{ChoiceRow, SwitchRow};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{
@@ -30,42 +31,15 @@ const SLEEPS: [SleepAction; 2] = [SleepAction::Keep, SleepAction::Pause];
 #[derive(Debug)]
 pub struct StartupGroup {
     root: adw::PreferencesGroup,
-    autostart: gtk::Switch,
-    logout: Choice,
-    sleep: Choice,
+    autostart: SwitchRow,
+    logout: ChoiceRow<LogoutAction>,
+    sleep: ChoiceRow<SleepAction>,
     wait: gtk::SpinButton,
-    poweroff: Choice,
-    reboot: Choice,
-    crash: Choice,
+    poweroff: ChoiceRow<EndAction>,
+    reboot: ChoiceRow<EndAction>,
+    crash: ChoiceRow<CrashAction>,
     /// Set while values of the core are shown, which nobody has chosen.
     quiet: Rc<Cell<bool>>,
-}
-
-/// A row with a few choices.
-#[derive(Debug)]
-struct Choice(adw::ComboRow);
-
-impl Choice {
-    fn new<T: Copy + 'static>(
-        title: &str,
-        words: &[String],
-        values: &'static [T],
-        chosen: impl Fn(T) + 'static,
-    ) -> Self {
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let row = adw::ComboRow::builder().title(title).model(&gtk::StringList::new(&words)).build();
-        row.connect_selected_notify(move |row| {
-            if let Some(value) = values.get(row.selected() as usize) {
-                chosen(*value);
-            }
-        });
-        Self(row)
-    }
-
-    fn show<T: PartialEq>(&self, values: &[T], value: &T) {
-        let place = values.iter().position(|other| other == value).unwrap_or_default();
-        self.0.set_selected(place as u32);
-    }
 }
 
 impl StartupGroup {
@@ -84,62 +58,69 @@ impl StartupGroup {
             let set = Rc::clone(&set);
             move |action| set(settings(action))
         };
-        let poweroff = Choice::new(
+        let poweroff = ChoiceRow::new(
             &gettext("When It Powers Itself Off"),
-            &[gettext("Leave it off"), gettext("Start it again"), gettext("Keep it paused")],
             &ENDS,
+            |action| match action {
+                EndAction::Destroy => gettext("Leave it off"),
+                EndAction::Restart => gettext("Start it again"),
+                EndAction::Preserve => gettext("Keep it paused"),
+            },
             change(|action| PowerSettings { on_poweroff: Some(action), ..PowerSettings::default() }),
         );
-        let reboot = Choice::new(
+        let reboot = ChoiceRow::new(
             &gettext("When It Restarts Itself"),
-            &[gettext("Turn it off"), gettext("Let it restart"), gettext("Keep it paused")],
             &ENDS,
+            |action| match action {
+                EndAction::Destroy => gettext("Turn it off"),
+                EndAction::Restart => gettext("Let it restart"),
+                EndAction::Preserve => gettext("Keep it paused"),
+            },
             change(|action| PowerSettings { on_reboot: Some(action), ..PowerSettings::default() }),
         );
-        let crash = Choice::new(
+        let crash = ChoiceRow::new(
             &gettext("When It Crashes"),
-            &[
-                gettext("Turn it off"),
-                gettext("Start it again"),
-                gettext("Keep it paused"),
-                gettext("Save its memory, turn it off"),
-                gettext("Save its memory, start it again"),
-            ],
             &CRASHES,
+            |action| match action {
+                CrashAction::Destroy => gettext("Turn it off"),
+                CrashAction::Restart => gettext("Start it again"),
+                CrashAction::Preserve => gettext("Keep it paused"),
+                CrashAction::CoredumpDestroy => gettext("Save its memory, turn it off"),
+                CrashAction::CoredumpRestart => gettext("Save its memory, start it again"),
+            },
             {
                 let set = Rc::clone(&set);
                 move |action| set(PowerSettings { on_crash: Some(action), ..PowerSettings::default() })
             },
         );
-        let logout = Choice::new(
+        let logout = ChoiceRow::new(
             &gettext("When You Log Out"),
-            &[gettext("Shut it down"), gettext("Leave it as it is")],
             &LOGOUTS,
+            |action| match action {
+                LogoutAction::Shutdown => gettext("Shut it down"),
+                LogoutAction::Keep => gettext("Leave it as it is"),
+            },
             {
                 let set = Rc::clone(&set);
                 move |action| set(PowerSettings { at_logout: Some(action), ..PowerSettings::default() })
             },
         );
-        let sleep = Choice::new(
+        let sleep = ChoiceRow::new(
             &gettext("When This Computer Sleeps"),
-            &[gettext("Leave it as it is"), gettext("Pause it")],
             &SLEEPS,
+            |action| match action {
+                SleepAction::Keep => gettext("Leave it as it is"),
+                SleepAction::Pause => gettext("Pause it"),
+            },
             {
                 let set = Rc::clone(&set);
                 move |action| set(PowerSettings { on_host_sleep: Some(action), ..PowerSettings::default() })
             },
         );
-        let autostart = gtk::Switch::builder().valign(gtk::Align::Center).build();
-        let start_title = gettext("Start When You Log In");
-        autostart.update_property(&[gtk::accessible::Property::Label(&start_title)]);
-        autostart.connect_active_notify({
+        let autostart = SwitchRow::new(&gettext("Start When You Log In"), "", {
             let set = Rc::clone(&set);
-            move |switch| {
-                set(PowerSettings { autostart: Some(switch.is_active()), ..PowerSettings::default() });
-            }
+            move |on| set(PowerSettings { autostart: Some(on), ..PowerSettings::default() })
         });
-        let start = adw::ActionRow::builder().title(start_title).activatable_widget(&autostart).build();
-        start.add_suffix(&autostart);
         let wait = gtk::SpinButton::with_range(1.0, 86_400.0, 10.0);
         ignore_wheel(&wait);
         wait.set_valign(gtk::Align::Center);
@@ -160,13 +141,13 @@ impl StartupGroup {
             .title(glib::markup_escape_text(&gettext("Startup & Shutdown")))
             .description(gettext("Changes take effect now."))
             .build();
-        root.add(&start);
-        root.add(&logout.0);
-        root.add(&sleep.0);
+        root.add(autostart.widget());
+        root.add(logout.widget());
+        root.add(sleep.widget());
         root.add(&row);
-        for choice in [&poweroff, &reboot, &crash] {
-            root.add(&choice.0);
-        }
+        root.add(poweroff.widget());
+        root.add(reboot.widget());
+        root.add(crash.widget());
         Self { root, autostart, logout, sleep, wait, poweroff, reboot, crash, quiet }
     }
 
@@ -187,13 +168,14 @@ impl StartupGroup {
             at_logout,
             on_host_sleep,
         } = &guest.power;
-        self.autostart.set_active(*autostart);
-        self.logout.show(&LOGOUTS, at_logout);
-        self.sleep.show(&SLEEPS, on_host_sleep);
+        // The group's description says when.
+        self.autostart.show(*autostart, "");
+        self.logout.show(*at_logout, "");
+        self.sleep.show(*on_host_sleep, "");
         self.wait.set_value(f64::from(*shutdown_wait));
-        self.poweroff.show(&ENDS, on_poweroff);
-        self.reboot.show(&ENDS, on_reboot);
-        self.crash.show(&CRASHES, on_crash);
+        self.poweroff.show(*on_poweroff, "");
+        self.reboot.show(*on_reboot, "");
+        self.crash.show(*on_crash, "");
         self.root.set_sensitive(guest.state != GuestState::Unavailable);
         self.quiet.set(false);
     }

@@ -2,7 +2,7 @@
 
 use super::{error_label, tell};
 use crate::model::network;
-use crate::widgets::choice::describe;
+use crate::widgets::setting_row::describe;
 use crate::widgets::{badge, icon_button, text_button};
 use adw::prelude::*;
 use hv_api::{Forward, NetworkMode, NicInfo, NicSettings, Protocol};
