@@ -37,6 +37,7 @@ use hv_api::{
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -274,6 +275,9 @@ impl Registry {
     pub async fn delete(self: &Rc<Self>, guest: &str, disks: bool) -> Result<(), Error> {
         match self.find(guest) {
             Ok(handle) => {
+                if disks {
+                    self.check_disks_are_nobody_elses(handle.info().id)?;
+                }
                 let registry = Rc::clone(self);
                 let deletion = spawn_local(async move {
                     handle.ask(|answer| Request::Delete { disks, answer }).await?;
@@ -295,6 +299,17 @@ impl Registry {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Makes sure that no other guest has a disk in this one's folder: it would go with that.
+    fn check_disks_are_nobody_elses(&self, id: GuestId) -> Result<(), Error> {
+        let folder = self.context.store.folder(id);
+        for other in self.list().iter().filter(|other| other.id != id) {
+            if let Some(disk) = other.disks.iter().find(|disk| Path::new(&disk.path).starts_with(&folder)) {
+                return Err(Error::DiskInUse { path: disk.path.clone(), holder: other.name.clone() });
+            }
+        }
+        Ok(())
     }
 
     fn forget(&self, id: GuestId) {

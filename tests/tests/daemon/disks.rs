@@ -352,3 +352,25 @@ async fn a_guest_that_waits_for_room_goes_on_by_itself_when_there_is_some() {
     let paused = events.state("one", GuestState::Paused).await;
     assert_eq!(paused.room, None);
 }
+
+#[tokio::test]
+async fn a_disk_that_another_guest_has_as_well_is_not_deleted_with_a_guest() {
+    running_guest!(bare("one"); home, engine, core, events, machine);
+    machine.say(EngineEvent::Exited { detail: "killed".into() });
+    events.state("one", GuestState::Crashed).await;
+    let new = NewDisk { size: Some(ByteSize::mib(4)), ..NewDisk::default() };
+    settle(core.add_disk("one", &new).await).unwrap();
+    let path = shown(&mut core, "one").await.disks[0].path.clone();
+    let only_read = DiskSettings { read_only: Some(true), ..DiskSettings::default() };
+    settle(core.set_disk("one", "disk0", &only_read).await).unwrap();
+    make(&mut core, &bare("two")).await.unwrap();
+    let shared = NewDisk { read_only: Some(true), ..existing(&path) };
+    settle(core.add_disk("two", &shared).await).unwrap();
+    let refused = core.delete("one", Some(true)).await.unwrap().unwrap_err();
+    assert_eq!(refused, Error::DiskInUse { path: path.clone(), holder: "two".into() });
+    assert!(Path::new(&path).exists() && engine.running() == 0);
+    // It may go without, and with it when nobody else has it.
+    settle(core.remove_disk("two", "disk0", None).await).unwrap();
+    settle(core.delete("one", Some(true)).await).unwrap();
+    assert!(!Path::new(&path).exists() && home.guests().exists());
+}

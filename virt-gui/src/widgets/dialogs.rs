@@ -46,6 +46,11 @@ pub fn confirm_delete(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: im
             own.len(),
         )
     };
+    let body = if guest.snapshots.is_empty() {
+        body
+    } else {
+        format!("{body} {}", gettext("Its snapshots are deleted in any case."))
+    };
     let dialog = adw::MessageDialog::new(
         Some(parent),
         Some(&gettext_f("Delete “{guest}”?", &[("guest", &guest.name)])),
