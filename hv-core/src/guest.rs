@@ -1,6 +1,6 @@
 //! Guests: what each is (`config`, with its disks in `disk` and the slots of its devices in `slots`), what it does
 //! (`state`, pure), how it is changed (`edit`, pure), how its power is looked after (`power`), what clients are told
-//! (`view`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its
+//! (`view`), what of it waits for the next start (`pending`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its
 //! snapshots (`snapshots`), what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core
 //! (`context`), the rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is
 //! made (`creation`), and the list of all of them (`registry`).
@@ -20,6 +20,7 @@ pub mod handle;
 pub mod holders;
 pub mod launch;
 pub mod network;
+pub mod pending;
 pub mod power;
 pub mod record;
 pub mod registry;

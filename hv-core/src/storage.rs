@@ -18,6 +18,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 pub use chain::backing_files;
+#[cfg(test)]
+pub(crate) use chain::tests::overlay;
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";

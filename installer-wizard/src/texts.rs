@@ -91,11 +91,6 @@ pub fn source_fault(fault: &SourceFault) -> String {
     }
 }
 
-/// The last part of a path, for people.
-pub fn file_name(path: &str) -> String {
-    path.rsplit('/').find(|part| !part.is_empty()).unwrap_or(path).to_owned()
-}
-
 /// The heading of the card about a medium: the system on it, or what kind of file it is.
 pub fn medium_title(medium: &MediumInfo) -> String {
     match (&medium.os_name, medium.confidence) {
@@ -269,12 +264,5 @@ mod tests {
             }
         }
         insta::assert_snapshot!(all);
-    }
-
-    #[test]
-    fn a_file_is_called_by_the_end_of_its_path() {
-        assert_eq!(file_name("/isos/a b.iso"), "a b.iso");
-        assert_eq!(file_name("/isos/folder/"), "folder");
-        assert_eq!(file_name("/"), "/");
     }
 }

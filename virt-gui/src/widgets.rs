@@ -8,13 +8,13 @@ pub mod guest_list;
 pub mod host_bar;
 pub mod log_window;
 pub mod power;
+pub mod question;
 pub mod setting_row;
 pub mod snapshot_dialogs;
 pub mod terminal;
 
 use gtk::glib;
 use gtk::prelude::*;
-use std::path::Path;
 use virt_kit::i18n::gettext;
 
 /// A button with an icon only. `name` is what screen readers say and the tooltip shows.
@@ -34,9 +34,10 @@ pub fn badge(words: &str) -> gtk::Label {
     gtk::Label::builder().label(words).css_classes(["badge", "caption"]).valign(gtk::Align::Center).build()
 }
 
-/// The last part of a path.
-pub fn file_name(path: &str) -> String {
-    Path::new(path).file_name().map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned())
+/// Whether somebody is typing in a field: its text is not to be changed then.
+pub fn is_typing(field: &impl IsA<gtk::Widget>) -> bool {
+    let focus = field.root().and_then(|root| root.focus());
+    focus.is_some_and(|focus| focus.is_ancestor(field))
 }
 
 /// A button with words.

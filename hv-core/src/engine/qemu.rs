@@ -133,6 +133,22 @@ impl Qemu {
         *self.facts.lock().unwrap_or_else(PoisonError::into_inner) = Some(facts);
     }
 
+    /// What this QEMU answers to a question; asked for once, until another file is its program.
+    async fn ask_once<T: Clone>(
+        &self,
+        fact: impl Fn(&mut Facts) -> &mut Option<T>,
+        question: [&str; 2],
+        read: impl FnOnce(&str) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let path = self.find()?;
+        if let Some(known) = fact(&mut self.facts(&path)) {
+            return Ok(known.clone());
+        }
+        let learned = read(&ask(&path, &question).await?)?;
+        self.remember(|facts| *fact(facts) = Some(learned.clone()), &path);
+        Ok(learned)
+    }
+
     /// What to leave out of messages: the program's name, and the argument that QEMU speaks about.
     fn noise(&self, arguments: &[String]) -> Vec<String> {
         let mut noise = vec![format!("{PROGRAM}: "), format!("{}: ", self.name())];
@@ -158,25 +174,16 @@ impl Engine for Qemu {
     }
 
     async fn newest_machine(&self) -> Result<String, EngineError> {
-        let path = self.find()?;
-        if let Some(known) = self.facts(&path).newest_machine {
-            return Ok(known);
-        }
-        let answer = ask(&path, &["-machine", "help"]).await?;
-        let newest = newest_machine_in(&answer)
-            .ok_or_else(|| EngineError::Refused { detail: "it names no machine of the kind q35".into() })?;
-        self.remember(|facts| facts.newest_machine = Some(newest.clone()), &path);
-        Ok(newest)
+        let read = |answer: &str| {
+            newest_machine_in(answer)
+                .ok_or_else(|| EngineError::Refused { detail: "it names no machine of the kind q35".into() })
+        };
+        self.ask_once(|facts| &mut facts.newest_machine, ["-machine", "help"], read).await
     }
 
     async fn cpu_models(&self) -> Result<Vec<String>, EngineError> {
-        let path = self.find()?;
-        if let Some(known) = self.facts(&path).cpu_models {
-            return Ok(known);
-        }
-        let models = cpu_models_in(&ask(&path, &["-cpu", "help"]).await?);
-        self.remember(|facts| facts.cpu_models = Some(models.clone()), &path);
-        Ok(models)
+        let read = |answer: &str| Ok(cpu_models_in(answer));
+        self.ask_once(|facts| &mut facts.cpu_models, ["-cpu", "help"], read).await
     }
 
     fn tpm_program(&self) -> Option<PathBuf> {
@@ -184,16 +191,9 @@ impl Engine for Qemu {
     }
 
     async fn audio(&self) -> Option<AudioService> {
-        let path = self.find().ok()?;
-        let mut known = self.facts(&path).audio;
-        if known.is_none() {
-            match ask(&path, &["-audiodev", "help"]).await {
-                Ok(answer) => known = Some(devices::services_in(&answer)),
-                Err(error) => warn!(%error, "the engine names no sound services"),
-            }
-            self.remember(|facts| facts.audio.clone_from(&known), &path);
-        }
-        let known = known?;
+        let read = |answer: &str| Ok(devices::services_in(answer));
+        let known = self.ask_once(|facts| &mut facts.audio, ["-audiodev", "help"], read).await;
+        let known = known.inspect_err(|error| warn!(%error, "the engine names no sound services")).ok()?;
         host::audio::services().await.into_iter().find(|service| known.contains(service))
     }
 

@@ -6,6 +6,7 @@
 //! back finds what it had left there, and each kind of firmware has a store of its own.
 
 use super::config::{Definition, Kernel};
+use super::pending;
 use crate::engine::{BootDevice, DiskFormat, Engine, EngineError, FirmwareConfig, MachineConfig, UefiConfig};
 use crate::host::firmware::{self, Uefi};
 use crate::{files, kernel, storage};
@@ -100,7 +101,7 @@ pub fn keys(settings: &BootSettings) -> Vec<&'static str> {
         append.is_some(),
         cpu_model.is_some(),
     ];
-    KEYS.into_iter().zip(named).filter(|(_, named)| *named).map(|(key, _)| key).collect()
+    pending::named(KEYS, named)
 }
 
 /// Puts new settings, which were checked, into a definition.
@@ -201,11 +202,7 @@ fn shown(definition: &Definition) -> [String; 8] {
 
 /// What the definition says otherwise than a machine was started with.
 pub fn pending(running: &Definition, next: &Definition) -> impl Iterator<Item = PendingChange> {
-    let values = shown(running).into_iter().zip(shown(next));
-    KEYS.into_iter()
-        .zip(values)
-        .filter(|(_, (now, next))| now != next)
-        .map(|(key, (now, next))| PendingChange { key: key.to_owned(), now, next })
+    pending::differing(KEYS, shown(running), shown(next))
 }
 
 /// The firmware of a new guest, and whether it starts only what is signed: what was asked for, else what

@@ -1,6 +1,7 @@
 //! A guest's serial ports, watchdog and sound card, as its definition says them. Pure.
 
 use super::config::{Definition, MAX_SERIAL_PORTS};
+use super::pending;
 use hv_api::{DeviceSettings, Error, PendingChange, SoundCard, Watchdog};
 
 /// Makes sure that a guest can have such devices.
@@ -20,7 +21,7 @@ pub fn check(settings: &DeviceSettings) -> Result<(), Error> {
 pub fn keys(settings: &DeviceSettings) -> Vec<&'static str> {
     let DeviceSettings { serial_ports, watchdog, sound } = settings;
     let named = [serial_ports.is_some(), watchdog.is_some(), sound.is_some()];
-    KEYS.into_iter().zip(named).filter(|(_, named)| *named).map(|(key, _)| key).collect()
+    pending::named(KEYS, named)
 }
 
 /// Puts new settings, which were checked, into a definition.
@@ -52,11 +53,7 @@ fn shown(definition: &Definition) -> [String; 3] {
 
 /// What the definition says otherwise than a machine was started with.
 pub fn pending(running: &Definition, next: &Definition) -> impl Iterator<Item = PendingChange> {
-    let values = shown(running).into_iter().zip(shown(next));
-    KEYS.into_iter()
-        .zip(values)
-        .filter(|(_, (now, next))| now != next)
-        .map(|(key, (now, next))| PendingChange { key: key.to_owned(), now, next })
+    pending::differing(KEYS, shown(running), shown(next))
 }
 
 #[cfg(test)]

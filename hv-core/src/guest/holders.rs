@@ -90,6 +90,18 @@ pub fn check_not_backing(guest: GuestId, path: &Path, guests: &[GuestInfo]) -> R
     }
 }
 
+/// Makes sure that no other guest has a disk in this one's folder: it would be deleted with that.
+///
+/// # Errors
+/// [`Error::DiskInUse`].
+pub fn check_folder_is_its_own(guest: GuestId, folder: &Path, guests: &[GuestInfo]) -> Result<(), Error> {
+    let mut others = disks(guests).filter(|(holder, _)| holder.id != guest);
+    match others.find(|(_, other)| other.path.starts_with(folder)) {
+        Some((holder, other)) => Err(in_use(&other.path, holder)),
+        None => Ok(()),
+    }
+}
+
 fn disks(guests: &[GuestInfo]) -> impl Iterator<Item = (&GuestInfo, Disk)> {
     guests
         .iter()

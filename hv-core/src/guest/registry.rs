@@ -37,7 +37,7 @@ use hv_api::{
 };
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -276,7 +276,8 @@ impl Registry {
         match self.find(guest) {
             Ok(handle) => {
                 if disks {
-                    self.check_disks_are_nobody_elses(handle.info().id)?;
+                    let id = handle.info().id;
+                    holders::check_folder_is_its_own(id, &self.context.store.folder(id), &self.list())?;
                 }
                 let registry = Rc::clone(self);
                 let deletion = spawn_local(async move {
@@ -299,17 +300,6 @@ impl Registry {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// Makes sure that no other guest has a disk in this one's folder: it would go with that.
-    fn check_disks_are_nobody_elses(&self, id: GuestId) -> Result<(), Error> {
-        let folder = self.context.store.folder(id);
-        for other in self.list().iter().filter(|other| other.id != id) {
-            if let Some(disk) = other.disks.iter().find(|disk| Path::new(&disk.path).starts_with(&folder)) {
-                return Err(Error::DiskInUse { path: disk.path.clone(), holder: other.name.clone() });
-            }
-        }
-        Ok(())
     }
 
     fn forget(&self, id: GuestId) {

@@ -3,16 +3,16 @@
 use super::boot;
 use super::config::Definition;
 use super::context::Context;
-use super::devices;
 use super::disk;
 use super::edit::live_ranges;
 use super::network;
+use super::pending;
 use super::record::RunRecord;
 use super::state::State;
 use crate::{storage, store};
 use hv_api::{
     ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom,
-    PendingChange, StateReason,
+    StateReason,
 };
 use std::path::Path;
 use std::time::SystemTime;
@@ -102,7 +102,7 @@ pub fn view(
         snapshots: Vec::new(),
         current_snapshot: None,
         power: definition.power.info(),
-        pending: record.map(|record| pending(&record.machine, definition)).unwrap_or_default(),
+        pending: record.map(|record| pending::all(&record.machine, definition)).unwrap_or_default(),
         paths: GuestPaths {
             folder: folder.display().to_string(),
             definition: context.store.definition_file(definition.id).display().to_string(),
@@ -110,26 +110,6 @@ pub fn view(
             serial_logs: run.serial_logs.iter().map(|log| log.display().to_string()).collect(),
         },
     }
-}
-
-/// What the definition says otherwise than the running machine has it.
-fn pending(running: &Definition, next: &Definition) -> Vec<PendingChange> {
-    type Value<'a> = &'a dyn Fn(&Definition) -> String;
-    let settings: [(&str, Value<'_>); 4] = [
-        ("cpus", &|it| it.cpus.to_string()),
-        ("max-cpus", &|it| it.most_cpus().to_string()),
-        ("memory", &|it| it.memory.to_string()),
-        ("max-memory", &|it| it.most_memory().to_string()),
-    ];
-    let changes = settings.into_iter().map(|(key, value)| (key, value(running), value(next)));
-    changes
-        .filter(|(_, now, next)| now != next)
-        .map(|(key, now, next)| PendingChange { key: key.into(), now, next })
-        .chain(disk::pending(running, next))
-        .chain(boot::pending(running, next))
-        .chain(devices::pending(running, next))
-        .chain(network::pending(running, next))
-        .collect()
 }
 
 /// What clients are told of a guest whose definition can't be used.

@@ -64,12 +64,15 @@ fn named_file(name: Vec<u8>) -> Option<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
 
-    /// A header that names this file.
-    fn overlay(path: &Path, name: &[u8]) {
+    /// A file that says that it builds on this one.
+    pub(crate) fn overlay(path: &Path, name: impl AsRef<OsStr>) {
+        let name = name.as_ref().as_bytes();
         let mut head = b"QFI\xfb\0\0\0\x03".to_vec();
         head.extend(64_u64.to_be_bytes());
         head.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
@@ -83,10 +86,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         std::fs::write(at("base, raw"), "MBR").unwrap();
-        overlay(&at("a"), at("base, raw").display().to_string().as_bytes());
-        overlay(&at("b"), b"a");
-        overlay(&at("c"), b"file:b");
-        overlay(&at("d"), br#"json:{"driver":"qcow2","file":{"driver":"file","filename":"c"}}"#);
+        overlay(&at("a"), at("base, raw"));
+        overlay(&at("b"), "a");
+        overlay(&at("c"), "file:b");
+        overlay(&at("d"), r#"json:{"driver":"qcow2","file":{"driver":"file","filename":"c"}}"#);
         assert_eq!(backing_files(&at("d")), [at("c"), at("b"), at("a"), at("base, raw")]);
         assert_eq!(backing_files(&at("base, raw")), Vec::<PathBuf>::new());
         assert_eq!(backing_files(&at("none")), Vec::<PathBuf>::new());
@@ -96,9 +99,9 @@ mod tests {
     fn a_chain_that_bites_its_tail_ends() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        overlay(&at("a"), b"b");
-        overlay(&at("b"), b"a");
-        overlay(&at("self"), b"self");
+        overlay(&at("a"), "b");
+        overlay(&at("b"), "a");
+        overlay(&at("self"), "self");
         assert_eq!(backing_files(&at("a")), [at("b")]);
         assert_eq!(backing_files(&at("self")), Vec::<PathBuf>::new());
     }
@@ -108,7 +111,7 @@ mod tests {
         fn whatever_a_header_names_does_no_harm(name in prop::collection::vec(any::<u8>(), 0..80)) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("x");
-            overlay(&path, &name);
+            overlay(&path, OsStr::from_bytes(&name));
             let _ = backing_files(&path);
         }
     }

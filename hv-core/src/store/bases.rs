@@ -8,10 +8,10 @@
 use super::{Store, failed};
 use crate::storage::backing_files;
 use hv_api::Error;
+use hv_api::paths::private_folder;
 use std::collections::HashSet;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -35,10 +35,7 @@ impl Sharing {
         let carry_out = || {
             File::open(&self.layer)?.sync_all()?;
             let bases = self.base.parent().unwrap_or(&self.base);
-            match DirBuilder::new().mode(0o700).create(bases) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
+            private_folder(bases)?;
             fs::hard_link(&self.disk, &self.base)?;
             File::open(bases)?.sync_all()?;
             fs::rename(&self.layer, &self.disk)?;
@@ -113,17 +110,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A file that says that it builds on this.
-    fn layer(path: &Path, base: &Path) {
-        let name = base.as_os_str().as_encoded_bytes();
-        let mut head = b"QFI\xfb\0\0\0\x03".to_vec();
-        head.extend(64_u64.to_be_bytes());
-        head.extend(u32::try_from(name.len()).unwrap().to_be_bytes());
-        head.resize(64, 0);
-        head.extend(name);
-        fs::write(path, head).unwrap();
-    }
+    use crate::storage::overlay;
 
     #[test]
     fn a_base_is_there_as_long_as_something_builds_on_it() {
@@ -136,8 +123,8 @@ mod tests {
         store.sweep_bases();
         fs::write(at("one/disk0.qcow2"), "what it holds").unwrap();
         let base = store.new_base();
-        layer(&at(".new-two/layer"), &Store::base_name(&base));
-        layer(&at(".new-two/disk0.qcow2"), &Store::base_name(&base));
+        overlay(&at(".new-two/layer"), Store::base_name(&base));
+        overlay(&at(".new-two/disk0.qcow2"), Store::base_name(&base));
         let (disk, layer) = (at("one/disk0.qcow2"), at(".new-two/layer"));
         Sharing { disk: disk.clone(), layer, base: base.clone() }.carry_out().unwrap();
         assert_eq!(fs::read(&base).unwrap(), b"what it holds");
@@ -150,7 +137,7 @@ mod tests {
         // As is one on which another base builds.
         let second = store.new_base();
         fs::rename(at(".new-two/disk0.qcow2"), &second).unwrap();
-        self::layer(&at(".new-two/disk0.qcow2"), &Store::base_name(&second));
+        overlay(&at(".new-two/disk0.qcow2"), Store::base_name(&second));
         store.sweep_bases();
         assert!(base.exists() && second.exists());
         fs::remove_dir_all(at(".new-two")).unwrap();

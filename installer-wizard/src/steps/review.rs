@@ -12,6 +12,7 @@ use hv_api::MediumInfo;
 use std::cell::{Cell, RefCell};
 use virt_kit::i18n::gettext;
 use virt_kit::problem::ProblemAction;
+use virt_kit::words::file_name;
 
 /// The page's widgets.
 #[derive(Debug)]
@@ -329,7 +330,7 @@ impl Card {
         self.icon.set_icon_name(Some(icon));
         self.title.set_label(&texts::medium_title(medium));
         self.file.set_visible(true);
-        self.file.set_label(&texts::file_name(&medium.path));
+        self.file.set_label(&file_name(&medium.path));
         self.file.set_tooltip_text(Some(&medium.path));
         self.facts.set_label(&texts::medium_facts(medium).join("\n"));
         self.show_notes(&texts::medium_notes(medium));

@@ -8,6 +8,7 @@ use crate::texts;
 use adw::prelude::*;
 use std::time::UNIX_EPOCH;
 use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::words::file_name;
 
 /// The page's widgets.
 #[derive(Debug)]
@@ -172,7 +173,7 @@ impl SourcePage {
         self.recent.set_sensitive(!slow);
         self.others.set_sensitive(!slow);
         if let Some(path) = looking_at {
-            let file = texts::file_name(&path);
+            let file = file_name(&path);
             self.heading.set_label(&gettext_f("Reading “{file}”…", &[("file", &file)]));
             self.hint.set_label(&gettext("This takes long on a slow disk or network folder."));
         } else {

@@ -1,11 +1,8 @@
 //! A guest's disks on its page: added, made larger, changed, removed, each with the word that says when.
 
+use crate::guest::{hardware_of, has};
 use crate::visit;
-use hv_tests::ui::{Desktop, Role};
-
-async fn disks(desktop: &Desktop) -> serde_json::Value {
-    desktop.hv(&["show", "Rack"]).await[0]["disks"].clone()
-}
+use serde_json::json;
 
 #[tokio::test]
 async fn disks_come_and_go_and_say_when() {
@@ -13,29 +10,14 @@ async fn disks_come_and_go_and_say_when() {
         desktop
             .hv(&["create", "Rack", "--empty", "--disk", "1GiB", "--memory", "64MiB", "--cpus", "1"])
             .await;
-        desktop.open::<&str>([]);
-        let library = desktop.window("Guesthouse");
-        let row = library
-            .until("the guest's row", |tree| {
-                tree.all()
-                    .find(|node| node.role == Role::ListItem && node.name.starts_with("Rack, Off"))
-                    .cloned()
-            })
-            .await;
-        library.click(&row).await;
-        library.press("Hardware").await;
+        let library = hardware_of(desktop, "Rack").await;
         library.press("Add Disk…").await;
         let dialog = desktop.anywhere();
         dialog.says("Add a Disk to “Rack”").await;
         assert_eq!(dialog.nameless().await, [""; 0]);
         dialog.write("Size", "2 GiB").await;
         dialog.press("Add").await;
-        desktop
-            .until("two disks", async || {
-                (disks(desktop).await.as_array().map(Vec::len) == Some(2)).then_some(())
-            })
-            .await;
-        assert_eq!(disks(desktop).await[1]["size"], 2_u64 << 30);
+        has(desktop, "Rack", "/disks/1/size", json!(2_u64 << 30)).await;
         library.says("disk1 · 2 GiB · Virtio").await;
         assert_eq!(library.nameless().await, [""; 0]);
     })

@@ -2,6 +2,7 @@
 
 use crate::visit;
 use hv_tests::ui::{Desktop, Node, Place, Role};
+use serde_json::{Value, json};
 
 /// A guest without anything to start from: its firmware says so and waits.
 pub async fn make(desktop: &Desktop, name: &str) {
@@ -16,6 +17,26 @@ pub async fn row(library: &Place<'_>, name: &str, word: &str) -> Node {
             tree.all().find(|node| node.role == Role::ListItem && node.name.starts_with(&begins)).cloned()
         })
         .await
+}
+
+/// Opens the window at the hardware of a guest that is off.
+pub async fn hardware_of<'a>(desktop: &'a Desktop, name: &str) -> Place<'a> {
+    desktop.open::<&str>([]);
+    let library = desktop.window("Guesthouse");
+    library.click(&row(&library, name, "Off").await).await;
+    desktop.resize_window("Guesthouse", 1000, 1000).await;
+    library.press("Hardware").await;
+    library
+}
+
+/// Waits for what the core tells of a guest.
+pub async fn has(desktop: &Desktop, name: &str, what: &str, value: Value) {
+    desktop
+        .until(&format!("{what} to be {value}"), async || {
+            (desktop.hv(&["show", name]).await[0].pointer(what).unwrap_or(&Value::Null) == &value)
+                .then_some(())
+        })
+        .await;
 }
 
 #[tokio::test]
@@ -59,21 +80,12 @@ async fn power_is_controlled_and_followed_in_words() {
 async fn hardware_is_changed_at_once_or_at_the_next_start_and_says_which() {
     visit("hardware", async |desktop| {
         make(desktop, "Box").await;
-        desktop.open::<&str>([]);
-        let library = desktop.window("Guesthouse");
-        library.click(&row(&library, "Box", "Off").await).await;
-        library.press("Hardware").await;
+        let library = hardware_of(desktop, "Box").await;
         library.until("a badge", |tree| tree.find(Role::Label, "Now").map(|_badge| ())).await;
         assert_eq!(library.nameless().await, [""; 0]);
-        let has = async |what: &str, value: serde_json::Value| {
-            desktop
-                .until(&format!("{what} to be {value}"), async || {
-                    (desktop.hv(&["show", "Box"]).await[0][what] == value).then_some(())
-                })
-                .await;
-        };
+        let has = async |what: &str, value: Value| has(desktop, "Box", what, value).await;
         library.set(Role::SpinButton, "Memory", 96.0).await;
-        has("memory", (96_u64 << 20).into()).await;
+        has("/memory", (96_u64 << 20).into()).await;
         row(&library, "Box", "Off").await;
         desktop.hv(&["set", "Box", "max-memory=1GiB"]).await;
 
@@ -81,13 +93,13 @@ async fn hardware_is_changed_at_once_or_at_the_next_start_and_says_which() {
         row(&library, "Box", "Running").await;
         // More is there at once, and so little that the guest could come to harm waits.
         library.set(Role::SpinButton, "Memory", 128.0).await;
-        has("memory", (128_u64 << 20).into()).await;
-        has("pending", serde_json::json!([])).await;
+        has("/memory", (128_u64 << 20).into()).await;
+        has("/pending", json!([])).await;
         library.set(Role::SpinButton, "Memory", 64.0).await;
         library.until("a badge", |tree| tree.find(Role::Label, "At next start").map(|_badge| ())).await;
         library.says("1 change applies at next start").await;
         library.says("The running guest has 128 MiB").await;
-        has("memory", (64_u64 << 20).into()).await;
+        has("/memory", (64_u64 << 20).into()).await;
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! The library window: empty, narrow, and while the core is away.
 
+use crate::guest::row;
 use crate::visit;
 use hv_tests::ui::Role;
 
@@ -28,12 +29,7 @@ async fn a_narrow_window_shows_the_list_or_the_guest() {
         library.says("No Guest Selected").await;
         desktop.resize_window("Guesthouse", 370, 600).await;
         library.lost(Role::Label, "No Guest Selected").await;
-        let row = library.until("the guest's row", |tree| {
-            tree.all()
-                .find(|node| node.role == Role::ListItem && node.name.starts_with("Small, Off, "))
-                .cloned()
-        });
-        library.click(&row.await).await;
+        library.click(&row(&library, "Small", "Off").await).await;
         library.find(Role::Button, "Back to the List").await;
         library.find(Role::Button, "Start").await;
         assert_eq!(library.nameless().await, [""; 0]);

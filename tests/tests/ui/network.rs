@@ -1,6 +1,6 @@
 //! Network cards on a guest's page: each setting says when it takes effect, and what is refused is told there.
 
-use crate::guest::{make, row};
+use crate::guest::{hardware_of, has, make, row};
 use crate::visit;
 use hv_tests::ui::Role;
 use serde_json::{Value, json};
@@ -10,19 +10,8 @@ use std::net::TcpListener;
 async fn network_cards_are_changed_where_they_stand() {
     visit("network", async |desktop| {
         make(desktop, "Box").await;
-        desktop.open::<&str>([]);
-        let library = desktop.window("Guesthouse");
-        library.click(&row(&library, "Box", "Off").await).await;
-        desktop.resize_window("Guesthouse", 1000, 1000).await;
-        library.press("Hardware").await;
-        let has = async |what: &str, value: Value| {
-            desktop
-                .until(&format!("{what} to be {value}"), async || {
-                    let nics = &desktop.hv(&["nic", "Box"]).await[0]["nics"];
-                    (nics.pointer(what).unwrap_or(&Value::Null) == &value).then_some(())
-                })
-                .await;
-        };
+        let library = hardware_of(desktop, "Box").await;
+        let has = async |what: &str, value: Value| has(desktop, "Box", &format!("/nics{what}"), value).await;
         library.click(&library.says("This computer's connection").await).await;
         library.says("Port Forwards").await;
         assert_eq!(library.nameless().await, [""; 0]);

@@ -1,8 +1,8 @@
 //! What a guest uses, on its page: said to those who can't see the graphs, and measured only while somebody
 //! can.
 
+use crate::guest::row;
 use crate::visit;
-use hv_tests::ui::Role;
 
 #[tokio::test]
 async fn a_running_guests_use_is_shown_while_its_page_is() {
@@ -12,16 +12,7 @@ async fn a_running_guests_use_is_shown_while_its_page_is() {
         desktop.hv(&["start", "Lamp"]).await;
         desktop.open::<&str>([]);
         let library = desktop.window("Guesthouse");
-        let row = async |begins: &str| {
-            library
-                .until(begins, |tree| {
-                    tree.all()
-                        .find(|node| node.role == Role::ListItem && node.name.starts_with(begins))
-                        .cloned()
-                })
-                .await
-        };
-        library.click(&row("Lamp, Running").await).await;
+        library.click(&row(&library, "Lamp", "Running").await).await;
         for begins in ["Processor: ", "Memory Held Here: "] {
             library
                 .until(&format!("a graph of {begins:?}"), |tree| {
@@ -36,7 +27,7 @@ async fn a_running_guests_use_is_shown_while_its_page_is() {
             .await;
         assert_eq!(library.nameless().await, [""; 0]);
         // One that is off uses nothing.
-        library.click(&row("Off, Off").await).await;
+        library.click(&row(&library, "Off", "Off").await).await;
         library
             .until("no graph", |tree| {
                 tree.all().all(|node| !node.name.starts_with("Processor: ")).then_some(())

@@ -2,8 +2,8 @@
 
 use super::{disk, hardware};
 use hv_api::{BootSettings, Firmware, GuestInfo};
-use std::path::Path;
 use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::words::file_name;
 
 /// The firmware that can be chosen: its kind, and whether it starts only what is signed.
 pub type Kind = (Firmware, bool);
@@ -107,8 +107,7 @@ pub fn switched(guest: &GuestInfo, name: &str, on: bool) -> Option<BootSettings>
 
 /// A kernel's or initial file system's file name, or what is done without.
 pub fn file(path: Option<&str>, without: String) -> String {
-    let name = path.and_then(|path| Path::new(path).file_name());
-    name.map_or(without, |name| name.to_string_lossy().into_owned())
+    path.map_or(without, file_name)
 }
 
 fn tried(guest: &GuestInfo) -> Vec<String> {
@@ -130,7 +129,7 @@ fn usual(guest: &GuestInfo) -> Vec<String> {
 /// As the disks and drives are called elsewhere on the page.
 fn words(guest: &GuestInfo, name: &str) -> (String, String) {
     if let Some(found) = guest.disks.iter().find(|disk| disk.name == name) {
-        return (disk::title(found), disk::summary(found));
+        return (file_name(&found.path), disk::summary(found));
     }
     match guest.drives.iter().find(|drive| drive.name == name) {
         Some(drive) if guest.drives.len() > 1 => {

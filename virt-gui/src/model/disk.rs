@@ -1,7 +1,7 @@
 //! Disks in words: what each is, what can be chosen for it, and when that takes effect.
 
+use super::hardware::when;
 use hv_api::{ByteSize, DiskBus, DiskCache, DiskInfo, GuestInfo};
-use std::path::Path;
 use virt_kit::i18n::{gettext, gettext_f};
 
 /// What a disk can be attached to, in the order in which it is offered.
@@ -30,12 +30,6 @@ pub fn cache(cache: DiskCache) -> String {
         DiskCache::Directsync => gettext("None at all, slow and safe"),
         DiskCache::Unsafe => gettext("Fast, and lost if this computer fails"),
     }
-}
-
-/// The name of a disk's file.
-pub fn title(disk: &DiskInfo) -> String {
-    let name = Path::new(&disk.path).file_name();
-    name.map_or_else(|| disk.path.clone(), |name| name.to_string_lossy().into_owned())
 }
 
 /// `disk0 · 20 GiB · Virtio`
@@ -79,14 +73,14 @@ pub fn leaving(guest: &GuestInfo) -> Vec<(String, String)> {
 /// When a disk that is added is there.
 pub fn when_added(guest: &GuestInfo, bus: DiskBus) -> String {
     let waits = guest.live.is_some() && !guest.live_disk_buses.contains(&bus);
-    if waits { gettext("At next start") } else { gettext("Now") }
+    when(waits)
 }
 
 /// When a disk that is removed is gone.
 pub fn when_removed(guest: &GuestInfo, disk: &DiskInfo) -> String {
     let has = !guest.pending.iter().any(|change| change.key == disk.name);
     let waits = guest.live.is_some() && has && !disk.removable;
-    if waits { gettext("At next start") } else { gettext("Now") }
+    when(waits)
 }
 
 /// A size that somebody typed; a bare number is taken for GiB.

@@ -26,7 +26,7 @@ impl Amount {
     /// When this value would take effect: said before anything is touched, and while it is.
     pub fn when(&self, value: u64) -> String {
         let waits = self.live.as_ref().is_some_and(|live| value != self.value && !live.contains(&value));
-        if waits { gettext("At next start") } else { gettext("Now") }
+        when(waits)
     }
 }
 
@@ -77,10 +77,15 @@ pub fn running_has(now: &str) -> String {
     gettext_f("The running guest has {now}", &[("now", now)])
 }
 
+/// The word for when a change takes effect: at once, or when the guest's machine starts the next time.
+pub fn when(waits: bool) -> String {
+    if waits { gettext("At next start") } else { gettext("Now") }
+}
+
 /// When a setting takes effect that a machine has from its start.
 pub fn when_fixed(guest: &GuestInfo) -> String {
     let waits = guest.pid.is_some() || guest.state == GuestState::Saved;
-    if waits { gettext("At next start") } else { gettext("Now") }
+    when(waits)
 }
 
 /// A setting's value as the wire has it, for people.

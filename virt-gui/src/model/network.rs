@@ -1,5 +1,6 @@
 //! Network cards in words: what each is, when a change to it takes effect, and what somebody typed.
 
+use super::hardware::when;
 use hv_api::{Forward, GuestInfo, HostAddress, NetworkMode, NicInfo, NicModel, NicSettings, Protocol};
 use std::net::Ipv4Addr;
 use virt_kit::i18n::{gettext, gettext_f};
@@ -65,10 +66,6 @@ pub fn when_live(guest: &GuestInfo, nic: &NicInfo) -> String {
 /// When a card is gone that is removed.
 pub fn when_removed(guest: &GuestInfo, nic: &NicInfo) -> String {
     when(guest.pid.is_some() && !nic.pluggable && nic.present != Some(false))
-}
-
-fn when(waits: bool) -> String {
-    if waits { gettext("At next start") } else { gettext("Now") }
 }
 
 /// What waits for the next start, of one of a card's settings: what the running guest has instead.

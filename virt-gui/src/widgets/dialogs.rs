@@ -1,6 +1,7 @@
 //! Questions before what destroys, and the details of problems.
 
 use crate::actions::{Action, Section};
+use crate::widgets::question::{Answer, ask, question};
 use adw::prelude::*;
 use gtk::{gio, glib};
 use hv_api::GuestInfo;
@@ -11,17 +12,13 @@ use virt_kit::problem::{Problem, ProblemAction};
 pub fn confirm_apply(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: impl Fn() + 'static) {
     let count = guest.pending.len();
     let changes = ngettext_f("{count} change", "{count} changes", count, &[("count", &count.to_string())]);
-    ask(
-        parent,
-        // Translators: {changes} is "1 change" or "3 changes".
-        &gettext_f("Restart “{guest}” to Apply {changes}?", &[("guest", &guest.name), ("changes", &changes)]),
-        &gettext(
-            "The guest is asked to shut down and started again as soon as it is off. Where no system in it listens, it is stopped at once.",
-        ),
-        &gettext("_Restart"),
-        adw::ResponseAppearance::Suggested,
-        yes,
+    // Translators: {changes} is "1 change" or "3 changes".
+    let heading =
+        gettext_f("Restart “{guest}” to Apply {changes}?", &[("guest", &guest.name), ("changes", &changes)]);
+    let body = gettext(
+        "The guest is asked to shut down and started again as soon as it is off. Where no system in it listens, it is stopped at once.",
     );
+    ask(&question(Some(parent), &heading, &body, &gettext("_Restart"), Answer::Careful), yes);
 }
 
 /// Asks before a guest is deleted; `yes` is told whether its disks go with it.
@@ -51,11 +48,8 @@ pub fn confirm_delete(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: im
     } else {
         format!("{body} {}", gettext("Its snapshots are deleted in any case."))
     };
-    let dialog = adw::MessageDialog::new(
-        Some(parent),
-        Some(&gettext_f("Delete “{guest}”?", &[("guest", &guest.name)])),
-        Some(&body),
-    );
+    let heading = gettext_f("Delete “{guest}”?", &[("guest", &guest.name)]);
+    let dialog = question(Some(parent), &heading, &body, &gettext("_Delete"), Answer::Destructive);
     let check = gtk::CheckButton::with_label(&ngettext(
         "Also delete its disk and everything on it",
         "Also delete its disks and everything on them",
@@ -76,31 +70,7 @@ pub fn confirm_delete(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: im
         more.append(&files);
         dialog.set_extra_child(Some(&more));
     }
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("yes", &gettext("_Delete"));
-    dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
-    dialog.set_close_response("cancel");
-    dialog.connect_response(Some("yes"), move |_, _| yes(check.is_active()));
-    dialog.present();
-}
-
-fn ask(
-    parent: &impl IsA<gtk::Window>,
-    heading: &str,
-    body: &str,
-    verb: &str,
-    appearance: adw::ResponseAppearance,
-    yes: impl Fn() + 'static,
-) {
-    let dialog = adw::MessageDialog::new(Some(parent), Some(heading), Some(body));
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("yes", verb);
-    dialog.set_response_appearance("yes", appearance);
-    dialog.set_default_response(Some("cancel"));
-    dialog.set_close_response("cancel");
-    dialog.connect_response(Some("yes"), move |_, _| yes());
-    dialog.present();
+    ask(&dialog, move || yes(check.is_active()));
 }
 
 /// Shows a problem with its reason, what to do, and the words for experts. `act` is told when its

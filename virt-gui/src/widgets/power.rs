@@ -4,6 +4,7 @@
 //! carries the action out, with [`perform`], and shows what went wrong.
 
 use crate::model::power::{PowerAction, Refusal, default_action, refusal};
+use crate::widgets::question::{Answer, ask, question};
 use adw::prelude::*;
 use gtk::gio;
 use hv_api::client::{CallError, Connection, Events, settle};
@@ -155,74 +156,38 @@ pub fn confirmed(parent: Option<&gtk::Window>, name: &str, action: PowerAction, 
 
 /// Asks whether a guest's power shall really be taken away, and calls `confirmed` if so.
 pub fn confirm_force_off(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
-    let dialog = adw::MessageDialog::new(
-        parent,
-        Some(&gettext_f("Force off “{guest}”?", &[("guest", name)])),
-        Some(&gettext(
-            "It loses its power at once. What it has not yet written to its disks is lost, and its files may be damaged.",
-        )),
+    let heading = gettext_f("Force off “{guest}”?", &[("guest", name)]);
+    let body = gettext(
+        "It loses its power at once. What it has not yet written to its disks is lost, and its files may be damaged.",
     );
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("force-off", &gettext("_Force Off"));
-    dialog.set_response_appearance("force-off", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
-    dialog.set_close_response("cancel");
-    dialog.connect_response(Some("force-off"), move |_, _| confirmed());
-    dialog.present();
+    ask(&question(parent, &heading, &body, &gettext("_Force Off"), Answer::Destructive), confirmed);
 }
 
 /// Asks whether a guest's saved state shall really be thrown away, and calls `confirmed` if so.
 pub fn confirm_discard(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
-    let dialog = adw::MessageDialog::new(
-        parent,
-        Some(&gettext_f("Discard the saved state of “{guest}”?", &[("guest", name)])),
-        Some(&gettext(
-            "At its next start it begins anew, as after a loss of power. What it had not yet written to its disks is lost.",
-        )),
+    let heading = gettext_f("Discard the saved state of “{guest}”?", &[("guest", name)]);
+    let body = gettext(
+        "At its next start it begins anew, as after a loss of power. What it had not yet written to its disks is lost.",
     );
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("discard", &gettext("_Discard"));
-    dialog.set_response_appearance("discard", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
-    dialog.set_close_response("cancel");
-    dialog.connect_response(Some("discard"), move |_, _| confirmed());
-    dialog.present();
+    ask(&question(parent, &heading, &body, &gettext("_Discard"), Answer::Destructive), confirmed);
 }
 
 /// Asks whether a guest shall really be restarted, and calls `confirmed` if so.
 pub fn confirm_restart(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
-    let dialog = adw::MessageDialog::new(
-        parent,
-        Some(&gettext_f("Restart “{guest}”?", &[("guest", name)])),
-        Some(&gettext(
-            "It is asked to shut down and started again as soon as it is off. Where no system in it listens, it is reset at once.",
-        )),
+    let heading = gettext_f("Restart “{guest}”?", &[("guest", name)]);
+    let body = gettext(
+        "It is asked to shut down and started again as soon as it is off. Where no system in it listens, it is reset at once.",
     );
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("restart", &gettext("_Restart"));
-    dialog.set_response_appearance("restart", adw::ResponseAppearance::Suggested);
-    dialog.set_default_response(Some("restart"));
-    dialog.set_close_response("cancel");
-    dialog.connect_response(Some("restart"), move |_, _| confirmed());
-    dialog.present();
+    ask(&question(parent, &heading, &body, &gettext("_Restart"), Answer::Usual), confirmed);
 }
 
 /// Asks whether a guest shall really be reset, and calls `confirmed` if so.
 pub fn confirm_reset(parent: Option<&gtk::Window>, name: &str, confirmed: impl Fn() + 'static) {
-    let dialog = adw::MessageDialog::new(
-        parent,
-        Some(&gettext_f("Reset “{guest}”?", &[("guest", name)])),
-        Some(&gettext(
-            "It starts anew at once, as if its reset button were pressed. What it has not yet written to its disks is lost.",
-        )),
+    let heading = gettext_f("Reset “{guest}”?", &[("guest", name)]);
+    let body = gettext(
+        "It starts anew at once, as if its reset button were pressed. What it has not yet written to its disks is lost.",
     );
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("reset", &gettext("_Reset"));
-    dialog.set_response_appearance("reset", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
-    dialog.set_close_response("cancel");
-    dialog.connect_response(Some("reset"), move |_, _| confirmed());
-    dialog.present();
+    ask(&question(parent, &heading, &body, &gettext("_Reset"), Answer::Destructive), confirmed);
 }
 
 /// The button. Its output is the action to carry out.

@@ -23,6 +23,7 @@ impl<T: Copy + PartialEq + 'static> ChoiceRow<T> {
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let row = adw::ComboRow::builder().title(title).model(&gtk::StringList::new(&words)).build();
         let badge = badge("");
+        badge.set_visible(false);
         row.add_suffix(&badge);
         // As in other rows, before what it speaks of.
         if let Some(suffixes) = badge.parent().and_downcast::<gtk::Box>() {
@@ -51,14 +52,18 @@ impl<T: Copy + PartialEq + 'static> ChoiceRow<T> {
         self.values.get(self.row.selected() as usize).copied()
     }
 
+    /// Says when what is chosen takes effect.
+    pub fn say(&self, when: &str) {
+        say(&self.badge, when);
+    }
+
     /// Shows this value, and when another one would take effect.
     pub fn show(&self, value: T, when: &str) {
         let place = self.values.iter().position(|other| *other == value).unwrap_or_default();
         self.quiet.set(true);
         self.row.set_selected(place as u32);
         self.quiet.set(false);
-        self.badge.set_label(when);
-        self.badge.set_visible(!when.is_empty());
+        self.say(when);
     }
 }
 
@@ -80,6 +85,7 @@ impl SwitchRow {
         let row =
             adw::ActionRow::builder().title(title).subtitle(subtitle).activatable_widget(&switch).build();
         let badge = badge("");
+        badge.set_visible(false);
         row.add_suffix(&badge);
         row.add_suffix(&switch);
         describe(&switch, &badge);
@@ -100,19 +106,28 @@ impl SwitchRow {
         &self.row
     }
 
+    /// What it is switched to.
+    pub fn is_on(&self) -> bool {
+        self.switch.is_active()
+    }
+
     /// Shows this value, and when another one would take effect.
     pub fn show(&self, on: bool, when: &str) {
         self.quiet.set(true);
         self.switch.set_active(on);
         self.quiet.set(false);
-        self.badge.set_label(when);
-        self.badge.set_visible(!when.is_empty());
+        say(&self.badge, when);
     }
 
     /// Whether it can be switched.
     pub fn set_sensitive(&self, sensitive: bool) {
         self.switch.set_sensitive(sensitive);
     }
+}
+
+fn say(badge: &gtk::Label, when: &str) {
+    badge.set_label(when);
+    badge.set_visible(!when.is_empty());
 }
 
 /// Lets screen readers say with a control when it takes effect.

@@ -1,6 +1,8 @@
 //! What is asked before something is done with snapshots, and before a guest is cloned.
 
 use crate::model::snapshots::{name_before, next_name};
+use crate::widgets::question::{Answer, allow, answer, ask, question, rows};
+use crate::widgets::setting_row::SwitchRow;
 use adw::prelude::*;
 use hv_api::{GuestInfo, GuestState, SnapshotInfo};
 use std::rc::Rc;
@@ -18,10 +20,9 @@ pub fn take(parent: &impl IsA<gtk::Window>, guest: &GuestInfo, yes: impl Fn(Stri
     };
     let name = adw::EntryRow::builder().title(gettext("Name")).text(next_name(guest)).build();
     let note = adw::EntryRow::builder().title(gettext("Note")).build();
-    let dialog = dialog(parent, &heading, &body, &gettext("_Take Snapshot"));
+    let dialog = question(Some(parent), &heading, &body, &gettext("_Take Snapshot"), Answer::Usual);
     let _rows = with_rows(&dialog, &name, Some(&note));
-    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), note.text().into()));
-    dialog.present();
+    ask(&dialog, move || yes(name.text().into(), note.text().into()));
 }
 
 /// Asks before a guest is put back; `yes` is told by what name a snapshot of what it is now is taken first.
@@ -41,9 +42,7 @@ pub fn restore(
     } else {
         gettext("What is on the guest's disks now and its settings are lost.")
     };
-    let dialog = dialog(parent, &heading, &body, &gettext("_Restore"));
-    dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
+    let dialog = question(Some(parent), &heading, &body, &gettext("_Restore"), Answer::Destructive);
     let first = gtk::CheckButton::with_label(&gettext("Take a snapshot of the current state first"));
     first.set_active(true);
     let name = name_before(guest, &snapshot.name);
@@ -53,8 +52,7 @@ pub fn restore(
     } else {
         dialog.set_extra_child(Some(&first));
     }
-    dialog.connect_response(Some("yes"), move |_, _| yes(first.is_active().then(|| name.clone())));
-    dialog.present();
+    ask(&dialog, move || yes(first.is_active().then(|| name.clone())));
 }
 
 /// Asks for another name and note.
@@ -63,21 +61,17 @@ pub fn edit(parent: &impl IsA<gtk::Window>, snapshot: &SnapshotInfo, yes: impl F
     let name = adw::EntryRow::builder().title(gettext("Name")).text(&snapshot.name).build();
     let old = snapshot.note.as_deref().unwrap_or_default();
     let note = adw::EntryRow::builder().title(gettext("Note")).text(old).build();
-    let dialog = dialog(parent, &heading, "", &gettext("_Save"));
+    let dialog = question(Some(parent), &heading, "", &gettext("_Save"), Answer::Usual);
     let _rows = with_rows(&dialog, &name, Some(&note));
-    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), note.text().into()));
-    dialog.present();
+    ask(&dialog, move || yes(name.text().into(), note.text().into()));
 }
 
 /// Asks before a snapshot is deleted.
 pub fn delete(parent: &impl IsA<gtk::Window>, snapshot: &SnapshotInfo, yes: impl Fn() + 'static) {
     let heading = gettext_f("Delete Snapshot “{snapshot}”?", &[("snapshot", &snapshot.name)]);
     let body = gettext("You can't go back to it then. Other snapshots stay, and the guest is as it is.");
-    let dialog = dialog(parent, &heading, &body, &gettext("_Delete"));
-    dialog.set_response_appearance("yes", adw::ResponseAppearance::Destructive);
-    dialog.set_default_response(Some("cancel"));
-    dialog.connect_response(Some("yes"), move |_, _| yes());
-    dialog.present();
+    let dialog = question(Some(parent), &heading, &body, &gettext("_Delete"), Answer::Destructive);
+    ask(&dialog, yes);
 }
 
 /// Asks for the name of a clone, and whether it is to share what the disks hold now.
@@ -100,34 +94,20 @@ pub fn clone(
     // Translators: the name that is offered for the copy of a guest.
     let offered = gettext_f("{guest} (copy)", &[("guest", &guest.name)]);
     let name = adw::EntryRow::builder().title(gettext("Name")).text(offered).build();
-    let dialog = dialog(parent, &heading, &format!("{what} {same}"), &gettext("_Clone"));
+    let dialog =
+        question(Some(parent), &heading, &format!("{what} {same}"), &gettext("_Clone"), Answer::Usual);
     let rows = with_rows(&dialog, &name, None);
-    let linked = gtk::Switch::builder().valign(gtk::Align::Center).build();
+    let linked = SwitchRow::new(
+        &gettext("Share the Disks"),
+        &gettext("Made at once; each guest takes up room only for what it changes."),
+        |_| {},
+    );
+    linked.widget().set_subtitle_lines(0);
     // A snapshot is kept within the disks, which could not change any more.
     if snapshot.is_none() && guest.snapshots.is_empty() {
-        let title = gettext("Share the Disks");
-        let row = adw::ActionRow::builder()
-            .title(&title)
-            .subtitle(gettext("Made at once; each guest takes up room only for what it changes."))
-            .subtitle_lines(0)
-            .activatable_widget(&linked)
-            .build();
-        linked.update_property(&[gtk::accessible::Property::Label(&title)]);
-        row.add_suffix(&linked);
-        rows.append(&row);
+        rows.append(linked.widget());
     }
-    dialog.connect_response(Some("yes"), move |_, _| yes(name.text().into(), linked.is_active()));
-    dialog.present();
-}
-
-fn dialog(parent: &impl IsA<gtk::Window>, heading: &str, body: &str, verb: &str) -> adw::MessageDialog {
-    let dialog = adw::MessageDialog::new(Some(parent), Some(heading), Some(body));
-    dialog.add_response("cancel", &gettext("_Cancel"));
-    dialog.add_response("yes", verb);
-    dialog.set_response_appearance("yes", adw::ResponseAppearance::Suggested);
-    dialog.set_default_response(Some("yes"));
-    dialog.set_close_response("cancel");
-    dialog
+    ask(&dialog, move || yes(name.text().into(), linked.is_on()));
 }
 
 /// Fields for a name, without which there is nothing to say yes to, and for a note; gives the list in which they are.
@@ -136,11 +116,8 @@ fn with_rows(
     name: &adw::EntryRow,
     note: Option<&adw::EntryRow>,
 ) -> gtk::ListBox {
-    let rows = gtk::ListBox::builder()
-        .selection_mode(gtk::SelectionMode::None)
-        .css_classes(["boxed-list"])
-        .width_request(260)
-        .build();
+    let rows = rows();
+    rows.set_width_request(260);
     rows.append(name);
     if let Some(note) = note {
         rows.append(note);
@@ -150,7 +127,7 @@ fn with_rows(
         let dialog = dialog.downgrade();
         Rc::new(move |name| {
             if let Some(dialog) = dialog.upgrade() {
-                dialog.set_response_enabled("yes", !name.text().trim().is_empty());
+                allow(&dialog, !name.text().trim().is_empty());
             }
         })
     };
@@ -161,9 +138,8 @@ fn with_rows(
     for row in std::iter::once(name).chain(note) {
         let dialog = dialog.downgrade();
         row.connect_entry_activated(move |_| {
-            if let Some(dialog) = dialog.upgrade().filter(|dialog| dialog.is_response_enabled("yes")) {
-                dialog.response("yes");
-                dialog.close();
+            if let Some(dialog) = dialog.upgrade() {
+                answer(&dialog);
             }
         });
     }

@@ -29,7 +29,7 @@ pub fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
 
 /// A duration for the table.
 pub fn milliseconds(duration: Duration) -> String {
-    format!("{:.0} ms", duration.as_secs_f64() * 1000.0)
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
 /// The memory that a process has in use, for the table.

@@ -4,7 +4,7 @@
 //! as that was measured: 106 to 165 ms to find ten guests again, 206 ms until a client heard of an engine's end.
 
 use crate::done;
-use crate::measure::{median, stopwatch};
+use crate::measure::{median, milliseconds, stopwatch};
 use crate::table::Table;
 use hv_api::client::Connection;
 use hv_api::{ByteSize, Core as _, GuestState, Settings};
@@ -62,7 +62,7 @@ async fn changes(table: &mut Table, core: &mut Connection) {
         memory.push(stopwatch(set(core, &guest, &less)).await);
     }
     // The promise is 5 ms until QEMU is told. What comes after it, which QEMU needs to make a CPU, is in here as well.
-    table.note("a client's call for another CPU, to its answer", &precisely(median(cpus)));
+    table.note("a client's call for another CPU, to its answer", &milliseconds(median(cpus)));
     limit(table, "a client's call for less memory, to its answer, ms", memory, 5.0);
 }
 
@@ -83,10 +83,6 @@ async fn ends(home: &Home) -> Vec<Duration> {
         heard.push(begun.elapsed());
     }
     heard
-}
-
-fn precisely(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }
 
 fn limit(table: &mut Table, what: &str, measured: Vec<Duration>, milliseconds: f64) {

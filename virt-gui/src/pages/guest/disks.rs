@@ -6,7 +6,7 @@ use crate::calls::Wish;
 use crate::model::disk::{self as words, BUSES, CACHES};
 use crate::model::hardware::when_fixed;
 use crate::widgets::setting_row::{ChoiceRow, SwitchRow};
-use crate::widgets::{badge, decoration, file_name, icon_button, text_button};
+use crate::widgets::{badge, decoration, icon_button, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{DiskBus, DiskCache, DiskInfo, DiskSettings, DriveInfo, GuestInfo, GuestState};
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::words::file_name;
 
 /// The group.
 pub struct DisksGroup {
@@ -216,7 +217,7 @@ impl DiskRow {
 
         let size = adw::ActionRow::builder().title(gettext("Size")).build();
         let grow = text_button(&gettext("Grow…"), &[]);
-        grow.connect_clicked(ask(disk_dialogs::grow));
+        grow.connect_clicked(ask(|parent, _guest, disk, wish| disk_dialogs::grow(parent, disk, wish)));
         size.add_suffix(&badge(&gettext("Now")));
         size.add_suffix(&grow);
         row.add_row(&size);
@@ -308,7 +309,7 @@ impl DiskRow {
 
     fn show(&self, guest: &GuestInfo, disk: &DiskInfo) {
         let before = self.disk.replace(disk.clone());
-        self.row.set_title(&words::title(disk));
+        self.row.set_title(&file_name(&disk.path));
         self.row.set_subtitle(&words::summary(disk));
         self.waits.set_visible(words::waits(guest, disk));
         self.size.set_subtitle(&words::size(disk));

@@ -2,11 +2,12 @@
 
 use super::GuestWish;
 use crate::calls::Wish;
-use crate::widgets::{decoration, file_name, icon_button, text_button};
+use crate::widgets::{decoration, icon_button, text_button};
 use adw::prelude::*;
 use hv_api::DriveInfo;
 use std::rc::Rc;
 use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::words::file_name;
 
 /// The row; `several` says whether it has to be told from others, `badge` when a change takes effect.
 pub fn row(

@@ -5,7 +5,7 @@ use crate::calls::Wish;
 use crate::model::{boot, hardware};
 use crate::widgets::dialogs::choose_file;
 use crate::widgets::setting_row::{ChoiceRow, SwitchRow, describe};
-use crate::widgets::{badge, icon_button, text_button};
+use crate::widgets::{badge, icon_button, is_typing, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{BootSettings, GuestInfo, GuestState, Settings};
@@ -275,12 +275,7 @@ impl KernelRow {
         self.initrd.row.set_sensitive(direct);
         self.append.set_sensitive(direct);
         let append = guest.boot.append.as_deref().unwrap_or_default();
-        let typing = self
-            .append
-            .root()
-            .and_then(|root| root.focus())
-            .is_some_and(|focus| focus.is_ancestor(&self.append));
-        if !typing && self.append.text() != append {
+        if !is_typing(&self.append) && self.append.text() != append {
             self.append.set_text(append);
         }
     }

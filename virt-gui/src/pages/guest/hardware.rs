@@ -9,8 +9,8 @@ use super::startup::StartupGroup;
 use crate::calls::Wish;
 use crate::model::hardware;
 use crate::widgets::amount_row::{AmountRow, Format};
-use crate::widgets::badge;
 use crate::widgets::setting_row::describe;
+use crate::widgets::{badge, is_typing};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{BootSettings, ByteSize, GuestInfo, GuestState, HostInfo, Settings};
@@ -138,9 +138,7 @@ impl HardwarePage {
         self.firmware.show(guest);
         self.machine.set_subtitle(&guest.boot.machine);
         let model = guest.boot.cpu_model.as_deref().unwrap_or_default();
-        let focus = self.cpu_model.root().and_then(|root| root.focus());
-        let typing = focus.is_some_and(|focus| focus.is_ancestor(&self.cpu_model));
-        if anew || !typing {
+        if anew || !is_typing(&self.cpu_model) {
             self.cpu_model.set_text(model);
         }
         self.cpu_badge.set_label(&hardware::when_fixed(guest));

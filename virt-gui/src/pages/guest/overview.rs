@@ -6,7 +6,7 @@ use super::{GuestWish, drive};
 use crate::actions::Action;
 use crate::calls::Wish;
 use crate::model::state;
-use crate::widgets::{decoration, file_name, icon_button, local_time, text_button};
+use crate::widgets::{decoration, icon_button, local_time, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{DiskInfo, DriveInfo, GuestInfo, GuestState, Settings};
@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::words::file_name;
 
 /// The page.
 pub struct OverviewPage {

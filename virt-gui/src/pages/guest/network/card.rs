@@ -6,7 +6,7 @@ use crate::calls::NicWish;
 use crate::model::hardware::when_fixed;
 use crate::model::network::{self, MODELS, MODES};
 use crate::widgets::setting_row::{ChoiceRow, SwitchRow, describe};
-use crate::widgets::{badge, icon_button, text_button};
+use crate::widgets::{badge, icon_button, is_typing, text_button};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{GuestInfo, NetworkMode, NicInfo, NicModel, NicSettings};
@@ -154,7 +154,7 @@ impl Card {
             self.mode.show(nic.mode, &live);
             ask_for_name(&self.network, nic.mode);
             let name = nic.bridge.as_deref().or(nic.network.as_deref()).unwrap_or_default();
-            if !self.is_typing() && self.network.text() != name {
+            if !is_typing(&self.network) && self.network.text() != name {
                 self.network.set_text(name);
             }
         }
@@ -181,11 +181,6 @@ impl Card {
 
     fn chosen(&self) -> Option<NetworkMode> {
         self.mode.value()
-    }
-
-    fn is_typing(&self) -> bool {
-        let focus = self.network.root().and_then(|root| root.focus());
-        focus.is_some_and(|focus| focus.is_ancestor(&self.network))
     }
 }
 
