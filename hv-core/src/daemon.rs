@@ -4,6 +4,7 @@
 use crate::autostart;
 use crate::engine::Engine;
 use crate::guest::registry::Registry;
+use crate::host::scopes::Scopes;
 use crate::host::{Accelerators, Folders};
 use crate::server::{self, Service};
 use rustix::fs::FlockOperation;
@@ -63,6 +64,7 @@ impl Daemon {
         engine: Arc<dyn Engine>,
         folders: Folders,
         accelerator: Accelerators,
+        scopes: Scopes,
         socket: PathBuf,
     ) -> Result<Self, StartError> {
         folders.create().map_err(StartError::Folders)?;
@@ -70,7 +72,8 @@ impl Daemon {
         // Listening comes first, so that clients that come meanwhile wait instead of starting another one.
         let listener =
             listen(&socket).map_err(|source| StartError::Listen { path: socket.clone(), source })?;
-        let registry = Registry::open(engine, folders, accelerator).await.map_err(StartError::Guests)?;
+        let registry =
+            Registry::open(engine, folders, accelerator, scopes).await.map_err(StartError::Guests)?;
         Ok(Self { listener, socket, registry, _lock: lock })
     }
 

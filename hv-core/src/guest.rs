@@ -19,6 +19,7 @@ pub mod forwards;
 pub mod handle;
 pub mod holders;
 pub mod launch;
+pub mod limit;
 pub mod network;
 pub mod pending;
 pub mod power;

@@ -9,6 +9,7 @@ pub mod audio;
 pub mod facts;
 pub mod firmware;
 pub mod paths;
+pub mod scopes;
 mod uses;
 
 pub use accelerator::probe_main;

@@ -6,6 +6,7 @@
 use clap::Parser;
 use hv_core::daemon::{Daemon, StartError};
 use hv_core::engine::qemu::Qemu;
+use hv_core::host::scopes::Scopes;
 use hv_core::host::{self, Accelerators, Folders};
 use hv_core::session;
 use std::fs::{File, OpenOptions};
@@ -75,7 +76,7 @@ fn run(options: Options) -> Result<(), StartError> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Folders)?;
     let result = tokio::task::LocalSet::new().block_on(&runtime, async {
         let engine = Arc::new(Qemu::new("qemu-system-x86_64").with_switch(program));
-        let daemon = Daemon::start(engine, folders, accelerator, socket).await?;
+        let daemon = Daemon::start(engine, folders, accelerator, Scopes::of_session(), socket).await?;
         say("listening");
         tokio::task::spawn_local(session::follow(daemon.registry()));
         daemon.run().await;

@@ -14,15 +14,16 @@ use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, ByteSize,
-    Change, Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings,
-    DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo,
-    Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory,
-    GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobId, JobInfo,
-    JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
-    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic,
-    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo,
-    PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait,
-    SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
+    Change, Changed, Confidence, CpuLimitFault, CpuStatistics, CrashAction, Created, DefinitionFault,
+    DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo,
+    EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo,
+    GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse,
+    JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
+    LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode,
+    NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation,
+    PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
+    SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason,
+    StatisticsReply, VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -73,7 +74,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {

@@ -154,6 +154,7 @@ pub(crate) mod tests {
             accelerator: None,
             engine: EngineInfo { program: "qemu-system-x86_64".into(), path: None, version: None },
             cpus,
+            cpu_limit_fault: None,
             memory,
             memory_available: ByteSize::bytes(memory.as_bytes() / 2),
             firmware: vec![],

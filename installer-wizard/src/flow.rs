@@ -579,6 +579,8 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
         | Error::CpuModelUnknown { .. }
+        | Error::CpuLimitOutOfRange { .. }
+        | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }
         | Error::DriveNotFound { .. }
         | Error::PortNotFound { .. }

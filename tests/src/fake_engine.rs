@@ -10,6 +10,7 @@ use hv_core::engine::{
     Adopted, Alteration, Amount, Canvas, DiskName, DisplayInput, Engine, EngineError, EngineEvent,
     EventSender, Machine, MachineConfig, MachineStatus, RunFiles, Volume,
 };
+use hv_core::host::scopes::Scopes;
 use hv_core::host::{Accelerators, Folders};
 use std::collections::HashMap;
 use std::fs::File;
@@ -466,6 +467,15 @@ pub struct FakeCore {
 impl FakeCore {
     /// Starts it; returns when it listens.
     pub async fn start(home: &Home, engine: &Arc<FakeEngine>) -> Self {
+        Self::start_with(home, engine, None).await
+    }
+
+    /// The same, with a systemd on the bus of this address whose control groups are in that folder.
+    pub async fn start_with(
+        home: &Home,
+        engine: &Arc<FakeEngine>,
+        scopes: Option<(String, PathBuf)>,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (listening, listens) = oneshot::channel();
         let engine: Arc<dyn Engine> = Arc::<FakeEngine>::clone(engine);
@@ -479,6 +489,7 @@ impl FakeCore {
             config: home.path("config"),
         };
         let thread = std::thread::spawn(move || {
+            let scopes = scopes.map_or_else(Scopes::none, |(bus, groups)| Scopes::at(bus, groups));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
                 let info = AcceleratorInfo {
@@ -486,7 +497,7 @@ impl FakeCore {
                     kvm: KvmState::NoDevice,
                     detail: String::new(),
                 };
-                let daemon = Daemon::start(engine, folders, Accelerators::fixed(info), socket).await;
+                let daemon = Daemon::start(engine, folders, Accelerators::fixed(info), scopes, socket).await;
                 let daemon = daemon.expect("the core starts");
                 listening.send(()).expect("somebody waits for it");
                 tokio::select! {

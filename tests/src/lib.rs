@@ -5,6 +5,7 @@
 //!   started in it, which all end with it.
 //! - [`Script`] tells `fake-qemu`, a program of this package that stands where QEMU would, how to misbehave;
 //!   a real `hv-core` is then none the wiser.
+//! - [`bus`] is a message bus, for services that only pretend.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
 //! - [`FaultyDisk`] is full, or can only be read, from a chosen change on.
 //! - [`fuzz`] is what the fuzzers do, and the tests with what they once found.
@@ -13,6 +14,7 @@
 //! Nothing here knows what is tested; assertions are left to the tiers.
 #![expect(clippy::missing_panics_doc, reason = "what a test can't go on without, it panics over")]
 
+pub mod bus;
 pub mod fake_engine;
 mod fake_qemu;
 mod faulty_disk;

@@ -1,6 +1,9 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
-use crate::{BridgeFault, ByteSize, Firmware, ForwardFault, GuestInfo, GuestState, HostUse, SavedStateFault};
+use crate::{
+    BridgeFault, ByteSize, CpuLimitFault, Firmware, ForwardFault, GuestInfo, GuestState, HostUse,
+    SavedStateFault,
+};
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
 use zlink::introspect::{self, CustomType};
@@ -306,6 +309,18 @@ pub enum Error {
         state: GuestState,
         /// What was tried.
         operation: Operation,
+    },
+    /// A limit of the CPU time is from 1 to 100 percent.
+    CpuLimitOutOfRange {
+        /// Percent that were asked for.
+        requested: u32,
+    },
+    /// The CPU time of guests can't be limited on this computer.
+    CpuLimitUnavailable {
+        /// Why not.
+        fault: CpuLimitFault,
+        /// The words of the system.
+        detail: String,
     },
     /// The engine has no CPU of that model.
     CpuModelUnknown {

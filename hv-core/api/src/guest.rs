@@ -117,6 +117,8 @@ pub struct GuestInfo {
     pub memory: ByteSize,
     /// How many virtual CPUs it can be given while it runs.
     pub max_cpus: u32,
+    /// Percent of what its CPUs could use that it gets at most, from 1 to 99; no limit where left out.
+    pub cpu_limit: Option<u32>,
     /// How much memory it can be given while it runs.
     pub max_memory: ByteSize,
     /// What can be changed at once, while an engine runs.
@@ -176,6 +178,7 @@ impl GuestInfo {
             cpus: 0,
             memory: ByteSize::bytes(0),
             max_cpus: 0,
+            cpu_limit: None,
             max_memory: ByteSize::bytes(0),
             live: None,
             memory_now: None,
@@ -289,6 +292,8 @@ pub struct Settings {
     pub memory: Option<ByteSize>,
     /// How many virtual CPUs it can be given while it runs.
     pub max_cpus: Option<u32>,
+    /// Percent of what its CPUs could use that it gets at most, from 1 to 100, which is no limit.
+    pub cpu_limit: Option<u32>,
     /// How much memory it can be given while it runs.
     pub max_memory: Option<ByteSize>,
     /// How its power is looked after.

@@ -54,6 +54,19 @@ pub struct FirmwareInfo {
     pub secure_boot: bool,
 }
 
+/// Why the CPU time of guests can't be limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum CpuLimitFault {
+    /// This user has no systemd that could share it out.
+    NoManager,
+    /// The user's systemd has not been handed it to share out.
+    NotDelegated,
+    /// The user's systemd refused.
+    Refused,
+}
+
 /// What this computer has for guests, and where the core keeps things.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct HostInfo {
@@ -63,6 +76,8 @@ pub struct HostInfo {
     pub engine: EngineInfo,
     /// CPUs (hardware threads) that this user may use; the most that one guest may have.
     pub cpus: u32,
+    /// Why the CPU time of guests can't be limited; nothing where it can.
+    pub cpu_limit_fault: Option<CpuLimitFault>,
     /// Memory of the host; the most that one guest may have.
     pub memory: ByteSize,
     /// Memory that could be given out at the moment this was asked.

@@ -39,7 +39,7 @@ pub use guest::{
     Accelerator, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NewGuest, PendingChange, Settings,
     StateReason,
 };
-pub use host::{AcceleratorInfo, EngineInfo, FirmwareInfo, HostInfo, KvmState};
+pub use host::{AcceleratorInfo, CpuLimitFault, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId, SnapshotId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};

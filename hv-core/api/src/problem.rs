@@ -7,6 +7,7 @@
 //! making a value harmless for a terminal.
 
 mod condition;
+mod cpu;
 mod disk;
 mod network;
 mod refusal;

@@ -147,7 +147,8 @@ pub enum Call {
     Set {
         /// Its name or identity.
         guest: String,
-        /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, memory=SIZE, max-memory=SIZE, firmware=bios|uefi,
+        /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, cpu-limit=PERCENT|none, memory=SIZE, max-memory=SIZE,
+        /// firmware=bios|uefi,
         /// secure-boot=true|false, tpm=true|false, boot=disk0,cd0,… (none for the usual order), kernel=PATH,
         /// initrd=PATH, append=TEXT (empty for none), serial-ports=0–4, watchdog= (none, reset, poweroff, pause),
         /// sound= (none, ich9, ac97), shutdown-wait=SECONDS,
@@ -425,6 +426,7 @@ fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool,
         "name" => settings.name.replace(value.to_owned()).is_some(),
         "cpus" => settings.cpus.replace(cpu_count(value)?).is_some(),
         "max-cpus" => settings.max_cpus.replace(cpu_count(value)?).is_some(),
+        "cpu-limit" => settings.cpu_limit.replace(percent(value)?).is_some(),
         "memory" => settings.memory.replace(size(value)?).is_some(),
         "max-memory" => settings.max_memory.replace(size(value)?).is_some(),
         other => {
@@ -456,12 +458,24 @@ fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool,
 }
 
 /// What can be set, without what is read in `power`.
-const SETTINGS: &str = "name, cpus, max-cpus, memory, max-memory";
+const SETTINGS: &str = "name, cpus, max-cpus, cpu-limit, memory, max-memory";
 
 fn setting(text: &str) -> Result<Setting, String> {
     let (key, value) = text.split_once('=').ok_or("a setting is written KEY=VALUE")?;
     take_setting(&mut Settings::default(), key, value)?;
     Ok(Setting { key: key.to_owned(), value: value.to_owned() })
+}
+
+/// `50%`; none is all.
+fn percent(text: &str) -> Result<u32, String> {
+    match text {
+        "none" => Ok(100),
+        text => text
+            .strip_suffix('%')
+            .unwrap_or(text)
+            .parse()
+            .map_err(|_unreadable| format!("“{text}” is no share; write it as 50%, or none for no limit")),
+    }
 }
 
 fn cpu_count(text: &str) -> Result<u32, String> {

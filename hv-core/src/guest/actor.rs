@@ -68,6 +68,8 @@ enum Internal {
     EffectFailed(Effect, EngineError, Arc<dyn Machine>),
     /// The machine was altered for an edit, or not.
     Altered(Result<(), EngineError>),
+    /// The host has limited the machine's CPU time, or not.
+    Limited(Result<(), Error>),
     /// The memory that the guest has.
     Memory(ByteSize),
     /// The room that the host has for a guest that waits for it.
@@ -411,6 +413,7 @@ impl Actor {
                 }
             }
             Internal::Altered(result) => self.altered(result),
+            Internal::Limited(result) => self.limited(result),
             Internal::Room(room) => self.room_is(room),
             Internal::Memory(size) if self.machine.borrow().is_some() => self.memory_is(size),
             // Of a machine that is gone.

@@ -63,6 +63,9 @@ pub struct Definition {
     /// How many virtual CPUs it can be given while it runs; none more where left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_cpus: Option<u32>,
+    /// Percent of what its CPUs could use that it gets at most, below 100; no limit where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_limit: Option<u32>,
     /// Memory.
     #[serde(with = "exact_size")]
     pub memory: ByteSize,
@@ -175,6 +178,9 @@ impl Definition {
         }
         if definition.cpus == 0 || definition.memory < MIN_MEMORY {
             return Err(malformed(&format!("a guest needs a CPU and at least {MIN_MEMORY} of memory")));
+        }
+        if definition.cpu_limit.is_some_and(|percent| !(1..100).contains(&percent)) {
+            return Err(malformed(&"a limit of the CPU time is from 1 to 99 percent"));
         }
         if definition.serial_ports > MAX_SERIAL_PORTS {
             return Err(malformed(&format!("a guest has at most {MAX_SERIAL_PORTS} serial ports")));
@@ -300,6 +306,7 @@ pub(crate) mod tests {
             machine: "pc-q35-7.2".into(),
             cpus: 2,
             cpu_model: None,
+            cpu_limit: Some(80),
             max_cpus: Some(8),
             memory: ByteSize::mib(2560),
             max_memory: Some(ByteSize::gib(16)),

@@ -3,10 +3,12 @@
 use super::config::{Definition, TPM_FOLDER};
 use super::volumes::Volumes;
 use crate::engine::{Engine, RunFiles};
+use crate::host::scopes::Scopes;
 use crate::host::{Accelerators, Folders};
 use crate::store::Store;
 use hv_api::{Change, GuestId};
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
@@ -20,6 +22,8 @@ pub struct Context {
     pub folders: Folders,
     /// The accelerator that guests get.
     pub accelerator: Accelerators,
+    /// The scopes that engines run in.
+    pub scopes: Rc<Scopes>,
     /// Who has which disk.
     pub volumes: Volumes,
     /// Where changes are told.

@@ -74,6 +74,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         machine,
         cpu_model: None,
         cpus,
+        cpu_limit: None,
         max_cpus: Some(new.max_cpus.unwrap_or(limits.cpus).max(cpus)),
         memory,
         max_memory: new.max_memory.or_else(|| room(memory, limits)).map(|most| most.max(memory)),

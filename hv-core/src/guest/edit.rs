@@ -5,6 +5,7 @@ use super::boot;
 use super::config::Definition;
 use super::devices;
 use super::disk::{self, Disk};
+use super::limit;
 use super::network::NicEdit;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
@@ -14,6 +15,7 @@ use hv_api::{
     PowerSettings, Settings,
 };
 use std::path::Path;
+use std::time::Duration;
 
 /// The least memory that a guest is left with while it runs. With less, Linux begins to end programs.
 const LEAST_LIVE_MEMORY: ByteSize = ByteSize::mib(128);
@@ -27,6 +29,8 @@ pub enum Edit {
     Cpus(u32),
     /// Room for so many.
     MaxCpus(u32),
+    /// So many percent of what its CPUs could use.
+    CpuLimit(u32),
     /// So much memory.
     Memory(ByteSize),
     /// Room for so much.
@@ -57,6 +61,8 @@ pub enum Course {
     Written,
     /// The machine is changed.
     Altered(Alteration),
+    /// The host gives the machine so much CPU time a second at most.
+    Limited(Option<Duration>),
     /// It waits for the next start.
     Waits(NotNow),
 }
@@ -64,7 +70,7 @@ pub enum Course {
 impl Edit {
     /// What is asked for by new settings, in the order in which it is done.
     pub fn of_settings(settings: Settings) -> Vec<Self> {
-        let Settings { name, cpus, memory, max_cpus, max_memory, boot, power, devices } = settings;
+        let Settings { name, cpus, memory, max_cpus, cpu_limit, max_memory, boot, power, devices } = settings;
         // Of the rules, the machine has to know one.
         let rule = power.as_ref().and_then(|power| power.on_reboot);
         let rule = rule.map(|rule| PowerSettings { on_reboot: Some(rule), ..PowerSettings::default() });
@@ -73,6 +79,7 @@ impl Edit {
             name.map(Self::Name),
             max_cpus.map(Self::MaxCpus),
             cpus.map(Self::Cpus),
+            cpu_limit.map(Self::CpuLimit),
             max_memory.map(Self::MaxMemory),
             memory.map(Self::Memory),
             boot.map(Self::Boot),
@@ -120,6 +127,7 @@ impl Edit {
             Self::Name(_) => vec!["name"],
             Self::Cpus(_) => vec!["cpus"],
             Self::MaxCpus(_) => vec!["max-cpus"],
+            Self::CpuLimit(_) => vec!["cpu-limit"],
             Self::Memory(_) => vec!["memory"],
             Self::MaxMemory(_) => vec!["max-memory"],
             Self::DiskSize(..) => vec!["disk-size"],
@@ -137,6 +145,7 @@ impl Edit {
             Self::Power(settings) => settings.on_reboot.is_some(),
             Self::Cpus(_)
             | Self::MaxCpus(_)
+            | Self::CpuLimit(_)
             | Self::Memory(_)
             | Self::MaxMemory(_)
             | Self::DiskSize(..)
@@ -155,6 +164,7 @@ impl Edit {
             Self::Name(name) => definition.name.clone_from(name),
             Self::Cpus(count) => definition.cpus = *count,
             Self::MaxCpus(count) => definition.max_cpus = Some(*count),
+            Self::CpuLimit(percent) => definition.cpu_limit = limit::of_percent(*percent),
             Self::Memory(size) => definition.memory = *size,
             Self::MaxMemory(size) => definition.max_memory = Some(*size),
             Self::DiskSize(..) => {}
@@ -187,6 +197,11 @@ impl Edit {
             Self::Cpus(count) if *count > live.cpus_highest => Course::Waits(NotNow::BeyondMaximum),
             Self::Cpus(count) if *count < live.cpus_lowest => Course::Waits(NotNow::EngineCannot),
             Self::Cpus(count) => Course::Altered(Alteration::Cpus(*count)),
+            Self::CpuLimit(_) => {
+                let mut limited = running.machine.clone();
+                self.apply(&mut limited);
+                Course::Limited(limit::quota(&limited))
+            }
             Self::Memory(size) if *size > live.memory_highest => Course::Waits(NotNow::BeyondMaximum),
             Self::Memory(size) if *size < live.memory_lowest => Course::Waits(NotNow::BelowMinimum),
             Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),

@@ -5,6 +5,7 @@ use super::config::Definition;
 use super::context::Context;
 use super::forwards;
 use super::handle::engine_error;
+use super::limit;
 use super::network::Nic;
 use super::record::{self, RunRecord};
 use super::saved::{self, Saved};
@@ -158,7 +159,8 @@ async fn start(
             return Err(engine_error(&definition.name, Operation::Start, error));
         }
     }
-    let record = RunRecord::new(definition.clone(), accelerator, now());
+    let cpu_limit = limit::begin(context, definition, machine.pid()).await;
+    let record = RunRecord::new(Definition { cpu_limit, ..definition.clone() }, accelerator, now());
     Ok(Launched { machine, record, events })
 }
 

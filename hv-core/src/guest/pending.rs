@@ -7,9 +7,15 @@ use hv_api::PendingChange;
 
 /// Everything that waits, by the setting's name as `hv set` has it.
 pub fn all(running: &Definition, next: &Definition) -> Vec<PendingChange> {
-    const KEYS: [&str; 4] = ["cpus", "max-cpus", "memory", "max-memory"];
+    const KEYS: [&str; 5] = ["cpus", "max-cpus", "cpu-limit", "memory", "max-memory"];
     let shown = |it: &Definition| {
-        [it.cpus.to_string(), it.most_cpus().to_string(), it.memory.to_string(), it.most_memory().to_string()]
+        [
+            it.cpus.to_string(),
+            it.most_cpus().to_string(),
+            it.cpu_limit.map_or_else(|| "none".to_owned(), |percent| percent.to_string()),
+            it.memory.to_string(),
+            it.most_memory().to_string(),
+        ]
     };
     differing(KEYS, shown(running), shown(next))
         .chain(disk::pending(running, next))

@@ -18,6 +18,7 @@ use super::disk;
 use super::edit::Edit;
 use super::handle::{Handle, Request, engine_error};
 use super::holders;
+use super::limit;
 use super::power::PowerPolicy;
 use super::state::Wish;
 use super::view;
@@ -26,6 +27,7 @@ use super::{actor, launch};
 use crate::autostart;
 use crate::engine::Engine;
 use crate::files;
+use crate::host::scopes::Scopes;
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
 use crate::job::Jobs;
@@ -79,13 +81,15 @@ impl Registry {
         engine: Arc<dyn Engine>,
         folders: Folders,
         accelerator: Accelerators,
+        scopes: Scopes,
     ) -> Result<Rc<Self>, Error> {
         let (changes, _) = broadcast::channel(CHANGES);
         let store = Store::new(folders.guests.clone());
         let loaded = store.load()?;
         let volumes = Volumes::default();
         let jobs = Jobs::new(changes.clone());
-        let context = Rc::new(Context { engine, store, folders, accelerator, volumes, changes });
+        let scopes = Rc::new(scopes);
+        let context = Rc::new(Context { engine, store, folders, accelerator, scopes, volumes, changes });
         // All at once: an engine that does not answer delays no other guest.
         let entries = loaded.into_iter().map(async |found| {
             let entry = match found.definition {
@@ -201,6 +205,7 @@ impl Registry {
             accelerator: self.context.accelerator.known().cloned(),
             engine: self.context.engine.info().await,
             cpus: host::cpus(),
+            cpu_limit_fault: self.context.scopes.check().await.err().map(|error| error.fault()),
             memory: memory.total,
             memory_available: memory.available,
             firmware: host::firmware::all(),
@@ -242,6 +247,9 @@ impl Registry {
         }
         for memory in [settings.memory, settings.max_memory].into_iter().flatten() {
             Self::check_memory(memory)?;
+        }
+        if let Some(percent) = settings.cpu_limit {
+            limit::check(percent, &self.context.scopes).await?;
         }
         if let Some(power) = &settings.power {
             let mut policy = PowerPolicy::default();

@@ -55,6 +55,7 @@ pub fn view(
         cpus: definition.cpus,
         memory: definition.memory,
         max_cpus: definition.most_cpus(),
+        cpu_limit: definition.cpu_limit,
         max_memory: definition.most_memory(),
         live: record.map(live_ranges),
         memory_now: engine.as_ref().and_then(|engine| engine.memory),

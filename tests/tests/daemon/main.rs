@@ -31,6 +31,7 @@ mod moments;
 mod network;
 mod power;
 mod saving;
+mod scopes;
 mod session;
 mod snapshots;
 mod statistics;

@@ -218,6 +218,8 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
         | Error::CpuModelUnknown { .. }
+        | Error::CpuLimitOutOfRange { .. }
+        | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }
         | Error::PortNotFound { .. }
         | Error::KeyUnknown { .. }

@@ -1,8 +1,9 @@
 //! Settings of the virtual hardware: limits, words, what waits for the next start.
 
-use hv_api::{ByteSize, GuestInfo, GuestState, HostInfo, PendingChange};
+use hv_api::{ByteSize, CpuLimitFault, Error, GuestInfo, GuestState, HostInfo, PendingChange};
 use std::ops::RangeInclusive;
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
+use virt_kit::problem::Problem;
 
 /// The least memory that the core gives to a guest, in MiB.
 const MEMORY_MINIMUM: u64 = 16;
@@ -45,6 +46,38 @@ pub fn memory(guest: &GuestInfo, host: Option<&HostInfo>) -> Amount {
     let live = guest.live.map(|live| live.memory_lowest.as_mib()..=live.memory_highest.as_mib());
     let sensible = (maximum / 2).max(MEMORY_MINIMUM);
     Amount { value, minimum: MEMORY_MINIMUM.min(value), maximum, sensible, live }
+}
+
+/// Percent of what its CPUs could use that the guest gets at most; 100 is no limit.
+pub fn cpu_limit(guest: &GuestInfo) -> Amount {
+    let value = u64::from(guest.cpu_limit.unwrap_or(100));
+    Amount { value, minimum: 1, maximum: 100, sensible: 100, live: None }
+}
+
+/// Why the limit can't be changed; nothing where it can. One that a guest has can be taken away in any case.
+pub fn cpu_limit_fault(guest: &GuestInfo, fault: Option<CpuLimitFault>) -> Option<String> {
+    let fault = fault.filter(|_| guest.cpu_limit.is_none())?;
+    let error = Error::CpuLimitUnavailable { fault, detail: String::new() };
+    Some(Problem::from(&error).why)
+}
+
+/// Beneath the limit: what it means, and whether the running guest is held to it.
+pub fn cpu_limit_hint(guest: &GuestInfo, fault: Option<CpuLimitFault>) -> String {
+    if let Some(fault) = cpu_limit_fault(guest, fault) {
+        return fault;
+    }
+    if guest.pending.iter().any(|change| change.key == "cpu-limit") {
+        return gettext("The running guest is not held to it");
+    }
+    match guest.cpu_limit {
+        None => gettext("No limit"),
+        Some(percent) => ngettext_f(
+            "At most {percent} % of what its CPU could use, even where nobody else needs it",
+            "At most {percent} % of what its {count} CPUs could use, even where nobody else needs it",
+            guest.cpus as usize,
+            &[("percent", &percent.to_string()), ("count", &guest.cpus.to_string())],
+        ),
+    }
 }
 
 /// What is worth knowing beneath a setting: what the running machine has, where that differs from what
@@ -119,6 +152,11 @@ pub fn read_memory(text: &str) -> Option<u64> {
     text.parse::<ByteSize>().ok().map(ByteSize::as_mib)
 }
 
+/// Reads a share as somebody typed it, with its sign or without.
+pub fn read_percent(text: &str) -> Option<u64> {
+    text.trim().trim_end_matches('%').trim_end().parse().ok()
+}
+
 /// Writes an amount of memory so that nothing is rounded away.
 pub fn write_memory(mib: u64) -> String {
     let short = ByteSize::mib(mib).to_string();
@@ -153,6 +191,23 @@ mod tests {
         let amount = memory(&guest, None);
         assert_eq!(amount.when(64), "At next start");
         assert_eq!(hint(&guest, "memory", &amount), "The guest still has 3 GiB");
+    }
+
+    #[test]
+    fn a_limit_says_what_it_means_and_why_there_is_none() {
+        let mut guest = guest("one", GuestState::Off);
+        assert_eq!((cpu_limit(&guest).value, cpu_limit_hint(&guest, None)), (100, "No limit".to_owned()));
+        let fault = Some(CpuLimitFault::NoManager);
+        let why = "The limit is kept by the systemd of your session, and there is none.";
+        assert_eq!(cpu_limit_fault(&guest, fault).as_deref(), Some(why));
+        assert_eq!(cpu_limit_hint(&guest, fault), why);
+        guest.cpu_limit = Some(50);
+        assert_eq!(cpu_limit_fault(&guest, fault), None, "it can be taken away");
+        let means = "At most 50 % of what its 2 CPUs could use, even where nobody else needs it";
+        assert_eq!(cpu_limit_hint(&guest, None), means);
+        let waits = PendingChange { key: "cpu-limit".into(), now: "none".into(), next: "50".into() };
+        guest.pending.push(waits);
+        assert_eq!(cpu_limit_hint(&guest, fault), "The running guest is not held to it");
     }
 
     #[test]

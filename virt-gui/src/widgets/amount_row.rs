@@ -185,9 +185,11 @@ impl AmountRow {
         }
     }
 
-    /// Makes it insensitive, and says why.
+    /// Makes it insensitive, and says why. Its words stay readable.
     pub fn set_sensitive(&self, sensitive: bool, reason: &str) {
-        self.row.set_sensitive(sensitive);
+        self.spin.set_sensitive(sensitive);
+        self.badge.set_visible(sensitive);
+        self.scale.set_visible(sensitive);
         self.row.set_tooltip_text((!sensitive).then_some(reason));
     }
 }

@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, disk, fill, network, snapshot, some_text};
+use super::{Explanation, Translate, cpu, disk, fill, network, snapshot, some_text};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -161,13 +161,9 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             detail: None,
         },
         Error::EngineMissing { program } => engine_missing(program, t),
-        Error::CpuModelUnknown { model, known } => Explanation {
-            code: "cpu-model-unknown",
-            what: fill(&t("There is no CPU “{model}”."), &[("model", model)]),
-            why: t("QEMU, which runs the guest, has none of that name."),
-            remedy: t("Choose one of those that the details list, or leave it empty for the usual one."),
-            detail: Some(known.join(", ")),
-        },
+        Error::CpuModelUnknown { model, known } => cpu::model_unknown(model, known, t),
+        Error::CpuLimitOutOfRange { requested } => cpu::limit_out_of_range(*requested, t),
+        Error::CpuLimitUnavailable { fault, detail } => cpu::limit_unavailable(*fault, detail, t),
         Error::StartFailed { guest, detail } => {
             let (why, remedy) = start_failure(detail, t);
             Explanation {

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, BridgeFault, ByteSize, DefinitionFault, Error, FileFault, Firmware,
-    ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage, KvmState,
-    MediumNote, NameFault, Operation, SavedStateFault, StateReason,
+    Accelerator, AcceleratorInfo, BridgeFault, ByteSize, CpuLimitFault, DefinitionFault, Error, FileFault,
+    Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage,
+    KvmState, MediumNote, NameFault, Operation, SavedStateFault, StateReason,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -110,6 +110,10 @@ fn errors() -> Vec<Error> {
         Error::EngineMissing { program: "qemu-img".into() },
         Error::EngineMissing { program: "swtpm".into() },
         Error::CpuModelUnknown { model: "Nehalen".into(), known: vec!["max".into(), "Nehalem".into()] },
+        Error::CpuLimitOutOfRange { requested: 101 },
+        Error::CpuLimitUnavailable { fault: CpuLimitFault::NoManager, detail: detail() },
+        Error::CpuLimitUnavailable { fault: CpuLimitFault::NotDelegated, detail: detail() },
+        Error::CpuLimitUnavailable { fault: CpuLimitFault::Refused, detail: detail() },
         Error::OptionNeeds { option: "initrd".into(), needs: "kernel".into() },
         Error::BootDeviceNotFound { guest: guest(), device: "disk7".into() },
         Error::BootDeviceNotFound { guest: guest(), device: String::new() },

@@ -6,7 +6,7 @@ use super::text::escaped;
 use super::views::wire_word;
 use crate::failure::english;
 use hv_api::problem::{explain_accelerator, explain_state, note_sentence};
-use hv_api::{GuestInfo, HostInfo, MediumInfo, ShutdownWait};
+use hv_api::{CpuLimitFault, GuestInfo, HostInfo, MediumInfo, ShutdownWait};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
@@ -80,7 +80,8 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
     if let Some(os) = &guest.os {
         facts.push(("System", os.clone()));
     }
-    facts.push(("CPUs", format!("{} of at most {}", guest.cpus, guest.max_cpus)));
+    let share = guest.cpu_limit.map(|percent| format!(", {percent} % of their time")).unwrap_or_default();
+    facts.push(("CPUs", format!("{} of at most {}{share}", guest.cpus, guest.max_cpus)));
     if let Some(model) = &guest.boot.cpu_model {
         facts.push(("CPU model", model.clone()));
     }
@@ -166,6 +167,12 @@ pub fn host_block(host: &HostInfo) -> String {
     };
     facts.push(("Engine", engine));
     facts.push(("CPUs", host.cpus.to_string()));
+    let limits = host.cpu_limit_fault.map_or("can be limited", |fault| match fault {
+        CpuLimitFault::NoManager => "can't be limited: this user has no systemd",
+        CpuLimitFault::NotDelegated => "can't be limited: the user's systemd does not have it to share out",
+        CpuLimitFault::Refused => "can't be limited: the user's systemd refuses",
+    });
+    facts.push(("CPU time", limits.to_owned()));
     facts.push(("Memory", format!("{}, of which {} available", host.memory, host.memory_available)));
     for firmware in &host.firmware {
         let secure = if firmware.secure_boot { ", secure boot" } else { "" };

@@ -9,7 +9,9 @@ use hv_api::{
     KvmState, LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
     SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, SoundCard, StateReason, Watchdog,
 };
-use hv_api::{Applied, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow};
+use hv_api::{
+    Applied, CpuLimitFault, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow,
+};
 use serde::{Serialize, Serializer};
 
 /// The name of an enumeration's member, as it is written in JSON and in tables: `shutting-down`.
@@ -44,6 +46,8 @@ pub struct GuestView<'a> {
     cpus: u32,
     memory: ByteSize,
     max_cpus: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cpu_limit: Option<u32>,
     max_memory: ByteSize,
     live: Option<&'a LiveRanges>,
     memory_now: Option<ByteSize>,
@@ -87,6 +91,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             cpus: guest.cpus,
             memory: guest.memory,
             max_cpus: guest.max_cpus,
+            cpu_limit: guest.cpu_limit,
             max_memory: guest.max_memory,
             live: guest.live.as_ref(),
             memory_now: guest.memory_now,
@@ -209,6 +214,7 @@ pub struct HostView<'a> {
     accelerator: Option<AcceleratorView<'a>>,
     engine: &'a EngineInfo,
     cpus: u32,
+    cpu_limit_fault: Option<CpuLimitFault>,
     memory: ByteSize,
     memory_available: ByteSize,
     firmware: Vec<FirmwareView<'a>>,
@@ -259,6 +265,7 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
             accelerator,
             engine: &host.engine,
             cpus: host.cpus,
+            cpu_limit_fault: host.cpu_limit_fault,
             memory: host.memory,
             memory_available: host.memory_available,
             firmware: host.firmware.iter().map(firmware).collect(),
@@ -443,6 +450,7 @@ pub mod tests {
             cpus: 2,
             memory: ByteSize::gib(2),
             max_cpus: 8,
+            cpu_limit: Some(50),
             max_memory: ByteSize::gib(16),
             live: Some(LiveRanges {
                 cpus_lowest: 2,
@@ -532,6 +540,7 @@ pub mod tests {
                 "cpus": 2,
                 "memory": 2_147_483_648_u64,
                 "max_cpus": 8,
+                "cpu_limit": 50,
                 "max_memory": 17_179_869_184_u64,
                 "live": {
                     "cpus_lowest": 2,

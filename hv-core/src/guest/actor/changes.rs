@@ -5,12 +5,16 @@ use crate::engine::{Alteration, EngineError};
 use crate::guest::config::Definition;
 use crate::guest::edit::{Course, Edit};
 use crate::guest::handle::{Answer, engine_error};
+use crate::guest::limit;
 use crate::guest::view::drive_name;
+use crate::host::scopes::ScopeError;
 use hv_api::{Applied, ByteSize, Error, GuestInfo, NotNow, Operation, SettingResult};
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
 use tokio::task::AbortHandle;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 /// What people have asked to be changed.
 #[derive(Default)]
@@ -75,14 +79,52 @@ impl Actor {
                     }
                     let Some(machine) = self.machine.borrow().clone() else { return };
                     let internal = self.internal.clone();
+                    let limit = self.limit_after(&edit, machine.pid());
                     self.edits.altering = Some(beside(async move {
                         let result = machine.alter(alteration).await;
+                        if let (Ok(()), Some(limit)) = (&result, limit)
+                            && let Err(error) = limit.await
+                        {
+                            warn!(%error, "the limit of its CPU time does not follow its CPUs");
+                        }
                         drop(internal.send(Box::new(Internal::Altered(result))));
+                    }));
+                    return;
+                }
+                Course::Limited(quota) => {
+                    let Some(machine) = self.machine.borrow().clone() else { return };
+                    let (internal, limit) = (self.internal.clone(), self.limit(machine.pid(), quota));
+                    self.edits.altering = Some(beside(async move {
+                        let result = limit.await.map_err(|error| limit::unavailable(&error));
+                        drop(internal.send(Box::new(Internal::Limited(result))));
                     }));
                     return;
                 }
             }
         }
+    }
+
+    /// Gives an engine's process so much CPU time a second at most.
+    fn limit(
+        &self,
+        pid: u32,
+        quota: Option<Duration>,
+    ) -> impl Future<Output = Result<(), ScopeError>> + use<> {
+        let (scopes, engine) = (Rc::clone(&self.context.scopes), limit::enclosed(&self.definition, pid));
+        async move { scopes.limit(&engine, quota).await }
+    }
+
+    /// The same, where an edit changes what the guest's limit is a share of.
+    fn limit_after(
+        &self,
+        edit: &Edit,
+        pid: u32,
+    ) -> Option<impl Future<Output = Result<(), ScopeError>> + use<>> {
+        let mut machine = self.record.as_ref()?.machine.clone();
+        let former = limit::quota(&machine)?;
+        edit.apply(&mut machine);
+        let quota = limit::quota(&machine).filter(|quota| *quota != former)?;
+        Some(self.limit(pid, Some(quota)))
     }
 
     fn course(&self, edit: &Edit) -> Course {
@@ -109,10 +151,7 @@ impl Actor {
         let Some(edit) = edit else { return };
         match result {
             Ok(()) => {
-                if let Some(record) = &mut self.record {
-                    edit.apply(&mut record.machine);
-                    self.note_record();
-                }
+                self.machine_has(&edit);
                 if let Edit::Memory(_) = edit {
                     self.ask_for_memory();
                 }
@@ -130,6 +169,32 @@ impl Actor {
             }
         }
         self.next_edit();
+    }
+
+    /// The machine's CPU time is limited by the first order's first change, or not.
+    pub(super) fn limited(&mut self, result: Result<(), Error>) {
+        if self.edits.altering.take().is_none() {
+            // It came to an end with its machine.
+            return;
+        }
+        let edit = self.edits.waiting.front().and_then(|order| order.edits.front().cloned());
+        let Some(edit) = edit else { return };
+        match result {
+            Ok(()) => {
+                self.machine_has(&edit);
+                self.edit_done(&edit, Ok(()));
+            }
+            Err(error) => self.edit_failed(error),
+        }
+        self.next_edit();
+    }
+
+    /// Notes what the machine that runs has by now.
+    fn machine_has(&mut self, edit: &Edit) {
+        if let Some(record) = &mut self.record {
+            edit.apply(&mut record.machine);
+            self.note_record();
+        }
     }
 
     /// The machine is gone: what it was told last comes with the next start, which gives it all that is wanted.

@@ -149,7 +149,7 @@ async fn with_guests(engine: Arc<dyn Engine>, names: &[&str]) -> Rc<Registry> {
     }
     let info =
         AcceleratorInfo { chosen: Accelerator::Emulation, kvm: KvmState::NoDevice, detail: String::new() };
-    Registry::open(engine, folders, Accelerators::fixed(info)).await.unwrap()
+    Registry::open(engine, folders, Accelerators::fixed(info), Scopes::none()).await.unwrap()
 }
 
 fn local<T>(work: impl Future<Output = T>) -> T {

@@ -22,6 +22,7 @@ use virt_kit::i18n::gettext;
 pub struct HardwarePage {
     root: adw::PreferencesPage,
     cpus: AmountRow,
+    cpu_limit: AmountRow,
     memory: AmountRow,
     disks: DisksGroup,
     /// Its network cards.
@@ -47,6 +48,12 @@ impl HardwarePage {
             Format { write: |count| count.to_string(), read: |text| text.trim().parse().ok() },
             set(|count| Settings { cpus: u32::try_from(count).ok(), ..Settings::default() }),
         );
+        let cpu_limit = AmountRow::new(
+            &gettext("CPU Limit"),
+            5,
+            Format { write: |percent| format!("{percent} %"), read: hardware::read_percent },
+            set(|percent| Settings { cpu_limit: u32::try_from(percent).ok(), ..Settings::default() }),
+        );
         let memory = AmountRow::new(
             &gettext("Memory"),
             256,
@@ -58,6 +65,7 @@ impl HardwarePage {
             .build();
         amounts.add(cpus.widget());
         amounts.add(memory.widget());
+        amounts.add(cpu_limit.widget());
         let network = NetworkGroup::new(wish);
         let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
         let kind = adw::ActionRow::builder().title(gettext("Machine Type")).use_markup(false).build();
@@ -93,6 +101,7 @@ impl HardwarePage {
         Self {
             root,
             cpus,
+            cpu_limit,
             memory,
             disks,
             network,
@@ -113,6 +122,7 @@ impl HardwarePage {
     /// Tells what somebody has just changed, before another guest is shown.
     pub fn settle(&self) {
         self.cpus.settle();
+        self.cpu_limit.settle();
         self.memory.settle();
     }
 
@@ -125,15 +135,24 @@ impl HardwarePage {
     pub fn show(&self, guest: &GuestInfo, host: Option<&HostInfo>, anew: bool) {
         let usable = guest.state != GuestState::Unavailable;
         let reason = gettext("The guest's definition can't be read");
-        for (row, key, amount) in [
-            (&self.cpus, "cpus", hardware::cpus(guest, host)),
-            (&self.memory, "memory", hardware::memory(guest, host)),
+        let (cpus, memory) = (hardware::cpus(guest, host), hardware::memory(guest, host));
+        let fault = host.and_then(|host| host.cpu_limit_fault);
+        let limit_fault = hardware::cpu_limit_fault(guest, fault);
+        for (row, hint, amount, fault) in [
+            (&self.cpus, hardware::hint(guest, "cpus", &cpus), cpus, None),
+            (
+                &self.cpu_limit,
+                hardware::cpu_limit_hint(guest, fault),
+                hardware::cpu_limit(guest),
+                limit_fault.as_deref(),
+            ),
+            (&self.memory, hardware::hint(guest, "memory", &memory), memory, None),
         ] {
             if anew {
                 row.forget();
             }
-            row.show(&amount, &hardware::hint(guest, key, &amount));
-            row.set_sensitive(usable, &reason);
+            row.show(&amount, &hint);
+            row.set_sensitive(usable && fault.is_none(), fault.unwrap_or(&reason));
         }
         self.firmware.show(guest);
         self.machine.set_subtitle(&guest.boot.machine);
