@@ -14,11 +14,11 @@ use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, ByteSize,
-    Change, Changed, Confidence, CpuLimitFault, CpuStatistics, CrashAction, Created, DefinitionFault,
-    DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo,
-    EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo,
-    GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse,
-    JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
+    Change, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created,
+    DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics,
+    DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault,
+    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom,
+    HostUse, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
     LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode,
     NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation,
     PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
@@ -74,7 +74,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -86,6 +86,14 @@ impl Service {
 
     async fn inspect(&self, paths: Vec<String>) -> Result<Media, Error> {
         self.registry.inspect(paths).await.map(|media| Media { media })
+    }
+
+    async fn cpu_models(&self) -> Result<CpuModels, Error> {
+        self.registry.cpu_models().await.map(|models| CpuModels { models })
+    }
+
+    async fn plan_start(&self, guest: String) -> Result<Plan, Error> {
+        self.registry.plan_start(&guest).await
     }
 
     async fn plan(&self, guest: NewGuest) -> Result<Plan, Error> {

@@ -13,7 +13,7 @@ use crate::model::power::PowerAction;
 use crate::model::row::Row;
 use crate::pages::guest::{GuestWish, Question};
 use crate::widgets::guest_list::ListNews;
-use crate::widgets::{dialogs, log_window, power};
+use crate::widgets::{dialogs, power, text_window};
 use adw::prelude::*;
 use consoles::Consoles;
 use gtk::gio;
@@ -101,6 +101,10 @@ pub enum AppCommand {
     Failed(GuestId, Box<Wish>, Problem),
     /// A log was read.
     Log(GuestId, Result<String, Problem>),
+    /// The command of a guest's next start is known.
+    Command(GuestId, Result<String, Problem>),
+    /// The models of CPUs are known.
+    CpuModels(Result<Vec<String>, Problem>),
 }
 
 impl Component for App {
@@ -218,11 +222,14 @@ impl Component for App {
         match command {
             AppCommand::Done => {}
             AppCommand::Failed(id, wish, problem) => Self::failed(view, id, *wish, problem, &sender, root),
-            AppCommand::Log(id, Ok(log)) => {
-                let name = self.library.guest(id).map(|guest| guest.name.clone()).unwrap_or_default();
-                log_window::present(root, &name, &log);
+            AppCommand::Log(id, Ok(log)) => text_window::show_log(root, &self.name(id), &log),
+            AppCommand::Command(id, Ok(command)) => {
+                text_window::show_command(root, &self.name(id), &command);
             }
-            AppCommand::Log(_, Err(problem)) => {
+            AppCommand::CpuModels(Ok(models)) => view.guest.learn_cpu_models(models),
+            AppCommand::Log(_, Err(problem))
+            | AppCommand::Command(_, Err(problem))
+            | AppCommand::CpuModels(Err(problem)) => {
                 let parent = root.clone();
                 view.toast(&problem.what.clone(), move || dialogs::show_problem(&parent, &problem, None));
             }
@@ -282,6 +289,10 @@ impl App {
                 Err(problem) => AppCommand::Failed(id, Box::new(wish), problem),
             }
         });
+    }
+
+    fn name(&self, id: GuestId) -> String {
+        self.library.guest(id).map(|guest| guest.name.clone()).unwrap_or_default()
     }
 
     fn read_log(&self, id: GuestId, sender: &ComponentSender<Self>) {
@@ -446,6 +457,18 @@ impl App {
             }
             GuestWish::Ask(question) => self.question(question, sender, root),
             GuestWish::Solve(action) => self.solve(Some(id), None, action, sender, root),
+            GuestWish::ShowCommand => {
+                if let Some(daemon) = self.daemon.clone() {
+                    sender.oneshot_command(async move {
+                        AppCommand::Command(id, calls::plan_start(daemon, id).await)
+                    });
+                }
+            }
+            GuestWish::LearnCpuModels => {
+                if let Some(daemon) = self.daemon.clone() {
+                    sender.oneshot_command(async { AppCommand::CpuModels(calls::cpu_models(daemon).await) });
+                }
+            }
             GuestWish::OpenFolder(folder) => open_folder(&folder, root),
             GuestWish::Back => sender.input(AppInput::Back),
         }

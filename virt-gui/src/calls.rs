@@ -259,6 +259,40 @@ pub async fn read_log(daemon: Daemon, guest: GuestId) -> Result<String, Problem>
         .map_err(|trouble| Problem::from(&trouble))
 }
 
+/// The command that a guest's next start runs, as a shell takes it.
+pub async fn plan_start(daemon: Daemon, guest: GuestId) -> Result<String, Problem> {
+    let plan = daemon.call(async move |core| settle(core.plan_start(&guest.to_string()).await)).await;
+    plan.map(|plan| command(&plan.command)).map_err(|trouble| Problem::from(&trouble))
+}
+
+/// A command as a shell takes it, with each option on a line of its own.
+fn command(words: &[String]) -> String {
+    let mut text = String::new();
+    for word in words {
+        let begins = word.starts_with('-');
+        text.push_str(if text.is_empty() {
+            ""
+        } else if begins {
+            " \\\n  "
+        } else {
+            " "
+        });
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+        if word.chars().all(plain) {
+            text.push_str(word);
+        } else {
+            text.push_str(&glib::shell_quote(word).to_string_lossy());
+        }
+    }
+    text
+}
+
+/// The models of CPUs that guests can have besides the usual one.
+pub async fn cpu_models(daemon: Daemon) -> Result<Vec<String>, Problem> {
+    let models = daemon.call(async move |core| settle(core.cpu_models().await)).await;
+    models.map(|models| models.models).map_err(|trouble| Problem::from(&trouble))
+}
+
 /// The wire carries text, and a few file names are none.
 fn unspeakable_path() -> Problem {
     Problem {

@@ -7,6 +7,7 @@
 mod keys;
 mod open;
 mod page;
+mod ports;
 mod retry;
 mod view;
 mod words;
@@ -19,7 +20,7 @@ use crate::model::power::PowerAction;
 use crate::widgets::framebuffer::FramebufferNews;
 use crate::widgets::framebuffer::keyboard::Chord;
 use crate::widgets::power::{PowerButton, PowerInit, PowerInput, perform};
-use crate::widgets::{dialogs, log_window};
+use crate::widgets::{dialogs, text_window};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::display::Channel;
@@ -57,7 +58,9 @@ pub struct ConsoleWindow {
     core_reachable: bool,
     display: Display,
     display_retry: Retry,
-    /// Whether the serial port is open or the core was asked for it.
+    /// The serial port that is shown, from 0.
+    serial_port: u32,
+    /// Whether it is open or the core was asked for it.
     serial_wanted: bool,
     serial_retry: Retry,
     /// Why the display could not be opened.
@@ -100,6 +103,8 @@ pub enum ConsoleInput {
     LinkUp,
     /// Something happened at the display.
     Display(FramebufferNews),
+    /// Another serial port was chosen, from 0.
+    SerialPort(u32),
     /// The core has closed the serial port.
     SerialClosed,
     /// A command was given with the host key outside of the display.
@@ -159,8 +164,8 @@ pub enum ConsoleOutput {
 pub enum ConsoleCommand {
     /// The display was opened, or not.
     Display(Result<OwnedFd, Problem>),
-    /// The serial port was opened, or not.
-    Serial(Result<OwnedFd, Problem>),
+    /// The serial port with this number was opened, or not.
+    Serial(u32, Result<OwnedFd, Problem>),
     /// The core did what was asked; the event stream says what that changed.
     Done,
     /// It did not.
@@ -200,6 +205,7 @@ impl Component for ConsoleWindow {
             core_reachable,
             display: Display::None,
             display_retry: Retry::default(),
+            serial_port: 0,
             serial_wanted: false,
             serial_retry: Retry::default(),
             problem: None,
@@ -240,6 +246,7 @@ impl Component for ConsoleWindow {
                 self.open_what_is_missing(&sender);
             }
             ConsoleInput::Display(news) => self.take_news(view, news, root, &sender),
+            ConsoleInput::SerialPort(port) => self.choose_port(view, port, &sender),
             ConsoleInput::SerialClosed => self.serial_failed(open::unusable(), &sender),
             ConsoleInput::Chord(chord) => self.do_chord(view, chord, root),
             ConsoleInput::Power(action) => self.ask(action, &sender),
@@ -287,9 +294,12 @@ impl Component for ConsoleWindow {
     ) {
         match command {
             ConsoleCommand::Display(result) => self.display_opened(view, result, &sender),
-            ConsoleCommand::Serial(result) => self.serial_opened(view, result, &sender),
-            ConsoleCommand::Done => {}
-            ConsoleCommand::Log(Ok(log)) => log_window::present(root, &self.guest.name, &log),
+            ConsoleCommand::Serial(port, result) if port == self.serial_port => {
+                self.serial_opened(view, result, &sender);
+            }
+            // Done, or another port was chosen meanwhile.
+            ConsoleCommand::Done | ConsoleCommand::Serial(..) => {}
+            ConsoleCommand::Log(Ok(log)) => text_window::show_log(root, &self.guest.name, &log),
             ConsoleCommand::Failed(problem) | ConsoleCommand::Log(Err(problem)) => {
                 let (parent, input) = (root.clone(), sender.input_sender().clone());
                 view.toast(&problem.what.clone(), move || {
@@ -313,6 +323,9 @@ impl ConsoleWindow {
         let had_display = has_display(self.guest.state);
         self.guest = guest;
         self.tell_power_button();
+        if self.serial_port >= ports::count(&self.guest) {
+            self.choose_port(view, 0, sender);
+        }
         if !has_display(self.guest.state) {
             view.framebuffer.detach();
             self.display = Display::None;
@@ -343,12 +356,29 @@ impl ConsoleWindow {
             sender
                 .oneshot_command(async move { ConsoleCommand::Display(open::display(daemon, guest).await) });
         }
-        if !self.serial_wanted && self.guest.serial_ports > 0 {
+        if !self.serial_wanted && ports::count(&self.guest) > 0 {
             self.serial_wanted = true;
-            let (daemon, guest) = (self.daemon.clone(), self.guest.id);
-            sender
-                .oneshot_command(async move { ConsoleCommand::Serial(open::serial(daemon, guest, 0).await) });
+            let (daemon, guest, port) = (self.daemon.clone(), self.guest.id, self.serial_port);
+            sender.oneshot_command(async move {
+                ConsoleCommand::Serial(port, open::serial(daemon, guest, port).await)
+            });
         }
+    }
+
+    /// Shows another serial port, with what was written there before.
+    fn choose_port(&mut self, view: &View, port: u32, sender: &ComponentSender<Self>) {
+        if port != self.serial_port {
+            self.serial_port = port;
+            view.terminal.detach();
+            view.terminal.set_port(port);
+            self.begin_serial_anew();
+            self.open_what_is_missing(sender);
+        }
+    }
+
+    fn begin_serial_anew(&mut self) {
+        self.serial_retry.succeeded();
+        self.serial_wanted = false;
     }
 
     fn display_opened(
@@ -452,7 +482,7 @@ impl ConsoleWindow {
         match chord {
             Chord::Fullscreen => root.set_fullscreened(!root.is_fullscreen()),
             Chord::Display => view.show_display(),
-            Chord::Serial if self.guest.serial_ports > 0 => view.show_serial(),
+            Chord::Serial if ports::count(&self.guest) > 0 => view.show_serial(),
             Chord::Serial => {}
             Chord::Close => root.close(),
             Chord::Toolbar => view.focus_toolbar(),

@@ -6,12 +6,12 @@ pub mod framebuffer;
 pub mod graph;
 pub mod guest_list;
 pub mod host_bar;
-pub mod log_window;
 pub mod power;
 pub mod question;
 pub mod setting_row;
 pub mod snapshot_dialogs;
 pub mod terminal;
+pub mod text_window;
 
 use gtk::glib;
 use gtk::prelude::*;

@@ -51,8 +51,8 @@ pub use network::{
 pub use power::{CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction};
 pub use saved::{Begun, SavedStateFault};
 pub use service::{
-    Changed, Core, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media, Plan, Port,
-    StatisticsReply,
+    Changed, Core, CpuModels, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media,
+    Plan, Port, StatisticsReply,
 };
 pub use size::{ByteSize, SizeError};
 pub use snapshot::SnapshotInfo;

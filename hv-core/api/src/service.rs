@@ -43,13 +43,20 @@ pub struct Created {
     pub job: JobId,
 }
 
-/// What a creation would do.
+/// What a creation or a start would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct Plan {
-    /// The definition that would be written.
+    /// The definition that would be written, or that the guest has.
     pub definition: String,
     /// The engine's command line, program first.
     pub command: Vec<String>,
+}
+
+/// What CPUs guests can have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct CpuModels {
+    /// The names of the models, in the engine's order.
+    pub models: Vec<String>,
 }
 
 /// One message about a job.
@@ -107,6 +114,9 @@ pub trait Core {
     /// Facts about the host, measured now where they change.
     async fn host(&mut self) -> zlink::Result<Result<HostInfo, Error>>;
 
+    /// The models of CPUs that guests can have besides the usual one.
+    async fn cpu_models(&mut self) -> zlink::Result<Result<CpuModels, Error>>;
+
     /// What each of these files is. Paths are absolute.
     async fn inspect(&mut self, paths: &[String]) -> zlink::Result<Result<Media, Error>>;
 
@@ -132,6 +142,9 @@ pub trait Core {
 
     /// One guest.
     async fn show(&mut self, guest: &str) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// What the guest's next cold start would do; changes nothing.
+    async fn plan_start(&mut self, guest: &str) -> zlink::Result<Result<Plan, Error>>;
 
     /// Starts a guest that is off or crashed, or lets one go on that is saved; answers when it runs.
     async fn start(&mut self, guest: &str, paused: Option<bool>) -> zlink::Result<Result<GuestReply, Error>>;

@@ -84,7 +84,11 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum Call {
     /// Show what this computer has for guests: accelerator, QEMU, CPUs, memory, free space, folders.
-    Host,
+    Host {
+        /// List the CPU models that a guest can have instead.
+        #[arg(long)]
+        cpu_models: bool,
+    },
     /// Say what files are: installation media, disk images.
     Inspect {
         /// The files.
@@ -108,6 +112,9 @@ pub enum Call {
         /// Try its drives first, and its kernel not at all, this one time.
         #[arg(long)]
         from_cd: bool,
+        /// Show the guest's definition and QEMU's command line, and start nothing.
+        #[arg(long, conflicts_with_all = ["paused", "from_cd"])]
+        dry_run: bool,
     },
     /// Ask a guest to shut down, as its power button would.
     Shutdown {

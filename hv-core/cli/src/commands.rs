@@ -56,11 +56,15 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
 
 async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Result<(), Failure> {
     match call {
-        Call::Host => host(core, output).await,
+        Call::Host { cpu_models: false } => host(core, output).await,
+        Call::Host { cpu_models: true } => cpu_models(core, output).await,
         Call::Inspect { paths } => inspect(core, &paths, output).await,
         Call::List => guests::list(core, output).await,
         Call::Show { guest } => guests::show(core, &guest, output).await,
-        Call::Start { guest, paused, from_cd } => {
+        Call::Start { guest, dry_run: true, .. } => {
+            create::show_plan(&settle(core.plan_start(&guest).await)?, output)
+        }
+        Call::Start { guest, paused, from_cd, dry_run: false } => {
             let paused = paused.then_some(true);
             let reply = if from_cd {
                 core.start_from_cd(&guest, paused).await
@@ -107,6 +111,14 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
 async fn host(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
     let host = settle(core.host().await)?;
     if output.is_json() { output.object(&HostView::from(&host)) } else { output.text(&host_block(&host)) }
+}
+
+async fn cpu_models(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
+    let models = settle(core.cpu_models().await)?;
+    if output.is_json() {
+        return output.object(&models);
+    }
+    models.models.iter().try_for_each(|model| output.line(model))
 }
 
 async fn inspect(core: &mut Connection, paths: &[String], output: &mut Output) -> Result<(), Failure> {

@@ -239,6 +239,7 @@ impl Actor {
                 let edited = self.edit_snapshot(&snapshot, name, note);
                 drop(answer.send(edited.map(|()| self.told())));
             }
+            Request::Definition(answer) => drop(answer.send(Ok(self.definition.clone()))),
             Request::Lend { snapshot, answer } => {
                 drop(answer.send(self.lend(snapshot.as_deref())));
             }

@@ -1,6 +1,7 @@
 //! The rest of the core's hold on a guest's task: what can be asked of it, and what it shows.
 
 use super::actor::{Loan, Order};
+use super::config::Definition;
 use super::edit::Edit;
 use super::state::Wish;
 use super::statistics::Meter;
@@ -30,6 +31,8 @@ pub enum Request {
         /// Answered when it has come true.
         answer: Answer<GuestInfo>,
     },
+    /// What it is defined as.
+    Definition(Answer<Definition>),
     /// Another medium in a drive, or none.
     ChangeMedium {
         /// The drive; the first where it is left out.

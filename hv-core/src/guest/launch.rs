@@ -10,9 +10,11 @@ use super::network::Nic;
 use super::record::{self, RunRecord};
 use super::saved::{self, Saved};
 use super::view::now;
-use crate::engine::{Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, Machine};
+use crate::engine::{
+    Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, FirmwareConfig, Machine, MachineConfig,
+};
 use crate::{files, serial, store};
-use hv_api::{Accelerator, ByteSize, Error, Operation, SavedStateFault, SoundCard};
+use hv_api::{Accelerator, ByteSize, Error, Operation, Plan, SavedStateFault, SoundCard};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -105,6 +107,31 @@ pub(super) async fn restore(
     Ok(Launched { machine: unfinished.keep(), record: record.restored(facts.given), events })
 }
 
+/// What a cold start would do, but for what is made ready only then: the command names a kernel as it is, not the
+/// unpacked form in which it may be started. Starts nothing and makes nothing.
+pub async fn plan(context: &Context, definition: &Definition) -> Result<Plan, Error> {
+    let accelerator = context.accelerator.get().await.chosen;
+    let firmware = boot::find(definition, &context.store.folder(definition.id)).await?;
+    let machine = machine(context, definition, accelerator, firmware.config()).await;
+    Ok(Plan { definition: definition.write(), command: context.engine.command_line(&machine) })
+}
+
+/// The machine of a definition, with what it has of this computer at the moment.
+async fn machine(
+    context: &Context,
+    definition: &Definition,
+    accelerator: Accelerator,
+    firmware: FirmwareConfig,
+) -> MachineConfig {
+    let (folder, run) = (context.store.folder(definition.id), context.run_files(definition));
+    let mut machine = definition.machine(&folder, accelerator, firmware, run);
+    machine.disks.iter_mut().for_each(DiskConfig::find_device);
+    if machine.sound != SoundCard::None {
+        machine.audio = context.engine.audio().await;
+    }
+    machine
+}
+
 fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Error> {
     for folder in [&context.run_folder(definition.id), &context.log_folder(definition.id)] {
         hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
@@ -132,8 +159,7 @@ async fn start(
     let folder = context.store.folder(definition.id);
     let firmware = boot::find(definition, &folder).await?;
     firmware.make_store().await?;
-    let run = context.run_files(definition);
-    let mut machine = definition.machine(&folder, accelerator, firmware.config(), run);
+    let mut machine = machine(context, definition, accelerator, firmware.config()).await;
     match beginning {
         Beginning::Usual => {}
         Beginning::FromCd => boot::from_cd(&mut machine),
@@ -143,11 +169,7 @@ async fn start(
         }
     }
     definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
-    machine.disks.iter_mut().for_each(DiskConfig::find_device);
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
-    if machine.sound != SoundCard::None {
-        machine.audio = context.engine.audio().await;
-    }
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;

@@ -25,7 +25,7 @@ use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
 use crate::autostart;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::files;
 use crate::host::scopes::Scopes;
 use crate::host::{self, Accelerators, Folders};
@@ -327,11 +327,25 @@ impl Registry {
         self.check_new(new)?;
         let machine = self.newest_machine(&new.name).await?;
         let Resolved { definition, .. } = self.resolve(GuestId::random(), new, machine).await?;
-        let folder = self.context.store.folder(definition.id);
-        let accelerator = self.context.accelerator.get().await.chosen;
-        let firmware = boot::find(&definition, &folder).await?.config();
-        let machine = definition.machine(&folder, accelerator, firmware, self.context.run_files(&definition));
-        Ok(Plan { definition: definition.write(), command: self.context.engine.command_line(&machine) })
+        launch::plan(&self.context, &definition).await
+    }
+
+    /// What a guest's next cold start would do.
+    pub async fn plan_start(&self, guest: &str) -> Result<Plan, Error> {
+        let definition = self.find(guest)?.ask(Request::Definition).await?;
+        launch::plan(&self.context, &definition).await
+    }
+
+    /// The models of CPUs that guests can have besides the usual one.
+    pub async fn cpu_models(&self) -> Result<Vec<String>, Error> {
+        match self.context.engine.cpu_models().await {
+            Err(EngineError::Missing { program }) => Err(Error::EngineMissing { program }),
+            Err(error) => {
+                warn!(%error, "the engine names no CPUs");
+                Ok(Vec::new())
+            }
+            Ok(models) => Ok(models),
+        }
     }
 
     /// Begins to make a guest. What can be refused at once is refused here.

@@ -180,6 +180,32 @@ async fn a_disk_that_finds_no_room_leaves_nothing_behind() {
 }
 
 #[tokio::test]
+async fn what_a_start_would_run_is_told_and_is_what_it_runs() {
+    let home = Home::with_fake_qemu(&Script::obedient());
+    let _core = home.core().await;
+    home.hv(["create", "one", "--empty", "--no-disk", "--memory", "64MiB", "--cpus", "1"]).await.done();
+    home.hv(["set", "one", "watchdog=reset"]).await.done();
+    let before = home.tree();
+    let plan = home.hv(["start", "one", "--dry-run", "--json"]).await.json();
+    assert_eq!(home.tree(), before);
+    assert!(plan["definition"].as_str().is_some_and(|text| text.contains("watchdog = \"reset\"")), "{plan}");
+    let words = |words: &mut dyn Iterator<Item = &str>| {
+        // Which descriptors there will be is known only then.
+        let words = words.filter(|word| !word.contains("fd="));
+        words.map(|word| word.trim_matches('\'').to_owned()).collect::<Vec<_>>()
+    };
+    let command = plan["command"].as_array().expect("a command line");
+    let planned = words(&mut command.iter().filter_map(serde_json::Value::as_str).skip(1));
+    home.hv(["start", "one"]).await.done();
+    let log = home.hv(["log", "one"]).await.done();
+    let line = log.lines().rfind(|line| line.contains("--- starting: ")).expect("a command line");
+    let ran = words(&mut line.split(' ').skip(3));
+    assert_eq!(planned, ran);
+    // What runs already does not matter.
+    assert_eq!(home.hv(["start", "one", "--dry-run", "--json"]).await.json(), plan);
+}
+
+#[tokio::test]
 async fn a_plan_changes_nothing_and_is_what_is_made() {
     let home = Home::with_fake_qemu(&Script::obedient());
     let _process = home.core().await;

@@ -2,14 +2,16 @@
 
 use super::*;
 use crate::testing::{self, until, with_display};
-use hv_api::{GuestState, StateReason};
+use hv_api::{GuestPaths, GuestState, StateReason};
 use std::cell::RefCell;
 use std::os::unix::net::UnixListener;
 use std::rc::Rc;
 
 /// A guest whose name is markup, unless it is taken for what it is.
 fn guest(state: GuestState, serial_ports: u32) -> GuestInfo {
-    GuestInfo { serial_ports, ..testing::guest("<b>test</b>", state) }
+    let serial_logs = (0..serial_ports).map(|port| format!("/log/serial{port}.log")).collect();
+    let paths = GuestPaths { serial_logs, ..GuestPaths::default() };
+    GuestInfo { serial_ports, paths, ..testing::guest("<b>test</b>", state) }
 }
 
 /// A window, and a core that takes connections and never answers.
@@ -119,7 +121,7 @@ fn the_serial_port_is_offered_only_where_there_is_one() {
         stage.shows("Powered Off");
         assert!(!stage.words().contains(&"Serial".to_owned()));
         stage.console.emit(ConsoleInput::Chord(Chord::Serial));
-        stage.guest.serial_ports = 1;
+        stage.guest.paths = guest(GuestState::Off, 1).paths;
         stage.becomes(GuestState::Off, None);
         stage.shows("Serial");
         assert!(stage.words().contains(&"Powered Off".to_owned()), "the chord did nothing");
@@ -127,6 +129,26 @@ fn the_serial_port_is_offered_only_where_there_is_one() {
         stage.shows("Nothing Yet");
         stage.console.emit(ConsoleInput::Chord(Chord::Display));
         stage.shows("Powered Off");
+    });
+}
+
+#[test]
+fn one_of_several_serial_ports_is_chosen() {
+    with_display(|| {
+        let mut stage = Stage::new(guest(GuestState::Off, 3));
+        stage.console.emit(ConsoleInput::Chord(Chord::Serial));
+        stage.shows("Port 1 (ttyS0)");
+        stage.console.emit(ConsoleInput::SerialPort(2));
+        stage.shows("Port 3 (ttyS2)");
+        stage.shows("console=ttyS2");
+        // The next machine has less of them.
+        stage.guest.paths = guest(GuestState::Off, 2).paths;
+        stage.becomes(GuestState::Off, None);
+        stage.shows("Port 1 (ttyS0)");
+        stage.guest.paths = guest(GuestState::Off, 1).paths;
+        stage.becomes(GuestState::Off, None);
+        until("no choice", || !stage.words().contains(&"Port 1 (ttyS0)".to_owned()));
+        stage.shows("Nothing Yet");
     });
 }
 

@@ -1,6 +1,7 @@
 //! The widgets of the console window, and how the model becomes what they show.
 
 use super::page::{Display, Page};
+use super::ports::{self, PortChooser};
 use super::words::{self, Words};
 use super::{Button, ConsoleInput, ConsoleWindow, keys};
 use crate::widgets::framebuffer::Framebuffer;
@@ -41,6 +42,7 @@ pub struct View {
     switcher_bar: adw::ViewSwitcherBar,
     stack: adw::ViewStack,
     serial_page: adw::ViewStackPage,
+    ports: PortChooser,
     bar: gtk::Revealer,
     keys_button: gtk::MenuButton,
     pages: gtk::Stack,
@@ -87,7 +89,11 @@ impl View {
         stack
             .add_titled(&pages, Some("display"), &gettext("Display"))
             .set_icon_name(Some("video-display-symbolic"));
-        let serial_page = stack.add_titled(terminal.widget(), Some("serial"), &gettext("Serial"));
+        let ports = PortChooser::new(&input);
+        let serial = gtk::Box::new(gtk::Orientation::Vertical, 0);
+        serial.append(ports.widget());
+        serial.append(terminal.widget());
+        let serial_page = stack.add_titled(&serial, Some("serial"), &gettext("Serial"));
         serial_page.set_icon_name(Some("utilities-terminal-symbolic"));
 
         let title = adw::WindowTitle::new("", "");
@@ -132,6 +138,7 @@ impl View {
             switcher_bar,
             stack,
             serial_page,
+            ports,
             bar,
             keys_button,
             pages,
@@ -157,13 +164,14 @@ impl View {
         self.title.set_title(&guest.name);
         let state = if model.core_reachable { words::state(guest.state) } else { gettext("Unknown") };
         self.title.set_subtitle(&if model.grabbed { words::way_out() } else { state });
-        let serial = guest.serial_ports > 0;
+        let serial = ports::count(guest) > 0;
         self.serial_page.set_visible(serial);
         self.switcher.set_visible(serial);
         self.switcher_bar.set_reveal(serial && self.switcher_is_squeezed());
         if !serial {
             self.show_display();
         }
+        self.ports.show(&model.guest, model.serial_port);
         self.keys_button.set_sensitive(model.display == Display::Picture);
         self.terminal.describe(&gettext_f("Serial port of {guest}", &[("guest", &guest.name)]));
         self.framebuffer.describe(

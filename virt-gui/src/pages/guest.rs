@@ -2,6 +2,7 @@
 //! pages within.
 
 mod addresses;
+mod cpu_model;
 mod devices;
 mod disk_dialogs;
 mod disks;
@@ -55,6 +56,10 @@ pub enum GuestWish {
     Solve(ProblemAction),
     /// Ask what has to be known first, or whether it is meant.
     Ask(Question),
+    /// Show the command of its next start.
+    ShowCommand,
+    /// Ask what models of CPUs there are.
+    LearnCpuModels,
     /// Open this folder in the file manager.
     OpenFolder(PathBuf),
     /// Go back to the list.
@@ -275,6 +280,11 @@ impl GuestPage {
         {
             self.hardware.network.refuse(guest, wish, reason);
         }
+    }
+
+    /// These are the models that a guest's CPUs can be of.
+    pub fn learn_cpu_models(&self, models: Vec<String>) {
+        self.hardware.cpu_model.learn(models);
     }
 
     /// Says at a disk's row why the core refused what was wished for it.

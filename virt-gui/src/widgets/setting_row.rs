@@ -22,14 +22,9 @@ impl<T: Copy + PartialEq + 'static> ChoiceRow<T> {
         let words: Vec<String> = values.iter().map(|value| word(*value)).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         let row = adw::ComboRow::builder().title(title).model(&gtk::StringList::new(&words)).build();
-        let badge = badge("");
+        show_whole(&row);
+        let badge = add_badge(&row);
         badge.set_visible(false);
-        row.add_suffix(&badge);
-        // As in other rows, before what it speaks of.
-        if let Some(suffixes) = badge.parent().and_downcast::<gtk::Box>() {
-            suffixes.reorder_child_after(&badge, gtk::Widget::NONE);
-        }
-        describe(&row, &badge);
         let (values, quiet) = (Rc::<[T]>::from(values), Rc::new(Cell::new(false)));
         row.connect_selected_notify({
             let (values, quiet) = (Rc::clone(&values), Rc::clone(&quiet));
@@ -125,9 +120,41 @@ impl SwitchRow {
     }
 }
 
+/// Shows what is chosen whole, however long the words before it are, which can be cut: it is what the row is for.
+fn show_whole(row: &adw::ComboRow) {
+    row.set_list_factory(row.factory().as_ref());
+    let whole = gtk::SignalListItemFactory::new();
+    whole.connect_setup(|_, item| {
+        if let Some(item) = item.downcast_ref::<gtk::ListItem>() {
+            item.set_child(Some(&gtk::Label::new(None)));
+        }
+    });
+    whole.connect_bind(|_, item| {
+        let Some(item) = item.downcast_ref::<gtk::ListItem>() else { return };
+        let (text, label) =
+            (item.item().and_downcast::<gtk::StringObject>(), item.child().and_downcast::<gtk::Label>());
+        if let (Some(text), Some(label)) = (text, label) {
+            label.set_label(&text.string());
+        }
+    });
+    row.set_factory(Some(&whole));
+}
+
 fn say(badge: &gtk::Label, when: &str) {
     badge.set_label(when);
     badge.set_visible(!when.is_empty());
+}
+
+/// Adds the word that says when to a row with a choice.
+pub fn add_badge(row: &adw::ComboRow) -> gtk::Label {
+    let badge = badge("");
+    row.add_suffix(&badge);
+    // As in other rows, before what it speaks of.
+    if let Some(suffixes) = badge.parent().and_downcast::<gtk::Box>() {
+        suffixes.reorder_child_after(&badge, gtk::Widget::NONE);
+    }
+    describe(row, &badge);
+    badge
 }
 
 /// Lets screen readers say with a control when it takes effect.

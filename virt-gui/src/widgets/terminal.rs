@@ -39,8 +39,10 @@ const TOLD_LINES: i64 = 24;
 /// How long after what the guest wrote earlier has arrived the terminal may have yet to answer it.
 const REPLAY_SETTLES: Duration = Duration::from_millis(300);
 
-/// What a Linux guest needs on its kernel's command line in order to write to its serial port.
-const KERNEL_ARGUMENT: &str = "console=ttyS0";
+/// What a Linux guest needs on its kernel's command line in order to write to the serial port with this number.
+fn kernel_argument(port: u32) -> String {
+    format!("console=ttyS{port}")
+}
 
 /// The size of letters relative to the desktop's.
 const SMALLEST_FONT: f64 = 0.5;
@@ -55,6 +57,8 @@ struct Inner {
     root: gtk::Overlay,
     terminal: vte4::Terminal,
     hint: gtk::Box,
+    /// What the hint says to write.
+    argument: gtk::Label,
     port: RefCell<Option<Port>>,
     /// Whether what arrives is what the guest wrote before the port was opened.
     replaying: Cell<bool>,
@@ -84,13 +88,14 @@ impl Default for SerialTerminal {
             .hexpand(true)
             .vexpand(true)
             .build();
-        let hint = hint();
+        let (hint, argument) = hint();
         let root = gtk::Overlay::builder().child(&scrolled).build();
         root.add_overlay(&hint);
         let this = Self(Rc::new(Inner {
             root,
             terminal,
             hint,
+            argument,
             port: RefCell::default(),
             replaying: Cell::default(),
             telling: Cell::default(),
@@ -159,6 +164,11 @@ impl SerialTerminal {
     /// Whether a port is open.
     pub fn is_attached(&self) -> bool {
         self.0.port.borrow().is_some()
+    }
+
+    /// Says that the port with this number is shown, from 0.
+    pub fn set_port(&self, port: u32) {
+        self.0.argument.set_label(&kernel_argument(port));
     }
 
     /// Names the terminal for screen readers.
@@ -329,8 +339,8 @@ fn typed(values: &[glib::Value]) -> Option<Vec<u8>> {
     if bytes.is_empty() && length.get::<u32>() == Ok(1) { Some(vec![0]) } else { Some(bytes) }
 }
 
-/// What is shown until the guest writes something.
-fn hint() -> gtk::Box {
+/// What is shown until the guest writes something, and what it says to write.
+fn hint() -> (gtk::Box, gtk::Label) {
     let hint = gtk::Box::builder()
         .orientation(gtk::Orientation::Vertical)
         .spacing(12)
@@ -351,7 +361,7 @@ fn hint() -> gtk::Box {
         "Linux guests need this on their kernel’s command line in order to write to their serial port:",
     )))));
     let argument = gtk::Box::builder().spacing(6).halign(gtk::Align::Center).build();
-    let code = gtk::Label::builder().label(KERNEL_ARGUMENT).selectable(true).build();
+    let code = gtk::Label::builder().label(kernel_argument(0)).selectable(true).build();
     code.add_css_class("monospace");
     let copy = gtk::Button::builder()
         .icon_name("edit-copy-symbolic")
@@ -360,9 +370,12 @@ fn hint() -> gtk::Box {
         .build();
     copy.add_css_class("flat");
     copy.update_property(&[Property::Label(&gettext("Copy"))]);
-    copy.connect_clicked(|button| button.clipboard().set_text(KERNEL_ARGUMENT));
+    copy.connect_clicked({
+        let code = code.clone();
+        move |button| button.clipboard().set_text(&code.text())
+    });
     argument.append(&code);
     argument.append(&copy);
     hint.append(&argument);
-    hint
+    (hint, code)
 }

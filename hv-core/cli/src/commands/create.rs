@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{Output, PlanView, command_line};
 use hv_api::client::{CallError, Connection, settle};
-use hv_api::{Core, Created, GuestId, NewGuest};
+use hv_api::{Core, Created, GuestId, NewGuest, Plan};
 use std::path::Path;
 
 /// Makes a guest, or says what would be made.
@@ -50,9 +50,13 @@ pub async fn follow(
 }
 
 async fn plan(core: &mut Connection, guest: &NewGuest, output: &mut Output) -> Result<(), Failure> {
-    let plan = settle(core.plan(guest).await)?;
+    show_plan(&settle(core.plan(guest).await)?, output)
+}
+
+/// Shows a definition and the command that starts its engine.
+pub fn show_plan(plan: &Plan, output: &mut Output) -> Result<(), Failure> {
     if output.is_json() {
-        return output.object(&PlanView::from(&plan));
+        return output.object(&PlanView::from(plan));
     }
     output.text(plan.definition.trim_end())?;
     output.text("\n\n")?;

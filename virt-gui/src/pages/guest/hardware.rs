@@ -1,6 +1,7 @@
 //! Settings of the guest's virtual hardware. Each says when it takes effect before it is touched.
 
 use super::GuestWish;
+use super::cpu_model::CpuModelRow;
 use super::devices::DevicesGroup;
 use super::disks::DisksGroup;
 use super::firmware::FirmwareGroup;
@@ -9,11 +10,10 @@ use super::startup::StartupGroup;
 use crate::calls::Wish;
 use crate::model::hardware;
 use crate::widgets::amount_row::{AmountRow, Format};
-use crate::widgets::setting_row::describe;
-use crate::widgets::{badge, is_typing};
+use crate::widgets::text_button;
 use adw::prelude::*;
 use gtk::glib;
-use hv_api::{BootSettings, ByteSize, GuestInfo, GuestState, HostInfo, Settings};
+use hv_api::{ByteSize, GuestInfo, GuestState, HostInfo, Settings};
 use std::rc::Rc;
 use virt_kit::i18n::gettext;
 
@@ -29,8 +29,9 @@ pub struct HardwarePage {
     pub network: NetworkGroup,
     firmware: FirmwareGroup,
     machine: adw::ActionRow,
-    cpu_model: adw::EntryRow,
-    cpu_badge: gtk::Label,
+    /// The model of its CPUs.
+    pub cpu_model: CpuModelRow,
+    show_command: gtk::Button,
     devices: DevicesGroup,
     startup: StartupGroup,
 }
@@ -69,23 +70,21 @@ impl HardwarePage {
         let network = NetworkGroup::new(wish);
         let machine = adw::PreferencesGroup::builder().title(gettext("Machine")).build();
         let kind = adw::ActionRow::builder().title(gettext("Machine Type")).use_markup(false).build();
-        let cpu_model = adw::EntryRow::builder()
-            .title(gettext("CPU Model (empty for the usual one)"))
-            .show_apply_button(true)
+        let cpu_model = CpuModelRow::new(wish);
+        let command = adw::ActionRow::builder()
+            .title(gettext("Generated Command"))
+            .subtitle(gettext("What starts QEMU for this guest"))
             .build();
-        cpu_model.connect_apply({
+        let show = text_button(&gettext("Show"), &[]);
+        show.connect_clicked({
             let wish = Rc::clone(wish);
-            move |row| {
-                let cpu_model = Some(row.text().trim().to_owned());
-                let boot = Some(BootSettings { cpu_model, ..BootSettings::default() });
-                wish(GuestWish::Core(Wish::Set(Settings { boot, ..Settings::default() })));
-            }
+            move |_| wish(GuestWish::ShowCommand)
         });
-        let cpu_badge = badge("");
-        cpu_model.add_suffix(&cpu_badge);
-        describe(&cpu_model, &cpu_badge);
+        command.add_suffix(&show);
+        command.set_activatable_widget(Some(&show));
         machine.add(&kind);
-        machine.add(&cpu_model);
+        machine.add(cpu_model.widget());
+        machine.add(&command);
         let root = adw::PreferencesPage::new();
         root.add(&amounts);
         let disks = DisksGroup::new(wish);
@@ -108,7 +107,7 @@ impl HardwarePage {
             firmware,
             machine: kind,
             cpu_model,
-            cpu_badge,
+            show_command: show,
             devices,
             startup,
         }
@@ -156,11 +155,8 @@ impl HardwarePage {
         }
         self.firmware.show(guest);
         self.machine.set_subtitle(&guest.boot.machine);
-        let model = guest.boot.cpu_model.as_deref().unwrap_or_default();
-        if anew || !is_typing(&self.cpu_model) {
-            self.cpu_model.set_text(model);
-        }
-        self.cpu_badge.set_label(&hardware::when_fixed(guest));
+        self.cpu_model.show(guest);
+        self.show_command.set_sensitive(usable);
         self.devices.show(guest, host);
         self.startup.show(guest);
         self.disks.show(guest, anew);

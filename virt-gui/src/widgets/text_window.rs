@@ -1,22 +1,29 @@
-//! The window that shows what an engine wrote.
+//! The window that shows what an engine wrote, or how it is started.
 
 use gtk::prelude::*;
 use virt_kit::i18n::{gettext, gettext_f};
 
 /// Shows the end of a guest's engine log.
-pub fn present(parent: &impl IsA<gtk::Window>, guest: &str, log: &str) {
-    let copy = super::icon_button("edit-copy-symbolic", &gettext("Copy the Log"));
-    let header = adw::HeaderBar::builder()
-        .title_widget(&adw::WindowTitle::new(
-            &gettext("Log"),
-            // Translators: the subtitle of the window with a guest's log.
-            &gettext_f("QEMU, running “{guest}”", &[("guest", guest)]),
-        ))
-        .build();
+pub fn show_log(parent: &impl IsA<gtk::Window>, guest: &str, log: &str) {
+    // Translators: the subtitle of the window with a guest's log.
+    let subtitle = gettext_f("QEMU, running “{guest}”", &[("guest", guest)]);
+    present(parent, &gettext("Log"), &subtitle, log);
+}
+
+/// Shows the command that starts a guest's engine.
+pub fn show_command(parent: &impl IsA<gtk::Window>, guest: &str, command: &str) {
+    // Translators: the subtitle of the window with the command line of QEMU.
+    let subtitle = gettext_f("The next start of “{guest}”", &[("guest", guest)]);
+    present(parent, &gettext("Generated Command"), &subtitle, command);
+}
+
+fn present(parent: &impl IsA<gtk::Window>, title: &str, subtitle: &str, text: &str) {
+    let copy = super::icon_button("edit-copy-symbolic", &gettext("Copy"));
+    let header = adw::HeaderBar::builder().title_widget(&adw::WindowTitle::new(title, subtitle)).build();
     header.pack_start(&copy);
     let content = gtk::Box::new(gtk::Orientation::Vertical, 0);
     content.append(&header);
-    if log.trim().is_empty() {
+    if text.trim().is_empty() {
         content.append(
             &adw::StatusPage::builder()
                 .icon_name("text-editor-symbolic")
@@ -27,7 +34,7 @@ pub fn present(parent: &impl IsA<gtk::Window>, guest: &str, log: &str) {
         );
         copy.set_sensitive(false);
     } else {
-        let text = gtk::TextView::builder()
+        let view = gtk::TextView::builder()
             .editable(false)
             .monospace(true)
             .wrap_mode(gtk::WrapMode::WordChar)
@@ -36,20 +43,20 @@ pub fn present(parent: &impl IsA<gtk::Window>, guest: &str, log: &str) {
             .top_margin(12)
             .bottom_margin(12)
             .build();
-        text.update_property(&[gtk::accessible::Property::Label(&gettext("Log"))]);
-        text.buffer().set_text(log);
-        content.append(&gtk::ScrolledWindow::builder().child(&text).vexpand(true).build());
+        view.update_property(&[gtk::accessible::Property::Label(title)]);
+        view.buffer().set_text(text);
+        content.append(&gtk::ScrolledWindow::builder().child(&view).vexpand(true).build());
     }
     let window = adw::Window::builder()
-        .title(gettext("Log"))
+        .title(title)
         .transient_for(parent)
         .default_width(680)
         .default_height(460)
         .content(&content)
         .build();
     copy.connect_clicked({
-        let log = log.to_owned();
-        move |button| button.clipboard().set_text(&log)
+        let text = text.to_owned();
+        move |button| button.clipboard().set_text(&text)
     });
     close_by_escape(&window);
     window.present();
