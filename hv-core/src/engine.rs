@@ -484,6 +484,9 @@ pub struct KernelConfig {
     pub append: Option<String>,
 }
 
+/// Stands before what the core itself notes in an engine's log.
+pub const NOTE_MARK: &str = "--- note: ";
+
 /// The files of a machine while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunFiles {

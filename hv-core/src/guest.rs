@@ -21,6 +21,7 @@ pub mod holders;
 pub mod launch;
 pub mod limit;
 pub mod network;
+pub mod note;
 pub mod pending;
 pub mod power;
 pub mod record;

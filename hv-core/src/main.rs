@@ -78,7 +78,7 @@ fn run(options: Options) -> Result<(), StartError> {
         let engine = Arc::new(Qemu::new("qemu-system-x86_64").with_switch(program));
         let daemon = Daemon::start(engine, folders, accelerator, Scopes::of_session(), socket).await?;
         say("listening");
-        tokio::task::spawn_local(session::follow(daemon.registry()));
+        tokio::task::spawn_local(session::follow(daemon.registry(), zbus::Connection::system()));
         daemon.run().await;
         Ok(())
     });

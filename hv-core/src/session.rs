@@ -1,15 +1,17 @@
 //! The end of the user's session and the sleep of the host, as logind announces them.
 //!
 //! The host's shutdown and sleep are delayed for the moment that guests need, as far as logind grants one: guests
-//! are asked to shut down, or paused and later let go on, as their definitions say. Where there is no logind
+//! are asked to shut down or saved, or paused and later let go on, as their definitions say. Where there is no logind
 //! nothing is done, and that is said once. Nothing here wakes up but for logind's word.
+
+mod logout;
 
 use crate::guest::handle::{Handle, Request};
 use crate::guest::registry::Registry;
 use crate::guest::state::Wish;
 use futures_util::StreamExt;
 use futures_util::future::join_all;
-use hv_api::{GuestId, GuestInfo, GuestState, LogoutAction, SleepAction};
+use hv_api::{GuestId, GuestInfo, GuestState, SleepAction};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -31,10 +33,14 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 const USUAL_DELAY: Duration = Duration::from_secs(5);
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Goes with the session until the core ends.
-pub async fn follow(registry: Rc<Registry>) {
-    match timeout(ANSWER_DEADLINE, Session::open(registry)).await {
-        Ok(Ok((mut session, signals))) => session.listen(signals).await,
+/// Goes with the session until the core ends. `bus` leads to the system's bus.
+pub async fn follow(registry: Rc<Registry>, bus: impl Future<Output = zbus::Result<Connection>>) {
+    let opened = async { Session::open(Rc::clone(&registry), bus.await?).await };
+    match timeout(ANSWER_DEADLINE, opened).await {
+        Ok(Ok((mut session, signals))) => {
+            session.listen(signals).await;
+            registry.session_waits(None);
+        }
         Ok(Err(error)) => {
             info!(%error, "no logind: the end of the session and the host's sleep go unnoticed");
         }
@@ -55,8 +61,7 @@ struct Session {
 }
 
 impl Session {
-    async fn open(registry: Rc<Registry>) -> zbus::Result<(Self, MessageStream)> {
-        let bus = Connection::system().await?;
+    async fn open(registry: Rc<Registry>, bus: Connection) -> zbus::Result<(Self, MessageStream)> {
         let rule =
             MatchRule::builder().msg_type(Type::Signal).sender(LOGIND)?.path(PATH)?.interface(MANAGER)?;
         let signals = MessageStream::for_match_rule(rule.build(), &bus, None).await?;
@@ -71,7 +76,7 @@ impl Session {
             let flag = || signal.body().deserialize::<bool>().unwrap_or_default();
             match header.member().map(MemberName::as_str) {
                 Some("PrepareForShutdown") if flag() => {
-                    self.shut_down().await;
+                    self.end().await;
                     self.delay = None;
                 }
                 Some("PrepareForSleep") if flag() => {
@@ -84,7 +89,7 @@ impl Session {
                         warn!(%error, "the host's next sleep will not wait for guests");
                     }
                 }
-                Some("SessionRemoved") if self.was_last_session().await => self.shut_down().await,
+                Some("SessionRemoved") if self.was_last_session().await => self.end().await,
                 _ => {}
             }
         }
@@ -111,6 +116,7 @@ impl Session {
         if let Ok(microseconds) = limit.and_then(|limit| Ok(u64::try_from(limit)?)) {
             self.limit = Duration::from_micros(microseconds);
         }
+        self.registry.session_waits(Some(self.limit));
         Ok(())
     }
 
@@ -132,20 +138,13 @@ impl Session {
         guests.filter_map(|guest| self.registry.find(&guest.id.to_string()).ok()).collect()
     }
 
-    /// Asks the guests that are to shut down with the session, and waits for them as long as may be.
-    async fn shut_down(&self) {
-        let guests = self.guests(|guest| {
-            guest.power.at_logout == LogoutAction::Shutdown && guest.state == GuestState::Running
-        });
-        info!(guests = guests.len(), "the session ends");
-        let asked = guests.into_iter().map(async |handle| {
-            if handle.ask(|answer| Request::Wish(Wish::Shutdown, answer)).await.is_ok() {
-                handle.down().await;
-            }
-        });
-        if timeout(self.limit.saturating_sub(MARGIN), join_all(asked)).await.is_err() {
-            warn!(limit = ?self.limit, "logind waits no longer for guests that have not shut down yet");
-        }
+    async fn end(&self) {
+        logout::end(&self.registry, self.left()).await;
+    }
+
+    /// How long guests may take.
+    fn left(&self) -> Duration {
+        self.limit.saturating_sub(MARGIN)
     }
 
     async fn pause(&mut self) {
@@ -156,7 +155,7 @@ impl Session {
             let done = handle.ask(|answer| Request::Wish(Wish::Pause, answer)).await;
             done.ok().map(|guest| guest.id)
         });
-        let paused = timeout(self.limit.saturating_sub(MARGIN), join_all(paused)).await;
+        let paused = timeout(self.left(), join_all(paused)).await;
         self.paused = paused.unwrap_or_default().into_iter().flatten().collect();
         info!(guests = self.paused.len(), "paused while the host sleeps");
     }

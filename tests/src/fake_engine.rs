@@ -12,6 +12,7 @@ use hv_core::engine::{
 };
 use hv_core::host::scopes::Scopes;
 use hv_core::host::{Accelerators, Folders};
+use hv_core::session;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
+use zbus::connection::Builder;
 
 /// Something that is asked of an engine or of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -476,6 +478,20 @@ impl FakeCore {
         engine: &Arc<FakeEngine>,
         scopes: Option<(String, PathBuf)>,
     ) -> Self {
+        Self::launch(home, engine, scopes, None).await
+    }
+
+    /// The same, with the bus at this address as the system's.
+    pub async fn start_on_bus(home: &Home, engine: &Arc<FakeEngine>, bus: &str) -> Self {
+        Self::launch(home, engine, None, Some(bus.to_owned())).await
+    }
+
+    async fn launch(
+        home: &Home,
+        engine: &Arc<FakeEngine>,
+        scopes: Option<(String, PathBuf)>,
+        bus: Option<String>,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
         let (listening, listens) = oneshot::channel();
         let engine: Arc<dyn Engine> = Arc::<FakeEngine>::clone(engine);
@@ -499,6 +515,10 @@ impl FakeCore {
                 };
                 let daemon = Daemon::start(engine, folders, Accelerators::fixed(info), scopes, socket).await;
                 let daemon = daemon.expect("the core starts");
+                if let Some(bus) = bus {
+                    let connecting = async move { Builder::address(bus.as_str())?.build().await };
+                    tokio::task::spawn_local(session::follow(daemon.registry(), connecting));
+                }
                 listening.send(()).expect("somebody waits for it");
                 tokio::select! {
                     () = daemon.run() => {}

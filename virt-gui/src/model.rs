@@ -8,6 +8,7 @@ pub mod network;
 pub mod power;
 pub mod row;
 pub mod snapshots;
+pub mod startup;
 pub mod state;
 pub mod usage;
 pub mod waiting;

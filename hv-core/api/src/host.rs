@@ -88,6 +88,9 @@ pub struct HostInfo {
     pub tpm_program: Option<String>,
     /// What plays the guests' sound; nothing where nobody hears it.
     pub audio: Option<AudioService>,
+    /// How long the end of the user's session and the host's sleep wait for guests, in whole seconds; nothing where
+    /// nobody tells of them, so that nothing is done then.
+    pub session_wait: Option<u32>,
     /// The folder with the guests.
     pub data_folder: String,
     /// The folder with logs.

@@ -59,6 +59,9 @@ pub enum CrashAction {
 pub enum LogoutAction {
     /// It is asked to shut down.
     Shutdown,
+    /// It is saved. A host that is shut down waits only for a moment ([`crate::HostInfo::session_wait`]): what can't
+    /// be saved within that, or not at all, is asked to shut down.
+    Save,
     /// It is left as it is. A host that is shut down ends it.
     Keep,
 }

@@ -7,9 +7,11 @@ use crate::host::scopes::Scopes;
 use crate::host::{Accelerators, Folders};
 use crate::store::Store;
 use hv_api::{Change, GuestId};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 
 /// What every guest's task needs of the rest of the core.
@@ -26,6 +28,8 @@ pub struct Context {
     pub scopes: Rc<Scopes>,
     /// Who has which disk.
     pub volumes: Volumes,
+    /// How long the session's end waits for guests, where it is told of.
+    pub session_wait: Cell<Option<Duration>>,
     /// Where changes are told.
     pub changes: broadcast::Sender<Change>,
 }

@@ -37,11 +37,12 @@ use hv_api::{
     ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, JobKind, JobStage,
     MediumInfo, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
 };
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::task::{JoinHandle, spawn_local};
 use tracing::{info, warn};
@@ -89,7 +90,16 @@ impl Registry {
         let volumes = Volumes::default();
         let jobs = Jobs::new(changes.clone());
         let scopes = Rc::new(scopes);
-        let context = Rc::new(Context { engine, store, folders, accelerator, scopes, volumes, changes });
+        let context = Rc::new(Context {
+            engine,
+            store,
+            folders,
+            accelerator,
+            scopes,
+            volumes,
+            changes,
+            session_wait: Cell::default(),
+        });
         // All at once: an engine that does not answer delays no other guest.
         let entries = loaded.into_iter().map(async |found| {
             let entry = match found.definition {
@@ -211,6 +221,7 @@ impl Registry {
             firmware: host::firmware::all(),
             tpm_program: self.context.engine.tpm_program().map(|path| path.display().to_string()),
             audio: self.context.engine.audio().await,
+            session_wait: self.context.session_wait.get().map(|wait| wait.as_secs() as u32),
             data_folder: folders.data.display().to_string(),
             state_folder: folders.state.display().to_string(),
             runtime_folder: folders.runtime.display().to_string(),
@@ -226,6 +237,15 @@ impl Registry {
         info!(chosen = ?found.chosen, kvm = ?found.kvm, detail = found.detail, "accelerator");
         // Nobody may be watching.
         let _ = self.context.changes.send(Change::Host(self.host().await));
+    }
+
+    /// The end of the session and the host's sleep wait so long for guests, or are not told of at all.
+    pub fn session_waits(self: &Rc<Self>, wait: Option<Duration>) {
+        if self.context.session_wait.replace(wait) != wait {
+            let registry = Rc::clone(self);
+            // Nobody may be watching.
+            spawn_local(async move { registry.context.changes.send(Change::Host(registry.host().await)) });
+        }
     }
 
     /// What each of these files is.

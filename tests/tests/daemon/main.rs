@@ -37,6 +37,7 @@ mod snapshots;
 mod statistics;
 mod stream;
 mod survival;
+mod system_bus;
 
 use futures_util::StreamExt;
 use hv_api::client::{Connection, settle};

@@ -35,8 +35,9 @@ fn truth(value: &str) -> Result<bool, String> {
 fn logout(value: &str) -> Result<LogoutAction, String> {
     match value {
         "shutdown" => Ok(LogoutAction::Shutdown),
+        "save" => Ok(LogoutAction::Save),
         "keep" => Ok(LogoutAction::Keep),
-        other => Err(format!("“{other}” is neither shutdown nor keep")),
+        other => Err(format!("“{other}” is none of shutdown, save and keep")),
     }
 }
 

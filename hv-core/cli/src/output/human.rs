@@ -182,6 +182,8 @@ pub fn host_block(host: &HostInfo) -> String {
         .push(("TPM", host.tpm_program.clone().unwrap_or_else(|| "none: swtpm is not installed".to_owned())));
     let audio = host.audio.map(|service| wire_word(&service));
     facts.push(("Sound", audio.unwrap_or_else(|| "none: nobody hears what guests play".to_owned())));
+    let wait = host.session_wait.map(|seconds| format!("waits {seconds} s for guests"));
+    facts.push(("Logout", wait.unwrap_or_else(|| "goes unnoticed: logind does not tell of it".to_owned())));
     facts.push(("Free space", host.free_space.to_string()));
     facts.push(("Guests", host.data_folder.clone()));
     facts.push(("Logs", host.state_folder.clone()));

@@ -5,6 +5,7 @@
 //! reaches another process that came to have the same number. What is said over the sockets is left to
 //! others.
 
+use crate::engine::NOTE_MARK;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -239,6 +240,9 @@ fn words_in(written: &str, noise: &[String]) -> String {
             lines.clear();
             continue;
         }
+        if line.starts_with(NOTE_MARK) {
+            continue;
+        }
         let line = cleaned(line, noise);
         if !line.is_empty() {
             lines.push_back(line);
@@ -294,6 +298,7 @@ mod tests {
         assert_eq!(words_in(written, &noise), "'nothing' is no device");
         assert_eq!(words_in("--- starting: qemu\nwarning: slow\n", &noise), "warning: slow");
         assert_eq!(words_in("words\n--- starting: qemu\n", &noise), "");
+        assert_eq!(words_in("words\n--- note: ours\n", &noise), "words");
         assert_eq!(words_in("what the system's loader says\n", &[]), "what the system's loader says");
     }
 

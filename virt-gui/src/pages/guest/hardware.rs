@@ -158,7 +158,7 @@ impl HardwarePage {
         self.cpu_model.show(guest);
         self.show_command.set_sensitive(usable);
         self.devices.show(guest, host);
-        self.startup.show(guest);
+        self.startup.show(guest, host);
         self.disks.show(guest, anew);
         self.network.show(guest, anew);
     }

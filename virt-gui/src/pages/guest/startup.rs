@@ -3,13 +3,14 @@
 
 use super::GuestWish;
 use crate::calls::Wish;
+use crate::model::startup;
 use crate::widgets::ignore_wheel;
 use crate::widgets::setting_row::{ChoiceRow, SwitchRow};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{
-    CrashAction, EndAction, GuestInfo, GuestState, LogoutAction, PowerInfo, PowerSettings, Settings,
-    SleepAction,
+    CrashAction, EndAction, GuestInfo, GuestState, HostInfo, LogoutAction, PowerInfo, PowerSettings,
+    Settings, SleepAction,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -24,7 +25,7 @@ const CRASHES: [CrashAction; 5] = [
     CrashAction::CoredumpRestart,
 ];
 
-const LOGOUTS: [LogoutAction; 2] = [LogoutAction::Shutdown, LogoutAction::Keep];
+const LOGOUTS: [LogoutAction; 3] = [LogoutAction::Shutdown, LogoutAction::Save, LogoutAction::Keep];
 const SLEEPS: [SleepAction; 2] = [SleepAction::Keep, SleepAction::Pause];
 
 /// The group.
@@ -98,6 +99,7 @@ impl StartupGroup {
             &LOGOUTS,
             |action| match action {
                 LogoutAction::Shutdown => gettext("Shut it down"),
+                LogoutAction::Save => gettext("Save it"),
                 LogoutAction::Keep => gettext("Leave it as it is"),
             },
             {
@@ -157,7 +159,7 @@ impl StartupGroup {
     }
 
     /// Shows a guest.
-    pub fn show(&self, guest: &GuestInfo) {
+    pub fn show(&self, guest: &GuestInfo, host: Option<&HostInfo>) {
         self.quiet.set(true);
         let PowerInfo {
             shutdown_wait,
@@ -171,6 +173,7 @@ impl StartupGroup {
         // The group's description says when.
         self.autostart.show(*autostart, "");
         self.logout.show(*at_logout, "");
+        self.logout.widget().set_subtitle(&startup::logout_hint(*at_logout, host));
         self.sleep.show(*on_host_sleep, "");
         self.wait.set_value(f64::from(*shutdown_wait));
         self.poweroff.show(*on_poweroff, "");
