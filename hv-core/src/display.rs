@@ -66,17 +66,21 @@ struct DoorState {
 }
 
 impl Relay {
-    /// Opens a machine's display. The relay waits for its first window until it is dropped.
+    /// Opens a machine's display. The relay waits for its first window until it is dropped. When it ends, `guard` is
+    /// dropped.
     ///
     /// # Errors
     /// Those of [`Machine::open_display`]; `Refused` where the host has no thread or descriptor left.
-    pub async fn open(machine: Arc<dyn Machine>) -> Result<Self, EngineError> {
+    pub async fn open(machine: Arc<dyn Machine>, guard: impl Send + 'static) -> Result<Self, EngineError> {
         let door = Arc::new(Door::default());
         let (answer, opened) = oneshot::channel();
         let inner = door.clone();
         std::thread::Builder::new()
             .name("display".to_owned())
-            .spawn(move || run(machine.as_ref(), &inner, answer))
+            .spawn(move || {
+                let _until_the_end = guard;
+                run(machine.as_ref(), &inner, answer);
+            })
             .map_err(|error| EngineError::Refused {
                 detail: format!("no thread for the display: {error}"),
             })?;

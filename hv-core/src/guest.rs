@@ -1,11 +1,13 @@
 //! Guests: what each is (`config`, with its disks in `disk` and the slots of its devices in `slots`), what it does
-//! (`state`, pure), how it is changed (`edit`, pure), how its power is looked after (`power`), what clients are told
-//! (`view`), what of it waits for the next start (`pending`), what a machine that runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its
-//! snapshots (`snapshots`), what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core
-//! (`context`), the rest of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is
-//! made (`creation`), and the list of all of them (`registry`).
+//! (`state`, pure), how it is changed (`edit`, pure), how its power is looked after (`power`, and `battery` with
+//! `viewers`), what clients are told (`view`), what of it waits for the next start (`pending`), what a machine that
+//! runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its snapshots (`snapshots`),
+//! what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core (`context`), the rest
+//! of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made (`creation`),
+//! what the core notes in its log (`note`), and the list of all of them (`registry`).
 
 pub mod actor;
+pub mod battery;
 pub mod boot;
 pub mod config;
 pub mod context;
@@ -33,4 +35,5 @@ pub mod snapshots;
 pub mod state;
 pub mod statistics;
 pub mod view;
+pub mod viewers;
 pub mod volumes;

@@ -74,7 +74,8 @@ fn run(options: Options) -> Result<(), StartError> {
     let accelerator = Accelerators::probed(program.clone(), folders.state.join("accelerator.json"));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(StartError::Folders)?;
-    let result = tokio::task::LocalSet::new().block_on(&runtime, async {
+    let tasks = tokio::task::LocalSet::new();
+    let result = tasks.block_on(&runtime, async {
         let engine = Arc::new(Qemu::new("qemu-system-x86_64").with_switch(program));
         let daemon = Daemon::start(engine, folders, accelerator, Scopes::of_session(), socket).await?;
         say("listening");
@@ -82,6 +83,10 @@ fn run(options: Options) -> Result<(), StartError> {
         daemon.run().await;
         Ok(())
     });
+    // What listens on the system's bus takes leave of it within the runtime, or panics.
+    let within = runtime.enter();
+    drop(tasks);
+    drop(within);
     // A thread that hangs in some far file system must not hold up the end.
     runtime.shutdown_background();
     result

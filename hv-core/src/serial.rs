@@ -30,8 +30,13 @@ const STEP: usize = 64 << 10;
 pub type MachineWatch = watch::Receiver<Option<Arc<dyn Machine>>>;
 
 /// Opens a viewer: what is returned gives the port's output and takes what is to be typed, until the
-/// viewer closes it. It outlives the machine and goes on with the guest's next one.
-pub fn attach(log: PathBuf, port: u32, machine: MachineWatch) -> io::Result<OwnedFd> {
+/// viewer closes it. It outlives the machine and goes on with the guest's next one. Then `guard` is dropped.
+pub fn attach(
+    log: PathBuf,
+    port: u32,
+    machine: MachineWatch,
+    guard: impl Send + 'static,
+) -> io::Result<OwnedFd> {
     // The file may not be there yet; a viewer waits for it to fill.
     let file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(&log)?;
     // Before it is read, so that nothing is missed; and here, so that who asks is told where the user has
@@ -48,6 +53,7 @@ pub fn attach(log: PathBuf, port: u32, machine: MachineWatch) -> io::Result<Owne
             result = take_input(input, port, &machine) => result,
         };
         debug!(port, ?result, "a viewer of a serial port has gone");
+        drop(guard);
     });
     Ok(theirs.into())
 }
@@ -161,7 +167,7 @@ mod tests {
 
     fn viewer(log: &Path) -> UnixStream {
         let (_keep, machine) = watch::channel(None);
-        let fd = attach(log.to_owned(), 0, machine).unwrap();
+        let fd = attach(log.to_owned(), 0, machine, ()).unwrap();
         let stream = std::os::unix::net::UnixStream::from(fd);
         stream.set_nonblocking(true).unwrap();
         UnixStream::from_std(stream).unwrap()

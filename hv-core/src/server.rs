@@ -13,17 +13,17 @@ use crate::job::Status;
 use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
-    Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, ByteSize,
-    Change, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created,
-    DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics,
-    DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault,
-    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom,
-    HostUse, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply,
-    LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode,
-    NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation,
-    PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
-    SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason,
-    StatisticsReply, VcpuStatistics, Watchdog,
+    Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode,
+    BootSettings, ByteSize, Change, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics,
+    CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
+    DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware,
+    FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
+    GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobId, JobInfo, JobKind, JobReply, JobStage,
+    JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
+    NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
+    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
+    SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -389,7 +389,9 @@ impl Service {
         if let Some(folder) = log.parent() {
             hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
         }
-        serial::attach(log.clone(), port, handle.watch_machine()).map_err(|error| store::failed(&log, &error))
+        let viewer = handle.viewers().enter();
+        serial::attach(log.clone(), port, handle.watch_machine(), viewer)
+            .map_err(|error| store::failed(&log, &error))
     }
 }
 

@@ -1,9 +1,11 @@
-//! The end of the user's session and the sleep of the host, as logind announces them.
+//! The end of the user's session and the sleep of the host, as logind announces them, and the host's power, as UPower
+//! tells it (`battery`).
 //!
 //! The host's shutdown and sleep are delayed for the moment that guests need, as far as logind grants one: guests
 //! are asked to shut down or saved, or paused and later let go on, as their definitions say. Where there is no logind
 //! nothing is done, and that is said once. Nothing here wakes up but for logind's word.
 
+mod battery;
 mod logout;
 
 use crate::guest::handle::{Handle, Request};
@@ -26,17 +28,31 @@ const PATH: &str = "/org/freedesktop/login1";
 const MANAGER: &str = "org.freedesktop.login1.Manager";
 const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
-/// How long logind may take to answer.
+/// How long logind and UPower may take to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 
 /// What logind grants where it does not say how much, and what is left of it for the answer itself.
 const USUAL_DELAY: Duration = Duration::from_secs(5);
 const MARGIN: Duration = Duration::from_millis(500);
 
-/// Goes with the session until the core ends. `bus` leads to the system's bus.
+/// Goes with the session and the host's power until the core ends. `bus` leads to the system's bus.
 pub async fn follow(registry: Rc<Registry>, bus: impl Future<Output = zbus::Result<Connection>>) {
-    let opened = async { Session::open(Rc::clone(&registry), bus.await?).await };
-    match timeout(ANSWER_DEADLINE, opened).await {
+    let bus = match timeout(ANSWER_DEADLINE, bus).await {
+        Ok(Ok(bus)) => bus,
+        Ok(Err(error)) => {
+            info!(%error, "no system bus: the session's end, the host's sleep and its battery go unnoticed");
+            return;
+        }
+        Err(_elapsed) => {
+            info!("the system bus does not answer: the session's end goes unnoticed");
+            return;
+        }
+    };
+    tokio::join!(logind(Rc::clone(&registry), bus.clone()), battery::follow(registry, bus));
+}
+
+async fn logind(registry: Rc<Registry>, bus: Connection) {
+    match timeout(ANSWER_DEADLINE, Session::open(Rc::clone(&registry), bus)).await {
         Ok(Ok((mut session, signals))) => {
             session.listen(signals).await;
             registry.session_waits(None);
@@ -152,7 +168,7 @@ impl Session {
             guest.power.on_host_sleep == SleepAction::Pause && guest.state == GuestState::Running
         });
         let paused = guests.into_iter().map(async |handle| {
-            let done = handle.ask(|answer| Request::Wish(Wish::Pause, answer)).await;
+            let done = handle.ask(|answer| Request::Rule(Wish::Pause, answer)).await;
             done.ok().map(|guest| guest.id)
         });
         let paused = timeout(self.left(), join_all(paused)).await;
@@ -165,7 +181,7 @@ impl Session {
         let paused = std::mem::take(&mut self.paused);
         let guests = self.guests(|guest| paused.contains(&guest.id) && guest.state == GuestState::Paused);
         let resumed = guests.into_iter().map(async |handle| {
-            if let Err(error) = handle.ask(|answer| Request::Wish(Wish::Resume, answer)).await {
+            if let Err(error) = handle.ask(|answer| Request::Rule(Wish::Resume, answer)).await {
                 warn!(guest = %handle.info().id, ?error, "it does not go on after the host's sleep");
             }
         });

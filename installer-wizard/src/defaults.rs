@@ -160,6 +160,7 @@ pub(crate) mod tests {
             firmware: vec![],
             tpm_program: None,
             audio: None,
+            on_battery: None,
             session_wait: None,
             data_folder: "/d".into(),
             state_folder: "/s".into(),

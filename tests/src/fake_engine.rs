@@ -20,8 +20,12 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use zbus::connection::Builder;
+
+/// For how long nobody must have looked at a guest of a core on a test's bus until it is paused on battery.
+pub const UNSEEN_FOR: Duration = Duration::from_millis(400);
 
 /// Something that is asked of an engine or of a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -205,7 +209,7 @@ impl FakeMachine {
             match done {
                 Ok(done) if done.status.success() => return Ok(()),
                 Ok(done) if String::from_utf8_lossy(&done.stderr).contains("lock") => {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    std::thread::sleep(Duration::from_millis(20));
                 }
                 _ => break,
             }
@@ -507,7 +511,10 @@ impl FakeCore {
         let thread = std::thread::spawn(move || {
             let scopes = scopes.map_or_else(Scopes::none, |(bus, groups)| Scopes::at(bus, groups));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            tokio::task::LocalSet::new().block_on(&runtime.expect("a runtime"), async {
+            let runtime = runtime.expect("a runtime");
+            // As in the real core.
+            let _within = runtime.enter();
+            tokio::task::LocalSet::new().block_on(&runtime, async {
                 let info = AcceleratorInfo {
                     chosen: Accelerator::Emulation,
                     kvm: KvmState::NoDevice,
@@ -516,6 +523,7 @@ impl FakeCore {
                 let daemon = Daemon::start(engine, folders, Accelerators::fixed(info), scopes, socket).await;
                 let daemon = daemon.expect("the core starts");
                 if let Some(bus) = bus {
+                    daemon.registry().context().patience.set(UNSEEN_FOR);
                     let connecting = async move { Builder::address(bus.as_str())?.build().await };
                     tokio::task::spawn_local(session::follow(daemon.registry(), connecting));
                 }

@@ -60,6 +60,9 @@ pub enum StateReason {
     DiskError,
     /// The host's disk is full; the guest is paused so that nothing is lost.
     DiskFull,
+    /// The host runs on battery and nobody looks at the guest, whose rule is to be paused then. It goes on by itself
+    /// when somebody looks or the plug is put in.
+    OnBattery,
     /// The definition is cut short or malformed.
     DefinitionMalformed,
     /// The definition was written by a newer version of this program.

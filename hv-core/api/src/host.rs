@@ -88,6 +88,8 @@ pub struct HostInfo {
     pub tpm_program: Option<String>,
     /// What plays the guests' sound; nothing where nobody hears it.
     pub audio: Option<AudioService>,
+    /// Whether this computer runs on battery; nothing where nobody tells, so that nothing is done about it.
+    pub on_battery: Option<bool>,
     /// How long the end of the user's session and the host's sleep wait for guests, in whole seconds; nothing where
     /// nobody tells of them, so that nothing is done then.
     pub session_wait: Option<u32>,

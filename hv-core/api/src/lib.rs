@@ -48,7 +48,9 @@ pub use network::{
     BridgeFault, Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic,
     NicInfo, NicModel, NicSettings, Protocol,
 };
-pub use power::{CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction};
+pub use power::{
+    BatteryAction, CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction,
+};
 pub use saved::{Begun, SavedStateFault};
 pub use service::{
     Changed, Core, CpuModels, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media,

@@ -77,6 +77,17 @@ pub enum SleepAction {
     Pause,
 }
 
+/// What becomes of a guest while the host runs on battery and nobody looks at its display or its serial ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum BatteryAction {
+    /// It runs on.
+    Keep,
+    /// It is paused, until somebody looks, the plug is put in or a person lets it go on.
+    Pause,
+}
+
 /// How a guest's power is looked after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
 pub struct PowerInfo {
@@ -94,6 +105,8 @@ pub struct PowerInfo {
     pub at_logout: LogoutAction,
     /// What becomes of it when the host goes to sleep.
     pub on_host_sleep: SleepAction,
+    /// What becomes of it on battery while nobody looks.
+    pub on_battery: BatteryAction,
 }
 
 impl Default for PowerInfo {
@@ -107,6 +120,7 @@ impl Default for PowerInfo {
             autostart: false,
             at_logout: LogoutAction::Shutdown,
             on_host_sleep: SleepAction::Keep,
+            on_battery: BatteryAction::Keep,
         }
     }
 }
@@ -128,4 +142,6 @@ pub struct PowerSettings {
     pub at_logout: Option<LogoutAction>,
     /// What becomes of it when the host goes to sleep.
     pub on_host_sleep: Option<SleepAction>,
+    /// What becomes of it on battery while nobody looks.
+    pub on_battery: Option<BatteryAction>,
 }

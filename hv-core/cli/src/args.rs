@@ -160,7 +160,8 @@ pub enum Call {
         /// initrd=PATH, append=TEXT (empty for none), serial-ports=0–4, watchdog= (none, reset, poweroff, pause),
         /// sound= (none, ich9, ac97), shutdown-wait=SECONDS,
         /// on-poweroff= and on-reboot= (destroy, restart, preserve), on-crash= (these, coredump-destroy,
-        /// coredump-restart), autostart= (true, false), at-logout= (shutdown, save, keep), on-host-sleep= (keep, pause).
+        /// coredump-restart), autostart= (true, false), at-logout= (shutdown, save, keep), on-host-sleep= (keep, pause),
+        /// on-battery= (keep, pause: while nobody looks at it).
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },

@@ -211,7 +211,7 @@ fn open() -> (Arc<Fake>, Relay) {
 fn open_with(fake: Fake) -> (Arc<Fake>, Relay) {
     let fake = Arc::new(fake);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let relay = runtime.block_on(Relay::open(machine(&fake))).unwrap();
+    let relay = runtime.block_on(Relay::open(machine(&fake), ())).unwrap();
     (fake, relay)
 }
 
@@ -435,7 +435,7 @@ fn windows_see_the_end_of_the_engine() {
 fn a_display_that_does_not_open_is_an_error() {
     let fake = Arc::new(Fake { refuses: true, ..Fake::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let error = runtime.block_on(Relay::open(machine(&fake))).unwrap_err();
+    let error = runtime.block_on(Relay::open(machine(&fake), ())).unwrap_err();
     assert_eq!(error, EngineError::Refused { detail: "no display".to_owned() });
 }
 

@@ -4,9 +4,10 @@
 //! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
 //! client's answer is held until its wish has come true or can't any more. What has to do with the engine
 //! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`,
-//! with changed settings and media in `changes`, with disks that come and go in `disks`, with saved states in
+//! with pausing on battery in `battery`, with changed settings and media in `changes`, with disks that come and go in `disks`, with saved states in
 //! `saving`.
 
+mod battery;
 mod changes;
 mod disks;
 mod display;
@@ -127,6 +128,7 @@ struct Actor {
     /// The memory that the guest has, as its engine said last.
     memory_now: Option<ByteSize>,
     room: room::Waiting,
+    battery: battery::Battery,
 }
 
 /// Starts the task of a guest. `found` is the engine of an earlier core that goes on running it, or why none
@@ -142,6 +144,8 @@ pub fn spawn(
     let placeholder = view(&context, &definition, &state, now(), None, None);
     let (info_sender, info) = watch::channel(Arc::new(placeholder));
     let (machine_sender, machine) = watch::channel(None);
+    let battery = battery::Battery::new(context.power.subscribe());
+    let viewers = battery.viewers.clone();
     let mut actor = Actor {
         context,
         definition,
@@ -168,6 +172,7 @@ pub fn spawn(
         edits: Edits::default(),
         memory_now: None,
         room: room::Waiting::default(),
+        battery,
     };
     actor.recall_snapshots();
     match found {
@@ -183,7 +188,7 @@ pub fn spawn(
     }
     let span = info_span!("guest", id = %actor.definition.id);
     spawn_local(actor.run(request_queue, internal_queue).instrument(span));
-    Handle { requests, info, machine, meter: Meter::default() }
+    Handle { requests, info, machine, meter: Meter::default(), viewers }
 }
 
 impl Actor {
@@ -193,6 +198,7 @@ impl Actor {
         mut internal: mpsc::UnboundedReceiver<Box<Internal>>,
     ) {
         loop {
+            self.mind_battery();
             let deadline = self.next_deadline();
             tokio::select! {
                 // What an engine said is heard before what it is asked next.
@@ -200,6 +206,7 @@ impl Actor {
                 event = next(&mut self.events) => self.engine_event(event),
                 Some(news) = internal.recv() => self.internal_news(*news),
                 () = sleep_until(deadline) => self.deadline_passed(),
+                () = self.battery.changed() => {}
                 request = requests.recv(), if self.snapshots.holding == 0 => match request.map(|request| *request) {
                     None => return,
                     Some(Request::Delete { disks, answer }) => {
@@ -218,7 +225,11 @@ impl Actor {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Wish(wish, answer) => self.wish(wish, answer),
+            Request::Wish(wish, answer) => {
+                self.person_wishes(wish);
+                self.wish(wish, answer);
+            }
+            Request::Rule(wish, answer) => self.wish(wish, answer),
             Request::Edit(edits, answer) => self.edit(edits, answer),
             Request::StartFromCd { paused, answer } => self.start_from_cd(paused, answer),
             Request::ChangeMedium { drive, medium, force, answer } => {
@@ -438,6 +449,7 @@ impl Actor {
     }
 
     fn effect_failed(&mut self, effect: Effect, error: &EngineError) {
+        self.battery.not_done(effect);
         let operations: &[Operation] = match effect {
             Effect::Run if matches!(self.state, State::Starting { .. }) => {
                 let untouched = matches!(error, EngineError::Refused { .. });
@@ -510,7 +522,8 @@ impl Actor {
             | EngineEvent::DiskFailed { .. } => {}
         }
         let began = event == EngineEvent::Running && matches!(self.state, State::Starting { .. });
-        self.happen(Happening::Engine(event));
+        let for_battery = event == EngineEvent::Paused && self.is_halted_on_battery();
+        self.happen(if for_battery { Happening::HaltedOnBattery } else { Happening::Engine(event) });
         if began {
             self.came_true(Wish::Restart);
         }

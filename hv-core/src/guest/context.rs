@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// What every guest's task needs of the rest of the core.
 pub struct Context {
@@ -30,6 +30,10 @@ pub struct Context {
     pub volumes: Volumes,
     /// How long the session's end waits for guests, where it is told of.
     pub session_wait: Cell<Option<Duration>>,
+    /// Whether the host runs on battery; nothing where nobody tells.
+    pub power: watch::Sender<Option<bool>>,
+    /// For how long nobody must have looked at a guest that is paused on battery.
+    pub patience: Cell<Duration>,
     /// Where changes are told.
     pub changes: broadcast::Sender<Change>,
 }

@@ -5,6 +5,7 @@ use super::config::Definition;
 use super::edit::Edit;
 use super::state::Wish;
 use super::statistics::Meter;
+use super::viewers::Viewers;
 use crate::engine::{EngineError, Machine};
 use crate::serial::MachineWatch;
 use hv_api::{Error, GuestInfo, GuestState, Operation, SettingResult};
@@ -21,6 +22,8 @@ pub type Answer<T> = oneshot::Sender<Result<T, Error>>;
 pub enum Request {
     /// A person's wish; answered when it has come true.
     Wish(Wish, Answer<GuestInfo>),
+    /// The same, by a rule of the guest's and without a person's word.
+    Rule(Wish, Answer<GuestInfo>),
     /// Changes, checked already against the host and the other guests. Answered when each is done, or is
     /// known to wait for the next start.
     Edit(Vec<Edit>, Answer<Vec<SettingResult>>),
@@ -89,6 +92,7 @@ pub struct Handle {
     pub(super) info: watch::Receiver<Arc<GuestInfo>>,
     pub(super) machine: MachineWatch,
     pub(super) meter: Meter,
+    pub(super) viewers: Viewers,
 }
 
 impl std::fmt::Debug for Handle {
@@ -111,6 +115,11 @@ impl Handle {
     /// The machine, whichever there is at a moment.
     pub fn watch_machine(&self) -> MachineWatch {
         self.machine.clone()
+    }
+
+    /// Who looks at it.
+    pub fn viewers(&self) -> &Viewers {
+        &self.viewers
     }
 
     /// Waits until nothing of the guest runs any more.

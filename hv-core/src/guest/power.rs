@@ -2,7 +2,10 @@
 //! again is started anew. Pure.
 
 use super::state::Rules;
-use hv_api::{CrashAction, EndAction, Error, LogoutAction, PowerInfo, PowerSettings, SleepAction, Watchdog};
+use hv_api::{
+    BatteryAction, CrashAction, EndAction, Error, LogoutAction, PowerInfo, PowerSettings, SleepAction,
+    Watchdog,
+};
 use serde::{Deserialize, Serialize};
 use std::ops::RangeInclusive;
 
@@ -34,6 +37,8 @@ pub struct PowerPolicy {
     pub at_logout: LogoutAction,
     /// What becomes of it when the host goes to sleep.
     pub on_host_sleep: SleepAction,
+    /// What becomes of it on battery while nobody looks.
+    pub on_battery: BatteryAction,
 }
 
 /// The same as it is written in definitions, with hyphens.
@@ -57,8 +62,18 @@ impl Default for PowerPolicy {
             autostart,
             at_logout,
             on_host_sleep,
+            on_battery,
         } = PowerInfo::default();
-        Self { shutdown_wait, on_poweroff, on_reboot, on_crash, autostart, at_logout, on_host_sleep }
+        Self {
+            shutdown_wait,
+            on_poweroff,
+            on_reboot,
+            on_crash,
+            autostart,
+            at_logout,
+            on_host_sleep,
+            on_battery,
+        }
     }
 }
 
@@ -70,9 +85,26 @@ impl PowerPolicy {
 
     /// What clients are told.
     pub fn info(&self) -> PowerInfo {
-        let Self { shutdown_wait, on_poweroff, on_reboot, on_crash, autostart, at_logout, on_host_sleep } =
-            *self;
-        PowerInfo { shutdown_wait, on_poweroff, on_reboot, on_crash, autostart, at_logout, on_host_sleep }
+        let Self {
+            shutdown_wait,
+            on_poweroff,
+            on_reboot,
+            on_crash,
+            autostart,
+            at_logout,
+            on_host_sleep,
+            on_battery,
+        } = *self;
+        PowerInfo {
+            shutdown_wait,
+            on_poweroff,
+            on_reboot,
+            on_crash,
+            autostart,
+            at_logout,
+            on_host_sleep,
+            on_battery,
+        }
     }
 
     /// Takes new values in, and says which were changed.
@@ -85,6 +117,7 @@ impl PowerPolicy {
             autostart,
             at_logout,
             on_host_sleep,
+            on_battery,
         } = *settings;
         let mut set = Setter(Vec::new());
         set.value("shutdown-wait", &mut self.shutdown_wait, shutdown_wait);
@@ -94,6 +127,7 @@ impl PowerPolicy {
         set.value("autostart", &mut self.autostart, autostart);
         set.value("at-logout", &mut self.at_logout, at_logout);
         set.value("on-host-sleep", &mut self.on_host_sleep, on_host_sleep);
+        set.value("on-battery", &mut self.on_battery, on_battery);
         set.0
     }
 

@@ -23,6 +23,9 @@ pub struct RunRecord {
     /// What is waited for since the guest was asked to shut down.
     #[serde(default)]
     pub asked: Option<ShutdownWait>,
+    /// It is paused, or just told to be, since the host runs on battery.
+    #[serde(default)]
+    pub on_battery: bool,
     /// The memory that it was started with.
     #[serde(with = "exact_size")]
     memory_at_start: ByteSize,
@@ -40,6 +43,7 @@ impl RunRecord {
             accelerator,
             since,
             asked: None,
+            on_battery: false,
             memory_at_start: machine.memory,
             most_memory: machine.most_memory(),
             machine,

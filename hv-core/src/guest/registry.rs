@@ -9,6 +9,7 @@ mod network;
 mod saving;
 mod snapshots;
 
+use super::battery;
 use super::boot;
 use super::config::{Definition, name_fault};
 use super::context::Context;
@@ -43,7 +44,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tracing::{info, warn};
 
@@ -99,6 +100,8 @@ impl Registry {
             volumes,
             changes,
             session_wait: Cell::default(),
+            power: watch::Sender::new(None),
+            patience: Cell::new(battery::UNSEEN),
         });
         // All at once: an engine that does not answer delays no other guest.
         let entries = loaded.into_iter().map(async |found| {
@@ -221,6 +224,7 @@ impl Registry {
             firmware: host::firmware::all(),
             tpm_program: self.context.engine.tpm_program().map(|path| path.display().to_string()),
             audio: self.context.engine.audio().await,
+            on_battery: *self.context.power.borrow(),
             session_wait: self.context.session_wait.get().map(|wait| wait.as_secs() as u32),
             data_folder: folders.data.display().to_string(),
             state_folder: folders.state.display().to_string(),
@@ -242,10 +246,22 @@ impl Registry {
     /// The end of the session and the host's sleep wait so long for guests, or are not told of at all.
     pub fn session_waits(self: &Rc<Self>, wait: Option<Duration>) {
         if self.context.session_wait.replace(wait) != wait {
-            let registry = Rc::clone(self);
-            // Nobody may be watching.
-            spawn_local(async move { registry.context.changes.send(Change::Host(registry.host().await)) });
+            self.tell_host();
         }
+    }
+
+    /// The host runs on battery or does not, or nobody tells.
+    pub fn runs_on_battery(self: &Rc<Self>, on_battery: Option<bool>) {
+        if self.context.power.send_if_modified(|power| std::mem::replace(power, on_battery) != on_battery) {
+            info!(?on_battery, "the host's power");
+            self.tell_host();
+        }
+    }
+
+    fn tell_host(self: &Rc<Self>) {
+        let registry = Rc::clone(self);
+        // Nobody may be watching.
+        spawn_local(async move { registry.context.changes.send(Change::Host(registry.host().await)) });
     }
 
     /// What each of these files is.

@@ -5,6 +5,7 @@
 //! carry out. Invariant: there is an engine exactly in the states in which [`State::has_engine`] holds,
 //! and [`Effect::Launch`] is only ever given out where there is none.
 
+mod battery;
 mod former;
 mod policy;
 
@@ -72,6 +73,8 @@ pub enum OffCause {
 pub enum PauseCause {
     /// A person wanted it.
     Asked,
+    /// The host runs on battery, and nobody looks at it.
+    OnBattery,
     /// It has ended, and is kept as it was.
     Kept(Kept),
     /// A disk failed.
@@ -232,6 +235,8 @@ pub enum Happening {
     Saved,
     /// The guest could not be saved, or no longer should be; all is as before.
     NotSaved(Former),
+    /// The CPUs stand, as they were told since the host runs on battery.
+    HaltedOnBattery,
     /// The engine says something.
     Engine(EngineEvent),
     /// The engine that was told to end did not, in time.
@@ -320,6 +325,7 @@ impl State {
             Self::Starting { .. } => (GuestState::Starting, None, None),
             Self::Running => (GuestState::Running, None, None),
             Self::Paused(PauseCause::Asked) => (GuestState::Paused, None, None),
+            Self::Paused(PauseCause::OnBattery) => (GuestState::Paused, Some(StateReason::OnBattery), None),
             Self::Paused(PauseCause::Kept(kept)) => (GuestState::Paused, Some(kept.reason()), None),
             Self::Dumping { .. } => (GuestState::Paused, Some(StateReason::GuestPanicked), None),
             Self::Paused(PauseCause::DiskFailed { full, detail }) => {
@@ -393,6 +399,10 @@ impl State {
 
             (Self::Running, Wish::Pause) => Ok((Self::Running, vec![Effect::Halt])),
             (state @ Self::ShuttingDown { .. }, Wish::Pause) => Ok((state, vec![Effect::Halt])),
+            // It stays so; and it may just have been told to go on.
+            (Self::Paused(PauseCause::OnBattery), Wish::Pause) => {
+                Ok((Self::Paused(PauseCause::Asked), vec![Effect::Halt]))
+            }
 
             (Self::Running, Wish::Save) => Ok((Self::Saving(Former::Running), vec![Effect::Save])),
             // It has ended: its memory is of no use any more.
@@ -484,7 +494,8 @@ impl State {
                 other => (other, Vec::new()),
             },
             Happening::Adopted(status) => match (status, self) {
-                (MachineStatus::Running, state @ Self::ShuttingDown { .. }) => (state, Vec::new()),
+                (MachineStatus::Running, state @ Self::ShuttingDown { .. })
+                | (MachineStatus::Paused, state @ Self::Paused(_)) => (state, Vec::new()),
                 (MachineStatus::Running, _) => (Self::Running, Vec::new()),
                 (MachineStatus::Paused, _) => (Self::Paused(PauseCause::Asked), Vec::new()),
                 (MachineStatus::PoweredOff, state) => state.found_ended(rules),
@@ -506,6 +517,7 @@ impl State {
                 other => (other, Vec::new()),
             },
             Happening::Dumped { detail } => self.dumped(detail, rules),
+            Happening::HaltedOnBattery => self.halted_on_battery(rules),
             Happening::Engine(event) => self.engine_says(event, rules),
         }
     }

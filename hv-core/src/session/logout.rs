@@ -10,7 +10,7 @@ use crate::guest::note;
 use crate::guest::registry::Registry;
 use crate::guest::state::Wish;
 use futures_util::future::join_all;
-use hv_api::{Error, GuestState, JobState, LogoutAction, problem};
+use hv_api::{Error, GuestState, JobState, LogoutAction, StateReason, problem};
 use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -23,7 +23,9 @@ pub async fn end(registry: &Registry, limit: Duration) {
     let guests = registry.list().into_iter().filter_map(|guest| {
         let what = guest.power.at_logout;
         let concerned = match what {
-            LogoutAction::Shutdown => guest.state == GuestState::Running,
+            LogoutAction::Shutdown => {
+                guest.state == GuestState::Running || guest.reason == Some(StateReason::OnBattery)
+            }
             LogoutAction::Save => matches!(guest.state, GuestState::Running | GuestState::Paused),
             LogoutAction::Keep => false,
         };
@@ -41,6 +43,10 @@ pub async fn end(registry: &Registry, limit: Duration) {
 }
 
 async fn shut_down(handle: &Handle) {
+    if handle.info().reason == Some(StateReason::OnBattery) {
+        // As for a person: what was paused to spare the battery must run to shut down.
+        drop(handle.ask(|answer| Request::Wish(Wish::Resume, answer)).await);
+    }
     if handle.ask(|answer| Request::Wish(Wish::Shutdown, answer)).await.is_ok() {
         handle.down().await;
     }
@@ -53,7 +59,7 @@ async fn save(registry: &Registry, handle: &Handle, limit: Duration) {
     };
     let guest = handle.info();
     warn!(guest = %guest.id, why, "it is not saved at the end of the session");
-    if guest.state == GuestState::Running {
+    if guest.state == GuestState::Running || guest.reason == Some(StateReason::OnBattery) {
         note::write(&guest, &format!("not saved at the end of the session, but asked to shut down: {why}"));
         shut_down(handle).await;
     } else {

@@ -132,7 +132,7 @@ async fn the_host_sleeps_and_shuts_down_when_guests_are_ready() {
     let system = logind.serve(&bus).await;
     let say = async |signal: &str, begins: bool| say(&system, signal, begins).await;
     let variable = format!("DBUS_SYSTEM_BUS_ADDRESS={}", bus.address);
-    let _core = home.core_under(&["/usr/bin/env", &variable]).await;
+    let process = home.core_under(&["/usr/bin/env", &variable]).await;
     let (mut core, mut events) = connected(&home).await;
     until("a delay", || (logind.delays() == (1, false)).then_some(())).await;
     let told = |library: &Library| library.host().is_some_and(|host| host.session_wait == Some(20));
@@ -167,6 +167,8 @@ async fn the_host_sleeps_and_shuts_down_when_guests_are_ready() {
     system.emit_signal(None::<&str>, PATH, MANAGER, "SessionRemoved", &session).await.expect("it is told");
     events.state("sleeper", GuestState::Off).await;
     assert_eq!(shown(&mut core, "keeper").await.state, GuestState::Running);
+    core.quit().await.unwrap().unwrap();
+    assert_eq!(process.exit_code().await, Some(0));
 }
 
 #[tokio::test]

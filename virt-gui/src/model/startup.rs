@@ -1,6 +1,6 @@
 //! What is said of a guest's rules before anything is touched: what this computer does about them. Pure.
 
-use hv_api::{HostInfo, LogoutAction};
+use hv_api::{BatteryAction, HostInfo, LogoutAction};
 use virt_kit::i18n::{gettext, ngettext_f};
 
 /// What comes of this choice when its user logs out or turns the computer off.
@@ -24,6 +24,20 @@ pub fn logout_hint(action: LogoutAction, host: Option<&HostInfo>) -> String {
             "When you turn it off, this computer waits {n} seconds for that, then the guest is cut off",
             count,
             &values,
+        ),
+    }
+}
+
+/// What comes of this choice while the computer runs on battery.
+pub fn battery_hint(action: BatteryAction, host: Option<&HostInfo>) -> String {
+    match (action, host) {
+        (BatteryAction::Keep, _) | (_, None) => String::new(),
+        (BatteryAction::Pause, Some(HostInfo { on_battery: None, .. })) => {
+            gettext("This computer does not tell whether it runs on battery, so nothing is done")
+        }
+        (BatteryAction::Pause, Some(_)) => gettext(
+            "It is paused when nobody has looked at it for a minute, and goes on when somebody does or you put the \
+             plug in",
         ),
     }
 }

@@ -11,7 +11,7 @@ pub fn explain_state(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation>
     match guest.state {
         GuestState::Crashed => Some(crashed(guest, t)),
         GuestState::Unavailable => Some(unavailable(guest, t)),
-        GuestState::Paused => stopped_by_disk(guest, t),
+        GuestState::Paused => paused(guest, t),
         GuestState::Saved => not_restored(guest, t),
         GuestState::Off
         | GuestState::Starting
@@ -58,6 +58,7 @@ fn crashed(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             | StateReason::Rebooted
             | StateReason::DiskError
             | StateReason::DiskFull
+            | StateReason::OnBattery
             | StateReason::DefinitionMalformed
             | StateReason::DefinitionNewer,
         )
@@ -87,7 +88,8 @@ fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
             | StateReason::GuestPanicked
             | StateReason::Watchdog
             | StateReason::DiskError
-            | StateReason::DiskFull,
+            | StateReason::DiskFull
+            | StateReason::OnBattery,
         )
         | None => DefinitionFault::Unreadable,
     };
@@ -101,7 +103,7 @@ fn unavailable(guest: &GuestInfo, t: Translate<'_>) -> Explanation {
     }
 }
 
-fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
+fn paused(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
     let (code, why, remedy) = match guest.reason? {
         StateReason::DiskFull if guest.room.is_some() => full_disk(guest, t),
         StateReason::DiskFull => (
@@ -129,6 +131,11 @@ fn stopped_by_disk(guest: &GuestInfo, t: Translate<'_>) -> Option<Explanation> {
                 "Its operating system hangs: it did not calm its watchdog in time. Its memory is kept as it is.",
             ),
             t("Look into it, then let it go on, restart it or force it off."),
+        ),
+        StateReason::OnBattery => (
+            "on-battery",
+            t("This computer runs on battery and nobody looked at it, which its settings answer by a pause."),
+            t("Open its display or its serial console, put the plug in, or let the guest go on."),
         ),
         StateReason::PoweredOff
         | StateReason::ForcedOff

@@ -247,6 +247,7 @@ fn every_explanation_reads_well() {
         (GuestState::Paused, StateReason::Watchdog),
         (GuestState::Paused, StateReason::DiskError),
         (GuestState::Paused, StateReason::DiskFull),
+        (GuestState::Paused, StateReason::OnBattery),
         (GuestState::Saved, StateReason::RestoreFailed),
         (GuestState::Unavailable, StateReason::DefinitionMalformed),
         (GuestState::Unavailable, StateReason::DefinitionNewer),

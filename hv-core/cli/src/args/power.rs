@@ -1,10 +1,10 @@
 //! Settings of how a guest's power is looked after, as `hv set` reads them.
 
-use hv_api::{CrashAction, EndAction, LogoutAction, PowerSettings, SleepAction};
+use hv_api::{BatteryAction, CrashAction, EndAction, LogoutAction, PowerSettings, SleepAction};
 
 /// Their keys, for people.
 pub const KEYS: &str =
-    "shutdown-wait, on-poweroff, on-reboot, on-crash, autostart, at-logout and on-host-sleep";
+    "shutdown-wait, on-poweroff, on-reboot, on-crash, autostart, at-logout, on-host-sleep and on-battery";
 
 /// Takes one in; true where it stood there already. Nothing where the key is not one of these.
 pub fn take(settings: &mut PowerSettings, key: &str, value: &str) -> Option<Result<bool, String>> {
@@ -16,6 +16,7 @@ pub fn take(settings: &mut PowerSettings, key: &str, value: &str) -> Option<Resu
         "autostart" => truth(value).map(|starts| settings.autostart.replace(starts).is_some()),
         "at-logout" => logout(value).map(|action| settings.at_logout.replace(action).is_some()),
         "on-host-sleep" => sleep(value).map(|action| settings.on_host_sleep.replace(action).is_some()),
+        "on-battery" => battery(value).map(|action| settings.on_battery.replace(action).is_some()),
         _ => return None,
     })
 }
@@ -45,6 +46,14 @@ fn sleep(value: &str) -> Result<SleepAction, String> {
     match value {
         "keep" => Ok(SleepAction::Keep),
         "pause" => Ok(SleepAction::Pause),
+        other => Err(format!("“{other}” is neither keep nor pause")),
+    }
+}
+
+fn battery(value: &str) -> Result<BatteryAction, String> {
+    match value {
+        "keep" => Ok(BatteryAction::Keep),
+        "pause" => Ok(BatteryAction::Pause),
         other => Err(format!("“{other}” is neither keep nor pause")),
     }
 }

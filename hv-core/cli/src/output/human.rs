@@ -123,6 +123,7 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
     facts.push(("Autostart", if guest.power.autostart { "with the session" } else { "no" }.to_owned()));
     facts.push(("At logout", wire_word(&guest.power.at_logout)));
     facts.push(("On host sleep", wire_word(&guest.power.on_host_sleep)));
+    facts.push(("On battery", wire_word(&guest.power.on_battery)));
     for change in &guest.pending {
         facts.push((
             "At next start",
@@ -182,6 +183,8 @@ pub fn host_block(host: &HostInfo) -> String {
         .push(("TPM", host.tpm_program.clone().unwrap_or_else(|| "none: swtpm is not installed".to_owned())));
     let audio = host.audio.map(|service| wire_word(&service));
     facts.push(("Sound", audio.unwrap_or_else(|| "none: nobody hears what guests play".to_owned())));
+    let power = host.on_battery.map(|battery| if battery { "battery" } else { "mains" }.to_owned());
+    facts.push(("Power", power.unwrap_or_else(|| "unknown: UPower does not tell of it".to_owned())));
     let wait = host.session_wait.map(|seconds| format!("waits {seconds} s for guests"));
     facts.push(("Logout", wait.unwrap_or_else(|| "goes unnoticed: logind does not tell of it".to_owned())));
     facts.push(("Free space", host.free_space.to_string()));

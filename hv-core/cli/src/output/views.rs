@@ -4,10 +4,11 @@
 use super::network::NicView;
 use hv_api::problem::explain_accelerator;
 use hv_api::{
-    Accelerator, AudioService, BootMode, ByteSize, Confidence, CrashAction, DriveInfo, EndAction, Firmware,
-    FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState,
-    KvmState, LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan, PowerInfo, Recommended,
-    SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, SoundCard, StateReason, Watchdog,
+    Accelerator, AudioService, BatteryAction, BootMode, ByteSize, Confidence, CrashAction, DriveInfo,
+    EndAction, Firmware, FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind,
+    JobStage, JobState, KvmState, LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan,
+    PowerInfo, Recommended, SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, SoundCard,
+    StateReason, Watchdog,
 };
 use hv_api::{
     Applied, CpuLimitFault, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow,
@@ -150,6 +151,7 @@ struct PowerView {
     autostart: bool,
     at_logout: Word<LogoutAction>,
     on_host_sleep: Word<SleepAction>,
+    on_battery: Word<BatteryAction>,
 }
 
 impl From<&PowerInfo> for PowerView {
@@ -162,6 +164,7 @@ impl From<&PowerInfo> for PowerView {
             autostart: power.autostart,
             at_logout: Word(power.at_logout),
             on_host_sleep: Word(power.on_host_sleep),
+            on_battery: Word(power.on_battery),
         }
     }
 }
@@ -220,6 +223,7 @@ pub struct HostView<'a> {
     firmware: Vec<FirmwareView<'a>>,
     tpm_program: Option<&'a str>,
     audio: Option<Word<AudioService>>,
+    on_battery: Option<bool>,
     session_wait: Option<u32>,
     data_folder: &'a str,
     state_folder: &'a str,
@@ -272,6 +276,7 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
             firmware: host.firmware.iter().map(firmware).collect(),
             tpm_program: host.tpm_program.as_deref(),
             audio: host.audio.map(Word),
+            on_battery: host.on_battery,
             session_wait: host.session_wait,
             data_folder: &host.data_folder,
             state_folder: &host.state_folder,
@@ -502,6 +507,7 @@ pub mod tests {
                 autostart: true,
                 at_logout: LogoutAction::Shutdown,
                 on_host_sleep: SleepAction::Keep,
+                on_battery: BatteryAction::Keep,
             },
             pending: vec![PendingChange { key: "cpus".into(), now: "2".into(), next: "4".into() }],
             paths: GuestPaths {
@@ -589,6 +595,7 @@ pub mod tests {
                 "autostart": true,
                 "at_logout": "shutdown",
                 "on_host_sleep": "keep",
+                "on_battery": "keep",
                 "snapshots": [],
                 "current_snapshot": null,
                 "pending": [{"key": "cpus", "now": "2", "next": "4"}],

@@ -22,8 +22,9 @@ impl Actor {
         if self.display_waiting.len() == 1 {
             let internal = self.internal.clone();
             let name = self.definition.name.clone();
+            let viewer = self.battery.viewers.enter();
             beside(async move {
-                let opened = Relay::open(machine).await;
+                let opened = Relay::open(machine, viewer).await;
                 let result = opened.map_err(|error| engine_error(&name, Operation::OpenDisplay, error));
                 drop(internal.send(Box::new(Internal::DisplayOpened(result))));
             });

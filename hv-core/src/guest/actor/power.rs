@@ -4,7 +4,7 @@
 
 use super::{Actor, Internal, State, beside};
 use crate::engine::{Alteration, EngineError, Machine};
-use crate::guest::state::{Effect, Happening, Rules, Wish};
+use crate::guest::state::{Effect, Happening, PauseCause, Rules, Wish};
 use crate::guest::view::now;
 use crate::host;
 use hv_api::{ByteSize, Error, ShutdownWait};
@@ -22,7 +22,7 @@ use tracing::{debug, info};
 impl Actor {
     /// The next moment at which something is overdue.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.ending_deadline.into_iter().chain(self.shutdown_deadline).min()
+        self.ending_deadline.into_iter().chain(self.shutdown_deadline).chain(self.battery.deadline).min()
     }
 
     pub(super) fn deadline_passed(&mut self) {
@@ -123,6 +123,9 @@ impl Actor {
 
     /// Goes on waiting for what an earlier core has asked of the guest that was found.
     pub(super) fn go_on_waiting(&mut self) {
+        if self.is_halted_on_battery() {
+            self.state = State::Paused(PauseCause::OnBattery);
+        }
         let Some(asked) = self.asked().cloned() else { return };
         let left = asked.deadline.saturating_sub(now()).min(self.definition.power.shutdown_wait.into());
         if !asked.overdue {

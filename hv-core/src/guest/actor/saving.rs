@@ -115,7 +115,11 @@ impl Actor {
             warn!("the guest runs and has a saved state, which is discarded");
             discard_saved(&folder).unwrap_or_else(|error| warn!(?error, "it stays"));
         }
-        let former = |ran| if ran { Former::Running } else { Former::Paused(super::PauseCause::Asked) };
+        let former = |ran| match &self.state {
+            _ if ran => Former::Running,
+            State::Paused(cause) => Former::Paused(cause.clone()),
+            _ => Former::Paused(super::PauseCause::Asked),
+        };
         let interrupted = interrupted.or_else(|| self.interrupted_snapshot());
         interrupted.map(|ran| Happening::AdoptedSaving(former(ran || runs)))
     }

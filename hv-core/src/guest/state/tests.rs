@@ -44,6 +44,20 @@ fn a_full_disk_pauses_and_says_so_until_the_guest_goes_on() {
 }
 
 #[test]
+fn a_guest_that_is_paused_on_battery_stays_so_for_who_pauses_it() {
+    let rules = Rules::default();
+    let (state, _) = State::Running.happen(Happening::HaltedOnBattery, &rules);
+    assert_eq!(state.told().1, Some(StateReason::OnBattery));
+    let (found, _) = state.clone().happen(Happening::Adopted(MachineStatus::Paused), &rules);
+    assert_eq!(found, state);
+    let (state, effects) = state.wish(Wish::Pause).unwrap();
+    assert_eq!((state, effects), (State::Paused(PauseCause::Asked), vec![Effect::Halt]));
+    // It was asked to shut down before it stood.
+    let asked = State::ShuttingDown { restart: false };
+    assert_eq!(asked.clone().happen(Happening::HaltedOnBattery, &rules), (asked, vec![Effect::Run]));
+}
+
+#[test]
 fn a_start_that_is_given_up_leaves_the_guest_off() {
     let (state, _) = State::Off(OffCause::Never).wish(Wish::Start { paused: false }).unwrap();
     let (state, effects) = state.wish(Wish::ForceOff).unwrap();
@@ -145,6 +159,7 @@ enum Step {
     Wish(Wish),
     LaunchEnds(bool),
     Engine(EngineEvent),
+    HaltedOnBattery,
     Overdue,
     RunFails { untouched: bool },
     SaveEnds { well: bool },
@@ -159,6 +174,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => wishes().prop_map(Step::Wish),
         2 => any::<bool>().prop_map(Step::LaunchEnds),
         4 => engine_events().prop_map(Step::Engine),
+        1 => Just(Step::HaltedOnBattery),
         1 => Just(Step::Overdue),
         1 => any::<bool>().prop_map(|untouched| Step::RunFails { untouched }),
         2 => any::<bool>().prop_map(|well| Step::SaveEnds { well }),
@@ -276,6 +292,7 @@ impl World {
                 }
                 state.happen(if well { Happening::Saved } else { Happening::NotSaved(former) }, &self.rules)
             }
+            Step::HaltedOnBattery if self.engine => state.happen(Happening::HaltedOnBattery, &self.rules),
             Step::Overdue => state.happen(Happening::EndingOverdue, &self.rules),
             Step::Deaf { pending } => state.happen(Happening::Deaf { pending }, &self.rules),
             Step::Dumped => state.happen(Happening::Dumped { detail: "d".into() }, &self.rules),
@@ -287,7 +304,9 @@ impl World {
             Step::RunFails { untouched } => {
                 state.happen(Happening::RunFailed { detail: "no".into(), untouched }, &self.rules)
             }
-            Step::LaunchEnds(_) | Step::Engine(_) | Step::SaveEnds { .. } => (state, Vec::new()),
+            Step::LaunchEnds(_) | Step::Engine(_) | Step::HaltedOnBattery | Step::SaveEnds { .. } => {
+                (state, Vec::new())
+            }
         }
     }
 

@@ -9,8 +9,8 @@ use crate::widgets::setting_row::{ChoiceRow, SwitchRow};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::{
-    CrashAction, EndAction, GuestInfo, GuestState, HostInfo, LogoutAction, PowerInfo, PowerSettings,
-    Settings, SleepAction,
+    BatteryAction, CrashAction, EndAction, GuestInfo, GuestState, HostInfo, LogoutAction, PowerInfo,
+    PowerSettings, Settings, SleepAction,
 };
 use std::cell::Cell;
 use std::rc::Rc;
@@ -26,6 +26,7 @@ const CRASHES: [CrashAction; 5] = [
 ];
 
 const LOGOUTS: [LogoutAction; 3] = [LogoutAction::Shutdown, LogoutAction::Save, LogoutAction::Keep];
+const BATTERIES: [BatteryAction; 2] = [BatteryAction::Keep, BatteryAction::Pause];
 const SLEEPS: [SleepAction; 2] = [SleepAction::Keep, SleepAction::Pause];
 
 /// The group.
@@ -35,6 +36,7 @@ pub struct StartupGroup {
     autostart: SwitchRow,
     logout: ChoiceRow<LogoutAction>,
     sleep: ChoiceRow<SleepAction>,
+    battery: ChoiceRow<BatteryAction>,
     wait: gtk::SpinButton,
     poweroff: ChoiceRow<EndAction>,
     reboot: ChoiceRow<EndAction>,
@@ -119,6 +121,18 @@ impl StartupGroup {
                 move |action| set(PowerSettings { on_host_sleep: Some(action), ..PowerSettings::default() })
             },
         );
+        let battery = ChoiceRow::new(
+            &gettext("In the Background on Battery"),
+            &BATTERIES,
+            |action| match action {
+                BatteryAction::Keep => gettext("Let it run"),
+                BatteryAction::Pause => gettext("Pause it"),
+            },
+            {
+                let set = Rc::clone(&set);
+                move |action| set(PowerSettings { on_battery: Some(action), ..PowerSettings::default() })
+            },
+        );
         let autostart = SwitchRow::new(&gettext("Start When You Log In"), "", {
             let set = Rc::clone(&set);
             move |on| set(PowerSettings { autostart: Some(on), ..PowerSettings::default() })
@@ -146,11 +160,12 @@ impl StartupGroup {
         root.add(autostart.widget());
         root.add(logout.widget());
         root.add(sleep.widget());
+        root.add(battery.widget());
         root.add(&row);
         root.add(poweroff.widget());
         root.add(reboot.widget());
         root.add(crash.widget());
-        Self { root, autostart, logout, sleep, wait, poweroff, reboot, crash, quiet }
+        Self { root, autostart, logout, sleep, battery, wait, poweroff, reboot, crash, quiet }
     }
 
     /// The widget.
@@ -169,12 +184,15 @@ impl StartupGroup {
             autostart,
             at_logout,
             on_host_sleep,
+            on_battery,
         } = &guest.power;
         // The group's description says when.
         self.autostart.show(*autostart, "");
         self.logout.show(*at_logout, "");
         self.logout.widget().set_subtitle(&startup::logout_hint(*at_logout, host));
         self.sleep.show(*on_host_sleep, "");
+        self.battery.show(*on_battery, "");
+        self.battery.widget().set_subtitle(&startup::battery_hint(*on_battery, host));
         self.wait.set_value(f64::from(*shutdown_wait));
         self.poweroff.show(*on_poweroff, "");
         self.reboot.show(*on_reboot, "");

@@ -57,7 +57,7 @@ impl Qemu {
         let qmp = self.qmp.clone();
         let machine: Arc<dyn Machine> =
             Arc::new(DisplayOnly(move |canvas| -> Opening { Box::pin(super::open(qmp.clone(), canvas)) }));
-        self.runtime.block_on(Relay::open(machine)).unwrap()
+        self.runtime.block_on(Relay::open(machine, ())).unwrap()
     }
 
     fn call(&self, command: &str, arguments: serde_json::Value) {
