@@ -88,6 +88,8 @@ impl Daemon {
         let registry = Rc::clone(&self.registry);
         spawn_local(async move { registry.try_accelerator().await });
         let registry = Rc::clone(&self.registry);
+        spawn_local(async move { registry.follow_usb().await });
+        let registry = Rc::clone(&self.registry);
         spawn_local(async move { autostart::begin(&registry).await });
         tokio::select! {
             () = self.accept_clients(&quit) => {}

@@ -6,6 +6,7 @@
 
 mod disk;
 pub mod qemu;
+mod usb;
 
 use async_trait::async_trait;
 use hv_api::display::{Button, Rect};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 pub use disk::{DiskConfig, DiskFormat, DiskName, MAX_DISKS, NotADisk};
+pub use usb::{MAX_USB, UsbConfig};
 
 /// The slots that every machine has for devices which are added and taken away while it runs, 0 to one less.
 /// A device that was added keeps its slot for good: its guest knows it by that.
@@ -50,6 +52,11 @@ pub trait Engine: Send + Sync {
     /// The models of CPUs that a machine can have besides the usual one, whatever runs its instructions.
     async fn cpu_models(&self) -> Result<Vec<String>, EngineError> {
         Ok(Vec::new())
+    }
+
+    /// Whether its machines can have USB devices of the host's.
+    async fn has_usb(&self) -> Result<bool, EngineError> {
+        Ok(true)
     }
 
     /// How it would be started for this machine: program first. Starts nothing.
@@ -244,6 +251,10 @@ pub enum Alteration {
     Replug(NicConfig, NetworkConfig),
     /// The cable of the network card with this number is plugged in, or not.
     NicLink(u32, bool),
+    /// A USB device of the host's.
+    AddUsb(UsbConfig),
+    /// The USB device of the host's with this number is taken away.
+    RemoveUsb(u32),
     /// A port of the host's leads to the network card with this number, which is in user mode.
     AddForward(u32, Forward),
     /// It leads there no longer.
@@ -381,6 +392,8 @@ pub struct MachineConfig {
     pub drives: Vec<DriveConfig>,
     /// Network cards, in their order.
     pub nics: Vec<NicConfig>,
+    /// USB devices of the host's.
+    pub usb: Vec<UsbConfig>,
     /// Whether it has a watchdog.
     pub watchdog: bool,
     /// Its sound card.

@@ -34,6 +34,7 @@ pub mod slots;
 pub mod snapshots;
 pub mod state;
 pub mod statistics;
+pub mod usb;
 pub mod view;
 pub mod viewers;
 pub mod volumes;

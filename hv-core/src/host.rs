@@ -10,6 +10,7 @@ pub mod facts;
 pub mod firmware;
 pub mod paths;
 pub mod scopes;
+pub mod usb;
 mod uses;
 
 pub use accelerator::probe_main;

@@ -18,12 +18,13 @@ use hv_api::{
     CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
     DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware,
     FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
-    GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobId, JobInfo, JobKind, JobReply, JobStage,
-    JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    GuestStatistics, Guests, HostInfo, HostRoom, HostUsbDevice, HostUse, JobId, JobInfo, JobKind, JobReply,
+    JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
     MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
     NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
     Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
-    SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
+    SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind,
+    VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -74,13 +75,14 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUsbDevice, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
     async fn host(&self) -> Result<HostInfo, Error> {
         // Who asks for the host wants to know the accelerator, and can wait the moment it takes to try it.
         self.registry.context().accelerator.get().await;
+        self.registry.look_for_usb().await?;
         Ok(self.registry.host().await)
     }
 
@@ -245,6 +247,14 @@ impl Service {
         settings: NicSettings,
     ) -> Result<Changed, Error> {
         self.registry.set_nic(&guest, nic.as_deref(), settings).await.map(|settings| Changed { settings })
+    }
+
+    async fn add_usb(&self, guest: String, device: UsbDevice) -> Result<Changed, Error> {
+        self.registry.add_usb(&guest, device).await.map(|settings| Changed { settings })
+    }
+
+    async fn remove_usb(&self, guest: String, device: UsbDevice) -> Result<Changed, Error> {
+        self.registry.remove_usb(&guest, device).await.map(|settings| Changed { settings })
     }
 
     async fn add_disk(&self, guest: String, disk: NewDisk) -> Result<DiskReply, Error> {

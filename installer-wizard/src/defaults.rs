@@ -162,6 +162,7 @@ pub(crate) mod tests {
             audio: None,
             on_battery: None,
             session_wait: None,
+            usb: Vec::new(),
             data_folder: "/d".into(),
             state_folder: "/s".into(),
             runtime_folder: "/r".into(),

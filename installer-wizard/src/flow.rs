@@ -572,6 +572,9 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::NetworkNameInvalid { .. }
         | Error::BridgeUnusable { .. }
         | Error::ForwardRefused { .. }
+        | Error::UsbNotFound { .. }
+        | Error::UsbExhausted { .. }
+        | Error::UsbRefused { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }
         | Error::SnapshotUnusable { .. }

@@ -404,7 +404,9 @@ impl Machine for FakeMachine {
             | Alteration::Replug(..)
             | Alteration::NicLink(..)
             | Alteration::AddForward(..)
-            | Alteration::RemoveForward(..) => {}
+            | Alteration::RemoveForward(..)
+            | Alteration::AddUsb(_)
+            | Alteration::RemoveUsb(_) => {}
         }
         Ok(())
     }
@@ -507,6 +509,7 @@ impl FakeCore {
             cache: home.path("cache/guesthouse"),
             runtime: home.path("run/guesthouse"),
             config: home.path("config"),
+            devices: home.path(Home::DEVICES),
         };
         let thread = std::thread::spawn(move || {
             let scopes = scopes.map_or_else(Scopes::none, |(bus, groups)| Scopes::at(bus, groups));

@@ -40,6 +40,9 @@ pub struct Ran {
 }
 
 impl Home {
+    /// The folder in which its core looks for the computer's devices; there are none until a test makes some.
+    pub const DEVICES: &str = "devices";
+
     /// A home whose engine is the real one, where it is installed.
     pub fn new() -> Self {
         Self::with_search(&std::env::var("PATH").unwrap_or_default())
@@ -116,6 +119,7 @@ impl Home {
             .env("XDG_CONFIG_HOME", self.path("config"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("XDG_RUNTIME_DIR", self.path("run"))
+            .env("GUESTHOUSE_DEVICES", self.path(Self::DEVICES))
             .env("LANG", "C.UTF-8")
             .env(MARK, self.folder.path())
             .current_dir(self.folder.path())

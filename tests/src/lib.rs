@@ -24,6 +24,7 @@ mod home;
 mod picture;
 mod process;
 pub mod ui;
+mod usb;
 
 pub use fake_qemu::{Reaction, Script};
 pub use faulty_disk::{DiskFault, FaultyDisk};
@@ -31,6 +32,7 @@ pub use follower::Follower;
 pub use home::{Core, Home, Ran};
 pub use picture::Picture;
 pub use process::{Process, program};
+pub use usb::UsbPorts;
 
 use std::time::Duration;
 

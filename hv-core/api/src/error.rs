@@ -2,7 +2,7 @@
 
 use crate::{
     BridgeFault, ByteSize, CpuLimitFault, Firmware, ForwardFault, GuestInfo, GuestState, HostUse,
-    SavedStateFault,
+    SavedStateFault, UsbFault,
 };
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
@@ -502,6 +502,31 @@ pub enum Error {
         fault: ForwardFault,
         /// The name of the guest that has the port; empty where none has it.
         holder: String,
+    },
+    /// The guest has no such USB device of the host's.
+    UsbNotFound {
+        /// The guest's name.
+        guest: String,
+        /// What was asked for, as `0781:5567`.
+        device: String,
+    },
+    /// The guest can't have one more USB device of the host's.
+    UsbExhausted {
+        /// The guest's name.
+        guest: String,
+        /// The most possible.
+        maximum: u32,
+    },
+    /// A guest can't have that USB device of the host's.
+    UsbRefused {
+        /// The device, as `0781:5567` or `0781:5567@3-1.2`.
+        device: String,
+        /// What it is called.
+        name: String,
+        /// Why it can't.
+        fault: UsbFault,
+        /// What that has to do with: a guest's name, a mount point, a file; empty where there is nothing.
+        by: String,
     },
     /// The guest has no such serial port.
     PortNotFound {

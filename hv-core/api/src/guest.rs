@@ -2,7 +2,8 @@
 
 use crate::{
     BootInfo, BootSettings, ByteSize, DeviceSettings, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges,
-    NewNic, NicInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo, SoundCard, Watchdog,
+    NewNic, NicInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo, SoundCard, UsbInfo,
+    Watchdog,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -144,6 +145,8 @@ pub struct GuestInfo {
     pub drives: Vec<DriveInfo>,
     /// Its network cards.
     pub nics: Vec<NicInfo>,
+    /// USB devices of the host's that it has.
+    pub usb: Vec<UsbInfo>,
     /// How many serial ports it has, 0–4.
     pub serial_ports: u32,
     /// What becomes of it when it hangs, as its watchdog finds out.
@@ -192,6 +195,7 @@ impl GuestInfo {
             live_disk_buses: Vec::new(),
             drives: Vec::new(),
             nics: Vec::new(),
+            usb: Vec::new(),
             serial_ports: 0,
             watchdog: Watchdog::None,
             sound: SoundCard::None,

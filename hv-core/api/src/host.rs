@@ -1,6 +1,6 @@
 //! Facts about the host.
 
-use crate::{Accelerator, AudioService, ByteSize, Firmware};
+use crate::{Accelerator, AudioService, ByteSize, Firmware, HostUsbDevice};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -93,6 +93,8 @@ pub struct HostInfo {
     /// How long the end of the user's session and the host's sleep wait for guests, in whole seconds; nothing where
     /// nobody tells of them, so that nothing is done then.
     pub session_wait: Option<u32>,
+    /// What is plugged into its USB ports, in the order of their places.
+    pub usb: Vec<HostUsbDevice>,
     /// The folder with the guests.
     pub data_folder: String,
     /// The folder with logs.

@@ -29,6 +29,7 @@ mod service;
 mod size;
 mod snapshot;
 mod statistics;
+mod usb;
 
 pub use boot::{BootInfo, BootSettings};
 pub use devices::{AudioService, DeviceSettings, SoundCard, Watchdog};
@@ -62,3 +63,4 @@ pub use statistics::{
     CpuStatistics, DiskStatistics, GuestMemory, GuestStatistics, MemoryStatistics, NicStatistics, Usage,
     VcpuStatistics,
 };
+pub use usb::{HostUsbDevice, UsbDevice, UsbFault, UsbId, UsbInfo, UsbKind, UsbPort, UsbTextError};

@@ -12,10 +12,12 @@ mod disk;
 mod network;
 mod refusal;
 mod snapshot;
+mod usb;
 mod words;
 
 pub use condition::{explain_accelerator, explain_state};
 pub use refusal::explain;
+pub use usb::{explain_usb, usb_kind_word};
 pub use words::{note_sentence, stage_word, state_word};
 
 use crate::client::{CallError, ConnectError};

@@ -3,7 +3,7 @@
 
 use crate::{
     Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
-    JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, SettingResult, Settings,
+    JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, SettingResult, Settings, UsbDevice,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -271,6 +271,13 @@ pub trait Core {
         nic: Option<&str>,
         settings: &NicSettings,
     ) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Gives a guest a USB device of the host's, at once where it runs. One that is not plugged in is the guest's as
+    /// soon as it is. What became of it is told with its name within the guest.
+    async fn add_usb(&mut self, guest: &str, device: &UsbDevice) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Takes a USB device away, at once where the guest runs; the host has it again.
+    async fn remove_usb(&mut self, guest: &str, device: &UsbDevice) -> zlink::Result<Result<Changed, Error>>;
 
     /// Adds a disk: a new one, or an image or block device that exists and is used in place. Where the guest runs
     /// and the disk can't be added at once, it has it after its next start.

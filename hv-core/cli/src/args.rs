@@ -5,11 +5,13 @@ mod devices;
 mod disk;
 mod network;
 mod power;
+mod usb;
 
 use clap::{ArgGroup, Parser, Subcommand};
 use hv_api::{ByteSize, Firmware, Forward, NewGuest, Settings, SizeError};
 pub use network::NicAction;
 use std::path::PathBuf;
+pub use usb::UsbAction;
 
 pub use disk::{AddDisk, DiskAction};
 
@@ -178,6 +180,13 @@ pub enum Call {
         guest: String,
         #[command(subcommand)]
         action: Option<NicAction>,
+    },
+    /// Show this computer's USB devices, or those of a guest, or give it one, also while it runs.
+    Usb {
+        /// A guest's name or identity.
+        guest: Option<String>,
+        #[command(subcommand)]
+        action: Option<UsbAction>,
     },
     /// Show what is in a guest's drives, or change it, also while the guest runs.
     Media {

@@ -11,6 +11,7 @@ mod saved;
 mod screenshot;
 mod snapshot;
 mod statistics;
+mod usb;
 
 use crate::args::{Args, Call, Command, DiskAction, SnapshotAction};
 use crate::console;
@@ -88,6 +89,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
         Call::Disk { guest, action } => disk::disk(core, &guest, action, output).await,
         Call::Nic { guest, action } => network::run(core, &guest, action, output).await,
+        Call::Usb { guest, action } => usb::run(core, guest.as_deref(), action, output).await,
         Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
         Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,
         Call::Screenshot { guest, file } => screenshot::take(core, &guest, &file, output).await,

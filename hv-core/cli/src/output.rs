@@ -4,12 +4,14 @@ mod human;
 mod network;
 mod statistics;
 mod text;
+mod usb;
 mod views;
 
 pub use human::{guest_block, host_block, medium_block, moment, table};
 pub use network::{NicsView, mode_words};
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};
 pub use text::{command_line, escaped, printable_lines};
+pub use usb::{GuestUsbView, HeldUsbView, UsbView};
 pub use views::{
     DiskReplyView, DisksView, DriveView, GuestView, HostView, JobView, LogView, MediaView, MediumView,
     PlanView, ProgressView, ScreenshotView, SettingsView, SnapshotsView, wire_word,

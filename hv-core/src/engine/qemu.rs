@@ -26,6 +26,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod tpm;
+mod usb;
 
 use super::{Adopted, Engine, EngineError, EventSender, Machine, MachineConfig, MachineStatus, RunFiles};
 use crate::host;
@@ -89,6 +90,7 @@ struct Facts {
     newest_machine: Option<String>,
     audio: Option<Vec<AudioService>>,
     cpu_models: Option<Vec<String>>,
+    usb: Option<bool>,
 }
 
 impl Qemu {
@@ -124,6 +126,7 @@ impl Qemu {
             newest_machine: None,
             audio: None,
             cpu_models: None,
+            usb: None,
         })
     }
 
@@ -184,6 +187,16 @@ impl Engine for Qemu {
     async fn cpu_models(&self) -> Result<Vec<String>, EngineError> {
         let read = |answer: &str| Ok(cpu_models_in(answer));
         self.ask_once(|facts| &mut facts.cpu_models, ["-cpu", "help"], read).await
+    }
+
+    async fn has_usb(&self) -> Result<bool, EngineError> {
+        let path = self.find()?;
+        if let Some(known) = self.facts(&path).usb {
+            return Ok(known);
+        }
+        let known = usb::is_in(&ask(&path, &["-device", "help"]).await?);
+        self.remember(|facts| facts.usb = Some(known), &path);
+        Ok(known)
     }
 
     fn tpm_program(&self) -> Option<PathBuf> {

@@ -8,6 +8,7 @@ use super::exact_size;
 use super::network::{self, Nic};
 use super::power::PowerPolicy;
 use super::slots;
+use super::usb::{self, Usb};
 use crate::engine::{BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, RunFiles};
 use crate::store;
 use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, SoundCard, Watchdog};
@@ -116,6 +117,9 @@ pub struct Definition {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub nics: Vec<Nic>,
+    /// USB devices of the host's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub usb: Vec<Usb>,
 }
 
 /// One drive for optical media.
@@ -189,6 +193,7 @@ impl Definition {
             return Err(malformed(&"only UEFI firmware knows Secure Boot"));
         }
         network::check(&definition).map_err(|error| malformed(&error))?;
+        usb::check(&definition).map_err(|error| malformed(&error))?;
         slots::check(&definition).map_err(|error| malformed(&error))?;
         definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
@@ -248,6 +253,7 @@ impl Definition {
                 .map(|drive| DriveConfig { medium: drive.medium.as_ref().map(|medium| folder.join(medium)) })
                 .collect(),
             nics: self.nics.iter().map(Nic::config).collect(),
+            usb: self.usb.iter().map(Usb::config).collect(),
             watchdog: self.watchdog != Watchdog::None,
             sound: self.sound,
             audio: None,
@@ -330,6 +336,7 @@ pub(crate) mod tests {
                 forwards: vec!["tcp:2222:22".parse().unwrap()],
                 ..Nic::new(NewNic::default(), "52:54:00:12:34:56".parse().unwrap()).unwrap()
             }],
+            usb: vec![Usb::new("0781:5567@3-1.2".parse().unwrap(), Some("SanDisk Cruzer Blade".into()))],
         }
     }
 

@@ -95,6 +95,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         // Every guest has a drive, so that a medium can be put in at any time.
         drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],
         nics: Vec::new(),
+        usb: Vec::new(),
     };
     let definition = with_nics(definition, new)?;
     Ok(Resolved { definition, disk })

@@ -2,7 +2,7 @@
 //! the guest runs. Pure.
 
 use super::config::Definition;
-use super::slots;
+use super::{slots, usb};
 use crate::engine::{DiskConfig, DiskFormat, DiskName, MAX_DISKS};
 use hv_api::{DiskBus, DiskCache, DiskInfo, DiskSettings, Error, NotNow, PendingChange};
 use serde::de::Error as _;
@@ -130,7 +130,10 @@ impl Disk {
     pub fn placed(&self, wanted: &Definition, running: Option<&Definition>) -> Result<Self, Error> {
         let definitions: Vec<&Definition> = std::iter::once(wanted).chain(running).collect();
         let taken = definitions.iter().flat_map(|definition| &definition.disks).map(|disk| disk.name);
-        let name = DiskName::free(taken)
+        let usb_taken = (0..MAX_DISKS)
+            .filter_map(DiskName::numbered)
+            .filter(|name| self.bus == DiskBus::Usb && usb::is_at_disk(definitions.iter().copied(), *name));
+        let name = DiskName::free(taken.chain(usb_taken))
             .ok_or_else(|| Error::TooManyDisks { guest: wanted.name.clone(), maximum: MAX_DISKS as u32 })?;
         let slot = if has_slot(self.bus) { slots::free(&definitions) } else { None };
         Ok(Self { name, slot, ..self.clone() })
@@ -340,7 +343,7 @@ mod tests {
         assert_eq!((disk.name, disk.slot), (DiskName::numbered(2).unwrap(), Some(1)));
         let disk = Disk { bus: DiskBus::Usb, ..disk }.placed(&wanted, None).unwrap();
         assert_eq!((disk.name, disk.slot), (DiskName::numbered(1).unwrap(), None));
-        let mut crowded = example();
+        let mut crowded = Definition { usb: Vec::new(), ..example() };
         while let Ok(disk) = disk.placed(&crowded, None) {
             crowded.disks.push(disk);
         }

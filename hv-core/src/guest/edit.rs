@@ -9,10 +9,11 @@ use super::limit;
 use super::network::NicEdit;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
+use super::usb::{self, UsbEdit};
 use crate::engine::{Alteration, DiskName};
 use hv_api::{
-    Accelerator, BootSettings, ByteSize, DeviceSettings, DiskSettings, EndAction, Error, LiveRanges, NotNow,
-    PowerSettings, Settings,
+    Accelerator, BootSettings, ByteSize, DeviceSettings, DiskBus, DiskSettings, EndAction, Error, LiveRanges,
+    NotNow, PowerSettings, Settings,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub enum Edit {
     Devices(DeviceSettings),
     /// Other network cards.
     Nic(NicEdit),
+    /// Other USB devices of the host's.
+    Usb(UsbEdit),
 }
 
 /// What an edit takes, where a machine runs.
@@ -100,7 +103,13 @@ impl Edit {
     pub fn settled(&self, wanted: &Definition, running: Option<&Definition>) -> Result<Self, Error> {
         match self {
             Self::Nic(edit) => edit.settled(wanted, running).map(Self::Nic),
+            Self::Usb(edit) => edit.settled(wanted, running).map(Self::Usb),
             Self::AddDisk(disk) => disk.placed(wanted, running).map(Self::AddDisk),
+            Self::SetDisk(name, DiskSettings { bus: Some(DiskBus::Usb), .. })
+                if usb::is_at_disk([wanted], *name) =>
+            {
+                Err(Error::conflict("bus=usb", "usb"))
+            }
             other => Ok(other.clone()),
         }
     }
@@ -121,6 +130,7 @@ impl Edit {
     pub fn keys(&self) -> Vec<String> {
         let keys = match self {
             Self::Nic(edit) => return vec![edit.key()],
+            Self::Usb(edit) => return vec![edit.key()],
             Self::AddDisk(disk) => return vec![disk.name.to_string()],
             Self::RemoveDisk(name) => return vec![name.to_string()],
             Self::SetDisk(_, settings) => disk::keys(settings),
@@ -154,7 +164,8 @@ impl Edit {
             | Self::SetDisk(..)
             | Self::Boot(_)
             | Self::Devices(_)
-            | Self::Nic(_) => true,
+            | Self::Nic(_)
+            | Self::Usb(_) => true,
         }
     }
 
@@ -183,6 +194,7 @@ impl Edit {
             Self::Devices(settings) => devices::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
             Self::Nic(edit) => edit.apply(definition),
+            Self::Usb(edit) => edit.apply(definition),
         }
     }
 
@@ -225,6 +237,7 @@ impl Edit {
                 Course::Waits(NotNow::Fixed)
             }
             Self::Nic(edit) => edit.course(&running.machine),
+            Self::Usb(edit) => edit.course(&running.machine),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! started with. Pure.
 
 use super::config::Definition;
-use super::{boot, devices, disk, network};
+use super::{boot, devices, disk, network, usb};
 use hv_api::PendingChange;
 
 /// Everything that waits, by the setting's name as `hv set` has it.
@@ -22,6 +22,7 @@ pub fn all(running: &Definition, next: &Definition) -> Vec<PendingChange> {
         .chain(boot::pending(running, next))
         .chain(devices::pending(running, next))
         .chain(network::pending(running, next))
+        .chain(usb::pending(running, next))
         .collect()
 }
 

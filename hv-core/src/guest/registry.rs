@@ -8,6 +8,7 @@ mod disks;
 mod network;
 mod saving;
 mod snapshots;
+mod usb;
 
 use super::battery;
 use super::boot;
@@ -35,8 +36,8 @@ use crate::job::Jobs;
 use crate::store::Store;
 use futures_util::future::join_all;
 use hv_api::{
-    ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, JobKind, JobStage,
-    MediumInfo, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
+    ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, HostUsbDevice, JobKind,
+    JobStage, MediumInfo, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -72,6 +73,8 @@ pub struct Registry {
     context: Rc<Context>,
     guests: RefCell<BTreeMap<GuestId, Entry>>,
     jobs: Jobs,
+    /// The host's USB devices, as they were told last.
+    usb: RefCell<Vec<HostUsbDevice>>,
 }
 
 impl Registry {
@@ -116,7 +119,9 @@ impl Registry {
         });
         let guests: BTreeMap<_, _> = join_all(entries).await.into_iter().collect();
         info!(guests = guests.len(), "ready");
-        Ok(Rc::new(Self { context, guests: RefCell::new(guests), jobs }))
+        let registry = Rc::new(Self { context, guests: RefCell::new(guests), jobs, usb: RefCell::default() });
+        registry.look_for_usb().await?;
+        Ok(registry)
     }
 
     /// What guests' tasks share.
@@ -226,6 +231,7 @@ impl Registry {
             audio: self.context.engine.audio().await,
             on_battery: *self.context.power.borrow(),
             session_wait: self.context.session_wait.get().map(|wait| wait.as_secs() as u32),
+            usb: self.usb.borrow().clone(),
             data_folder: folders.data.display().to_string(),
             state_folder: folders.state.display().to_string(),
             runtime_folder: folders.runtime.display().to_string(),
@@ -454,6 +460,7 @@ impl Registry {
             return Ok(());
         }
         self.check_ports(guest)?;
+        self.check_usb(guest).await?;
         self.check_promises(guest.id, guest.memory)?;
         let (guest, guests) = (guest.clone(), self.list());
         files::off_thread(move || {

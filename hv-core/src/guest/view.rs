@@ -9,6 +9,7 @@ use super::network;
 use super::pending;
 use super::record::RunRecord;
 use super::state::State;
+use super::usb;
 use crate::{storage, store};
 use hv_api::{
     ByteSize, DefinitionFault, DiskInfo, DriveInfo, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom,
@@ -96,6 +97,7 @@ pub fn view(
             })
             .collect(),
         nics: network::info(definition, record.map(|record| &record.machine)),
+        usb: usb::info(definition, record.map(|record| &record.machine)),
         serial_ports: definition.serial_ports,
         watchdog: definition.watchdog,
         sound: definition.sound,

@@ -25,6 +25,9 @@ pub struct Folders {
     pub runtime: PathBuf,
     /// The user's settings, not only ours: `$XDG_CONFIG_HOME` or `~/.config`.
     pub config: PathBuf,
+    /// Where Linux tells about this computer's devices, by `sys`, `proc` and `dev`: `/`, unless
+    /// `$GUESTHOUSE_DEVICES` names another folder, as tests do.
+    pub devices: PathBuf,
 }
 
 /// The environment names no home folder, and neither does the user database.
@@ -39,14 +42,16 @@ impl Folders {
     /// # Errors
     /// Where a base folder is not named and the user has no home folder either.
     pub fn from_env() -> Result<Self, NoHome> {
-        Self::from_values(
+        let devices = env::var_os("GUESTHOUSE_DEVICES").map(PathBuf::from).filter(|path| path.is_absolute());
+        let folders = Self::from_values(
             env::var_os("XDG_DATA_HOME"),
             env::var_os("XDG_STATE_HOME"),
             env::var_os("XDG_CACHE_HOME"),
             env::var_os("XDG_CONFIG_HOME"),
             env::home_dir(),
             hv_api::paths::runtime_folder(),
-        )
+        )?;
+        Ok(Self { devices: devices.unwrap_or(folders.devices), ..folders })
     }
 
     fn from_values(
@@ -67,7 +72,8 @@ impl Folders {
         // Never needed: where there is nowhere to keep it, it is made in the folder with the state.
         let cache = base(cache, ".cache").map_or_else(|_none| state.join("cache"), |cache| cache.join(OWN));
         let config = base(config, ".config")?;
-        Ok(Self { guests: data.join("guests"), data, state, cache, runtime, config })
+        let devices = PathBuf::from("/");
+        Ok(Self { guests: data.join("guests"), data, state, cache, runtime, config, devices })
     }
 
     /// Makes those that are not there, for this user only. One that is there, or a link to one, is

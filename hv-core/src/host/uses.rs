@@ -41,6 +41,19 @@ struct Device {
 }
 
 impl Kernel {
+    /// That of a computer whose files are under this folder.
+    pub fn under(root: &Path) -> Self {
+        Self { proc: root.join("proc"), sys: root.join("sys") }
+    }
+
+    /// What has a disk that is a part of the device with this folder in `/sys`.
+    pub fn use_of_hardware(&self, folder: &Path) -> Option<Use> {
+        let folder = folder.canonicalize().ok()?;
+        let disks = entries(&self.sys.join("block"));
+        let own = disks.filter(|disk| disk.canonicalize().is_ok_and(|disk| disk.starts_with(&folder)));
+        own.filter_map(|disk| number_of(&disk)).find_map(|number| self.use_of_device(number))
+    }
+
     /// What has the file or block device at this path; nothing where it is free or not there.
     pub fn use_of(&self, path: &Path) -> Option<Use> {
         let found = fs::metadata(path).ok()?;
@@ -60,18 +73,14 @@ impl Kernel {
 
     /// A device and its partitions.
     fn with_partitions(&self, number: u64) -> Vec<Device> {
-        let device = |number| Device {
+        let device = |number: u64| Device {
             number,
             name: format!("{}:{}", rustix::fs::major(number), rustix::fs::minor(number)),
         };
         let whole = device(number);
         let parts = entries(&self.sys.join("dev/block").join(&whole.name))
             .filter(|entry| entry.join("partition").exists())
-            .filter_map(|entry| {
-                let text = fs::read_to_string(entry.join("dev")).ok()?;
-                let (major, minor) = text.trim().split_once(':')?;
-                Some(device(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?)))
-            });
+            .filter_map(|entry| number_of(&entry).map(device));
         let mut devices: Vec<Device> = parts.collect();
         devices.insert(0, whole);
         devices
@@ -117,12 +126,7 @@ impl Kernel {
             if (found.dev(), found.ino()) != (file.dev(), file.ino()) {
                 return None;
             }
-            let text = fs::read_to_string(device.join("dev")).ok();
-            let number =
-                text.as_deref().and_then(|text| text.trim().split_once(':')).and_then(|(major, minor)| {
-                    Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
-                });
-            let used = number.and_then(|number| self.use_of_device(number));
+            let used = number_of(&device).and_then(|number| self.use_of_device(number));
             used.or_else(|| Some(Use { way: HostUse::Loop, by: format!("/dev/{}", file_name(&device)) }))
         })
     }
@@ -134,6 +138,13 @@ impl Kernel {
         let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
         Some(Use { way: HostUse::Part, by: name.unwrap_or_else(|| file_name(&holder)) })
     }
+}
+
+/// The number of the block device with this folder.
+fn number_of(folder: &Path) -> Option<u64> {
+    let text = fs::read_to_string(folder.join("dev")).ok()?;
+    let (major, minor) = text.trim().split_once(':')?;
+    Some(rustix::fs::makedev(major.parse().ok()?, minor.parse().ok()?))
 }
 
 /// What is in a folder, in the order of the names.

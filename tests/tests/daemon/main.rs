@@ -39,6 +39,7 @@ mod statistics;
 mod stream;
 mod survival;
 mod system_bus;
+mod usb;
 
 use futures_util::StreamExt;
 use hv_api::client::{Connection, settle};

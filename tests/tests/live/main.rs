@@ -19,6 +19,7 @@ mod snapshots;
 mod statistics;
 mod stopped;
 mod survival;
+mod usb;
 
 use hv_tests::{Home, Picture, skip};
 use serde_json::Value;

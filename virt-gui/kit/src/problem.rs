@@ -210,6 +210,9 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::NetworkNameInvalid { .. }
         | Error::BridgeUnusable { .. }
         | Error::ForwardRefused { .. }
+        | Error::UsbNotFound { .. }
+        | Error::UsbExhausted { .. }
+        | Error::UsbRefused { .. }
         | Error::DriveNotFound { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }

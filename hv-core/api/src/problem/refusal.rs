@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, cpu, disk, fill, network, snapshot, some_text};
+use super::{Explanation, Translate, cpu, disk, fill, network, snapshot, some_text, usb};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -270,6 +270,9 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::ForwardRefused { forward, fault, holder } => {
             network::forward_refused(forward, *fault, holder, t)
         }
+        Error::UsbNotFound { guest, device } => usb::not_found(guest, device, t),
+        Error::UsbExhausted { guest, maximum } => usb::exhausted(guest, *maximum, t),
+        Error::UsbRefused { device, name, fault, by } => usb::refused(device, name, *fault, by, t),
         Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),
         Error::KeyUnknown { key } => Explanation {
             code: "key-unknown",

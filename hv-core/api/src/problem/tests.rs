@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, BridgeFault, ByteSize, CpuLimitFault, DefinitionFault, Error, FileFault,
     Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage,
-    KvmState, MediumNote, NameFault, Operation, SavedStateFault, StateReason,
+    KvmState, MediumNote, NameFault, Operation, SavedStateFault, StateReason, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -71,6 +71,8 @@ fn errors() -> Vec<Error> {
         Error::CpusOutOfRange { requested: 99, minimum: 1, maximum: 8 },
         Error::NicNotFound { guest: guest(), nic: String::new() },
         Error::NicNotFound { guest: guest(), nic: "nic7".into() },
+        Error::UsbNotFound { guest: guest(), device: "0781:5567".into() },
+        Error::UsbExhausted { guest: guest(), maximum: 8 },
         Error::NicsExhausted { guest: guest(), maximum: 8 },
         Error::NetworkNameInvalid { name: "my net".into() },
         Error::MacTaken { mac: "52:54:00:12:34:56".into(), holder: "Debian".into() },
@@ -157,6 +159,19 @@ fn errors() -> Vec<Error> {
     ] {
         let (forward, holder) = ("tcp:127.0.0.1:2222:22".into(), "Debian".into());
         errors.push(Error::ForwardRefused { forward, fault, holder });
+    }
+    for fault in [
+        UsbFault::Hub,
+        UsbFault::NotPermitted,
+        UsbFault::Mounted,
+        UsbFault::InUse,
+        UsbFault::Doubled,
+        UsbFault::HeldByGuest,
+        UsbFault::Ambiguous,
+        UsbFault::EngineCannot,
+    ] {
+        let (device, name) = ("0781:5567@3-1.2".into(), "SanDisk Cruzer Blade".into());
+        errors.push(Error::UsbRefused { device, name, fault, by: "what it says".into() });
     }
     for fault in [NameFault::Empty, NameFault::TooLong, NameFault::BadCharacter] {
         errors.push(Error::NameInvalid { name: "a/b".into(), fault });
@@ -292,7 +307,18 @@ fn every_explanation_reads_well() {
     let notes =
         [MediumNote::NotBootable, MediumNote::CutShort, MediumNote::UefiOnly, MediumNote::BootRecordDamaged]
             .map(|note| note_sentence(note, &english));
-    for word in states.iter().chain(&stages).chain(&notes) {
+    let kinds = [
+        UsbKind::Keyboard,
+        UsbKind::Mouse,
+        UsbKind::Storage,
+        UsbKind::Audio,
+        UsbKind::Video,
+        UsbKind::Printer,
+        UsbKind::SmartCard,
+        UsbKind::Wireless,
+    ]
+    .map(|kind| usb_kind_word(kind, &english));
+    for word in states.iter().chain(&stages).chain(&notes).chain(&kinds) {
         writeln!(page, "{word}").expect("a string takes it");
     }
     insta::assert_snapshot!(page);
@@ -321,6 +347,8 @@ fn no_explanation_has_an_empty_part_or_an_unfilled_placeholder() {
         let Explanation { what, why, remedy, .. } = explain(&error, &english);
         for sentence in [what, why, remedy] {
             assert!(sentence.ends_with('.'), "{sentence:?}");
+            // Those that udev itself has are not ours.
+            let sentence = sentence.replace("ATTR{idVendor}", "").replace("ATTR{idProduct}", "");
             assert!(!sentence.contains(['{', '}']), "{sentence:?}");
         }
     }

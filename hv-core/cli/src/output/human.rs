@@ -112,6 +112,10 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
         facts.push(("Network", format!("{}: {mode}, {model}, {}{link}", nic.name, nic.mac)));
         facts.extend(nic.forwards.iter().map(|forward| ("Forward", format!("{}: {forward}", nic.name))));
     }
+    for usb in &guest.usb {
+        let when = if usb.present == Some(false) { ", at next start" } else { "" };
+        facts.push(("USB device", format!("{}: {} ({}){when}", usb.name, usb.title(), usb.device)));
+    }
     facts.extend(addresses.iter().map(|address| ("Address", address.clone())));
     facts.push(("Serial ports", guest.serial_ports.to_string()));
     facts.push(("Watchdog", wire_word(&guest.watchdog)));

@@ -2,6 +2,7 @@
 //! are numbers of bytes, times seconds since 1970. What is written here is interface.
 
 use super::network::NicView;
+use super::usb::{HostUsbView, UsbView};
 use hv_api::problem::explain_accelerator;
 use hv_api::{
     Accelerator, AudioService, BatteryAction, BootMode, ByteSize, Confidence, CrashAction, DriveInfo,
@@ -61,6 +62,7 @@ pub struct GuestView<'a> {
     disks: &'a [DiskInfo],
     media: Vec<DriveView<'a>>,
     nics: Vec<NicView<'a>>,
+    usb: Vec<UsbView<'a>>,
     addresses: Option<&'a [String]>,
     serial_ports: u32,
     watchdog: Word<Watchdog>,
@@ -105,6 +107,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             disks: &guest.disks,
             media: guest.drives.iter().map(DriveView::from).collect(),
             nics: guest.nics.iter().map(NicView::from).collect(),
+            usb: guest.usb.iter().map(|usb| UsbView::new(usb, None)).collect(),
             addresses: None,
             serial_ports: guest.serial_ports,
             watchdog: Word(guest.watchdog),
@@ -225,6 +228,7 @@ pub struct HostView<'a> {
     audio: Option<Word<AudioService>>,
     on_battery: Option<bool>,
     session_wait: Option<u32>,
+    usb: Vec<HostUsbView<'a>>,
     data_folder: &'a str,
     state_folder: &'a str,
     runtime_folder: &'a str,
@@ -278,6 +282,7 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
             audio: host.audio.map(Word),
             on_battery: host.on_battery,
             session_wait: host.session_wait,
+            usb: host.usb.iter().map(HostUsbView::from).collect(),
             data_folder: &host.data_folder,
             state_folder: &host.state_folder,
             runtime_folder: &host.runtime_folder,
@@ -584,6 +589,7 @@ pub mod tests {
                     "pluggable": false,
                     "present": true
                 }],
+                "usb": [],
                 "serial_ports": 1, "watchdog": "none", "sound": "none",
                 "kernel": null,
                 "initrd": null,

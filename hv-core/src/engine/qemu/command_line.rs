@@ -10,6 +10,7 @@ use super::devices;
 use super::disks;
 use super::network::Networks;
 use super::ports;
+use super::usb;
 use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig, NetworkConfig};
 use hv_api::Accelerator;
 use serde_json::json;
@@ -116,6 +117,9 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
         for (option, value) in networks.arguments(nic, tap) {
             line.add(option, value);
         }
+    }
+    for device in &machine.usb {
+        line.add("-device", usb::device(device).to_string());
     }
     if let Some(kernel) = &machine.kernel {
         line.add("-kernel", text(&kernel.kernel));
@@ -340,7 +344,9 @@ impl Line {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::engine::{DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig};
+    use crate::engine::{
+        DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig, UsbConfig,
+    };
     use hv_api::{AudioService, ByteSize, DiskBus, DiskCache, NicModel, SoundCard};
     use proptest::prelude::*;
     use std::ffi::OsString;
@@ -369,6 +375,7 @@ pub mod tests {
             disks: Vec::new(),
             drives: Vec::new(),
             nics: Vec::new(),
+            usb: Vec::new(),
             watchdog: false,
             sound: SoundCard::None,
             audio: None,
@@ -416,6 +423,10 @@ pub mod tests {
             nic(0),
             NicConfig { network: NetworkConfig::Bridge { bridge: "br0".into() }, slot: Some(3), ..nic(2) },
             NicConfig { network: NetworkConfig::Isolated { network: "lab".into() }, ..nic(3) },
+        ];
+        machine.usb = vec![
+            UsbConfig { number: 0, device: "0781:5567".parse().unwrap() },
+            UsbConfig { number: 5, device: "046d:c077@3-1.2".parse().unwrap() },
         ];
         machine.run.serial_logs = vec!["/state/a,b/serial0.log".into(), "/state/serial1.log".into()];
         machine.sound = SoundCard::Ac97;

@@ -228,7 +228,7 @@ async fn wait_until_gone(client: &Client, device: &str) -> Result<(), EngineErro
 }
 
 /// The devices that have names.
-async fn present(client: &Client) -> Result<Vec<String>, EngineError> {
+pub async fn present(client: &Client) -> Result<Vec<String>, EngineError> {
     let answer = client.call("qom-list", json!({ "path": "/machine/peripheral" })).await?;
     let devices = answer.as_array().map(Vec::as_slice).unwrap_or_default();
     Ok(devices.iter().filter_map(|device| device["name"].as_str()).map(ToOwned::to_owned).collect())

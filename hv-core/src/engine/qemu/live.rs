@@ -12,6 +12,7 @@ use super::command_line::{MEMORY_MODULE_MIB, module_memory, module_name};
 use super::disks;
 use super::network::{self, Networks};
 use super::qmp::Client;
+use super::usb;
 use crate::engine::{Alteration, EngineError};
 use hv_api::ByteSize;
 use serde::Deserialize;
@@ -44,6 +45,8 @@ pub async fn alter(client: &Client, networks: &Networks, alteration: Alteration)
         Alteration::Replug(nic, network) => networks.replug(client, &nic, &network).await,
         Alteration::RemoveNic(number) => network::remove(client, number).await,
         Alteration::NicLink(number, up) => network::set_link(client, number, up).await,
+        Alteration::AddUsb(device) => usb::add(client, &device).await,
+        Alteration::RemoveUsb(number) => usb::remove(client, number).await,
         Alteration::AddForward(number, forward) => network::add_forward(client, number, &forward).await,
         Alteration::RemoveForward(number, forward) => network::remove_forward(client, number, &forward).await,
     }

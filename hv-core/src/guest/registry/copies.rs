@@ -151,6 +151,8 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
         // A port of the host's leads to one guest, and both shall be able to run.
         nic.forwards.clear();
     }
+    // One device is one guest's.
+    new.usb.clear();
     new.power.autostart = false;
     new
 }
@@ -227,6 +229,7 @@ mod tests {
         assert_eq!((new.id, &*new.name), (id, "two"));
         assert_ne!(new.nics[0].mac, one.nics[0].mac);
         assert_eq!((one.nics[0].forwards.len(), new.nics[0].forwards.len()), (1, 0));
+        assert_eq!((one.usb.len(), new.usb.len()), (1, 0));
         assert_eq!(new.disks[0].path, Path::new("disk0.qcow2"));
         assert_eq!(new.drives[0].medium.as_deref(), Some(Path::new("/guests/one/here.iso")));
         assert_eq!((new.cpus, new.memory), (one.cpus, one.memory));

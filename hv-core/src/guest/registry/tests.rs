@@ -138,6 +138,7 @@ async fn with_guests(engine: Arc<dyn Engine>, names: &[&str]) -> Rc<Registry> {
         cache: base.join("cache"),
         runtime: base.join("run"),
         config: base.join("config"),
+        devices: base.join("devices"),
     };
     folders.create().unwrap();
     let limits = Limits { cpus: 1, memory: ByteSize::gib(1) };
