@@ -44,6 +44,13 @@ impl UsbPorts {
         fs::write(self.node(port), "").expect("a file");
     }
 
+    /// Gives the computer a list of what devices are called, in the form of `usb.ids`.
+    pub fn know(&self, list: &str) {
+        let folder = self.0.join("usr/share/misc");
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("usb.ids"), list).expect("a file");
+    }
+
     /// Pulls a device out.
     pub fn unplug(&self, port: &str) {
         fs::remove_dir_all(self.folder(port)).expect("it was plugged in");

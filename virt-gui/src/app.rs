@@ -13,6 +13,7 @@ use crate::model::power::PowerAction;
 use crate::model::row::Row;
 use crate::pages::guest::{GuestWish, Question};
 use crate::widgets::guest_list::ListNews;
+use crate::widgets::usb_dialog::UsbDialog;
 use crate::widgets::{dialogs, power, text_window};
 use adw::prelude::*;
 use consoles::Consoles;
@@ -20,6 +21,7 @@ use gtk::gio;
 use hv_api::{Accelerator, Change, GuestId, GuestState, Library};
 use installer_wizard::NewGuestWindow;
 use relm4::prelude::*;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, Link, News};
 use virt_kit::i18n::gettext;
@@ -39,6 +41,8 @@ pub struct App {
     wizard: Option<Controller<NewGuestWindow>>,
     /// A guest that was just made, until the stream has it; and whether its console is to be opened.
     made: Option<(GuestId, bool)>,
+    /// The question which USB device a guest shall have, while it is asked.
+    usb_dialog: RefCell<Option<UsbDialog>>,
 }
 
 /// The connection to the core.
@@ -145,6 +149,7 @@ impl Component for App {
             consoles: Consoles::default(),
             wizard: None,
             made: None,
+            usb_dialog: RefCell::default(),
         };
         let mut parts = ComponentParts { model, widgets: View::new(&root, &sender) };
         if let Some(daemon) = parts.model.daemon.clone() {
@@ -266,6 +271,7 @@ impl App {
         let everything = matches!(change, Change::Snapshot(_));
         self.consoles.change(&change, &self.library);
         self.library.apply(change);
+        self.follow_usb();
         if everything {
             self.link = LinkState::Up;
             view.library.fill(Row::all(&self.library));

@@ -5,6 +5,7 @@ use crate::widgets::power;
 use hv_api::client::{CallError, Connection, settle};
 use hv_api::{
     ByteSize, Core, DiskSettings, GuestId, LogKind, NewDisk, NewNic, NicSettings, Settings, SnapshotId,
+    UsbDevice,
 };
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, ended};
@@ -70,6 +71,10 @@ pub enum Wish {
     },
     /// Change its network cards.
     Nic(NicWish),
+    /// Give it a USB device of this computer's.
+    AddUsb(UsbDevice),
+    /// Take a USB device away from it.
+    RemoveUsb(UsbDevice),
     /// Add a disk.
     AddDisk {
         /// The disk.
@@ -197,6 +202,16 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
                     };
                     settle(reply).map(drop)
                 })
+                .await
+        }
+        Wish::AddUsb(device) => {
+            daemon
+                .call(async move |core| settle(core.add_usb(&guest.to_string(), &device).await).map(drop))
+                .await
+        }
+        Wish::RemoveUsb(device) => {
+            daemon
+                .call(async move |core| settle(core.remove_usb(&guest.to_string(), &device).await).map(drop))
                 .await
         }
         Wish::AddDisk { disk, copy: false } => {

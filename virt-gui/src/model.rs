@@ -11,4 +11,5 @@ pub mod snapshots;
 pub mod startup;
 pub mod state;
 pub mod usage;
+pub mod usb;
 pub mod waiting;

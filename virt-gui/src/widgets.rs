@@ -12,6 +12,7 @@ pub mod setting_row;
 pub mod snapshot_dialogs;
 pub mod terminal;
 pub mod text_window;
+pub mod usb_dialog;
 
 use gtk::glib;
 use gtk::prelude::*;

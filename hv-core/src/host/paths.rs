@@ -25,7 +25,7 @@ pub struct Folders {
     pub runtime: PathBuf,
     /// The user's settings, not only ours: `$XDG_CONFIG_HOME` or `~/.config`.
     pub config: PathBuf,
-    /// Where Linux tells about this computer's devices, by `sys`, `proc` and `dev`: `/`, unless
+    /// Where Linux tells about this computer's devices, by `sys`, `proc` and `dev`, and lists name them: `/`, unless
     /// `$GUESTHOUSE_DEVICES` names another folder, as tests do.
     pub devices: PathBuf,
 }

@@ -7,6 +7,7 @@
 mod names;
 mod watch;
 
+pub use names::of as listed_name;
 pub use watch::Watch;
 
 use super::uses::Kernel;
@@ -92,7 +93,7 @@ fn read(root: &Path, folder: &Path, port: UsbPort, entries: &BTreeSet<String>) -
 
 fn name(root: &Path, folder: &Path, id: UsbId) -> Option<String> {
     let (maker, product) = (text(folder, "manufacturer"), text(folder, "product"));
-    let Some(product) = product else { return names::of(root, id).or(maker) };
+    let Some(product) = product else { return listed_name(root, id).or(maker) };
     Some(match maker {
         Some(maker) if !product.to_lowercase().starts_with(&maker.to_lowercase()) => {
             shown(&format!("{maker} {product}"))?

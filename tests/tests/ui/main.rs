@@ -11,6 +11,7 @@ mod library;
 mod network;
 mod snapshots;
 mod usage;
+mod usb;
 mod wizard;
 
 use hv_tests::ui::{Desktop, on_desktop};

@@ -1,10 +1,12 @@
-//! What is asked about the selected guest's snapshots before something is done with them.
+//! What is asked about the selected guest before something is done with its snapshots and its USB devices.
 
 use super::{App, AppInput};
 use crate::calls::Wish;
+use crate::model::usb::{Offer, offers};
 use crate::pages::guest::Question;
 use crate::widgets::snapshot_dialogs as dialogs;
-use hv_api::{GuestInfo, SnapshotId, SnapshotInfo};
+use crate::widgets::usb_dialog::UsbDialog;
+use hv_api::{GuestId, GuestInfo, SnapshotId, SnapshotInfo};
 use relm4::prelude::*;
 
 impl App {
@@ -47,7 +49,28 @@ impl App {
                     wish(Wish::Clone { name, snapshot, linked });
                 });
             }
+            Question::AddUsb => {
+                let of = (guest.id, guest.name.as_str());
+                let dialog = UsbDialog::open(root, of, self.usb_offers(guest.id), move |device| {
+                    wish(Wish::AddUsb(device));
+                });
+                self.usb_dialog.replace(Some(dialog));
+            }
         }
+    }
+
+    /// Lets the question about USB devices follow what comes and goes, where it is being asked.
+    pub(super) fn follow_usb(&self) {
+        let mut dialog = self.usb_dialog.borrow_mut();
+        match dialog.as_ref().and_then(UsbDialog::guest) {
+            Some(guest) => dialog.iter().for_each(|dialog| dialog.show(self.usb_offers(guest))),
+            None => *dialog = None,
+        }
+    }
+
+    fn usb_offers(&self, guest: GuestId) -> Vec<Offer> {
+        let devices = self.library.host().map(|host| &host.usb[..]).unwrap_or_default();
+        offers(guest, devices, &self.library.guests().collect::<Vec<_>>())
     }
 }
 

@@ -14,6 +14,7 @@ mod overview;
 mod snapshots;
 mod startup;
 mod usage;
+mod usb;
 mod waiting;
 
 use crate::actions::{self, Action};

@@ -6,7 +6,7 @@ use crate::files;
 use crate::guest::edit::Edit;
 use crate::guest::handle::{Request, engine_error};
 use crate::guest::usb::{Usb, UsbEdit, number_of, refused};
-use crate::host::usb::{Found, Watch, scan};
+use crate::host::usb::{Found, Watch, listed_name, scan};
 use hv_api::{
     Change, Error, GuestInfo, HostUsbDevice, Operation, SettingResult, UsbDevice, UsbFault, UsbInfo,
 };
@@ -23,8 +23,13 @@ impl Registry {
         }
         let found = self.look_for_usb().await?;
         let found = plugged(&device, &found)?;
-        let label = found.and_then(|found| found.name.clone());
-        let name = found.map_or_else(|| device.to_string(), HostUsbDevice::title);
+        let label = if let Some(found) = found {
+            found.name.clone()
+        } else {
+            let (root, id) = (self.context.folders.devices.clone(), device.id);
+            files::off_thread(move || Ok(listed_name(&root, id))).await?
+        };
+        let name = label.clone().unwrap_or_else(|| device.to_string());
         let has_it = |usb: &UsbInfo| usb.device.collides(&device);
         if !info.usb.iter().any(has_it) {
             let guests = self.list();

@@ -7,6 +7,7 @@ use super::disks::DisksGroup;
 use super::firmware::FirmwareGroup;
 use super::network::NetworkGroup;
 use super::startup::StartupGroup;
+use super::usb::UsbGroup;
 use crate::calls::Wish;
 use crate::model::hardware;
 use crate::widgets::amount_row::{AmountRow, Format};
@@ -27,6 +28,7 @@ pub struct HardwarePage {
     disks: DisksGroup,
     /// Its network cards.
     pub network: NetworkGroup,
+    usb: UsbGroup,
     firmware: FirmwareGroup,
     machine: adw::ActionRow,
     /// The model of its CPUs.
@@ -90,6 +92,8 @@ impl HardwarePage {
         let disks = DisksGroup::new(wish);
         root.add(disks.widget());
         root.add(network.widget());
+        let usb = UsbGroup::new(wish);
+        root.add(usb.widget());
         let firmware = FirmwareGroup::new(wish);
         root.add(firmware.widget());
         let devices = DevicesGroup::new(wish);
@@ -104,6 +108,7 @@ impl HardwarePage {
             memory,
             disks,
             network,
+            usb,
             firmware,
             machine: kind,
             cpu_model,
@@ -161,5 +166,6 @@ impl HardwarePage {
         self.startup.show(guest, host);
         self.disks.show(guest, anew);
         self.network.show(guest, anew);
+        self.usb.show(guest, host);
     }
 }

@@ -17,7 +17,7 @@ const STEP: i32 = 24;
 /// The width of a picture in a row, in pixels. It is read larger, for screens on which a pixel is several dots.
 const PICTURE: i32 = 56;
 
-/// Something about snapshots that is asked about before it is done.
+/// Something that is asked about before it is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
     /// Take one?
@@ -30,6 +30,8 @@ pub enum Question {
     Delete(SnapshotId),
     /// Make another guest of it, as it is now or was in a snapshot?
     Clone(Option<SnapshotId>),
+    /// Which USB device of this computer's shall it have?
+    AddUsb,
 }
 
 /// The page.
