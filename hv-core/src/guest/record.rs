@@ -71,13 +71,15 @@ impl RunRecord {
         definition
     }
 
-    /// Notes it. It lives no longer than the engine: nobody waits until it is on a disk.
+    /// Notes it, whole or not at all. It lives no longer than the engine: nobody waits until it is on a disk.
     pub fn write(&self, path: &Path) -> io::Result<()> {
         let text = toml::to_string(self).map_err(io::Error::other)?;
-        std::fs::write(path, format!("{text}\n{}", store::END))
+        let new = path.with_extension("new");
+        std::fs::write(&new, format!("{text}\n{}", store::END))?;
+        std::fs::rename(&new, path)
     }
 
-    /// What an earlier core has noted; nothing where it has not, or was ended while it did.
+    /// What an earlier core has noted; nothing where it has not, or where what is there is no such note.
     pub fn read(path: &Path) -> Option<Self> {
         let text = store::read_text(path).ok()?;
         store::is_whole(&text).then(|| toml::from_str(&text).ok()).flatten()
@@ -95,6 +97,10 @@ mod tests {
         let path = folder.path().join("running.toml");
         let record = RunRecord::new(example(), Accelerator::Emulation, 7);
         record.write(&path).unwrap();
+        assert_eq!(RunRecord::read(&path), Some(record.clone()));
+        // A core that was ended while it noted something new leaves what was noted before.
+        std::fs::create_dir(folder.path().join("running.new")).unwrap();
+        assert!(RunRecord { since: 8, ..record.clone() }.write(&path).is_err());
         assert_eq!(RunRecord::read(&path), Some(record));
         let text = std::fs::read_to_string(&path).unwrap();
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {

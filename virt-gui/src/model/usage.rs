@@ -36,9 +36,11 @@ pub fn memory(memory: &MemoryStatistics) -> Reading {
         (Some((used, total)), _) => (gettext("Memory"), used, Some(total)),
         (None, assigned) => (gettext("Memory Held Here"), memory.resident, assigned),
     };
-    let whole = total.map(|total| {
+    let whole = total.map(|total| match total.to_string() {
+        // Translators: beneath how much memory a guest holds, where that is more than it has itself.
+        text if used > total => gettext_f("{total} and QEMU's own", &[("total", &text)]),
         // Translators: beneath how much of it is used, as in "1.9 GiB".
-        gettext_f("of {total}", &[("total", &total.to_string())])
+        text => gettext_f("of {total}", &[("total", &text)]),
     });
     let bytes = total.map(|total| total.as_bytes() as f64).filter(|total| *total > 0.0);
     let share = bytes.map(|bytes| (used.as_bytes() as f64 / bytes).clamp(0.0, 1.0));
@@ -117,7 +119,7 @@ mod tests {
         let held = memory(&measured);
         assert_eq!(
             (held.title.as_str(), held.words.as_str(), held.whole.as_str()),
-            ("Memory Held Here", "600 MiB", "of 512 MiB")
+            ("Memory Held Here", "600 MiB", "512 MiB and QEMU's own")
         );
         assert_eq!(held.share, Some(1.0), "an engine needs some itself");
         measured.guest = Some(GuestMemory {
