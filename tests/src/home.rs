@@ -3,7 +3,7 @@
 //! Every process that is started in it carries its mark in its environment, and so do those that they
 //! start. When the home goes, however the test ended, exactly the marked ones are ended.
 
-use crate::{Process, Script, program, until, within};
+use crate::{GLANCE, Process, Script, program, until, within};
 use hv_api::client::Connection;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -153,9 +153,18 @@ impl Home {
 
     /// Starts the core by way of a program that changes what it may do, as `setpriv` and `unshare`.
     pub async fn core_under(&self, wrapper: &[&str]) -> Core {
-        let (core, word) = self.try_core(wrapper).await;
-        assert_eq!(word, "listening", "the core did not start");
-        core
+        within("the core's start", async {
+            loop {
+                let (core, word) = self.try_core(wrapper).await;
+                // Of one that was killed, nothing is seen any more a moment before it lets go of its lock.
+                if word != "already running" {
+                    assert_eq!(word, "listening", "the core did not start");
+                    return core;
+                }
+                tokio::time::sleep(GLANCE).await;
+            }
+        })
+        .await
     }
 
     /// Starts the core and returns what it says.

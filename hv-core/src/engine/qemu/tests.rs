@@ -256,15 +256,16 @@ async fn a_guest_starts_from_a_medium_takes_keys_and_powers_off() {
     let machine = qemu.start(&place.config, sender).await.unwrap();
     machine.resume().await.unwrap();
     expect(&mut events, &EngineEvent::Running).await;
-    // Until grub is there, the keys go to the firmware, which does nothing with them: `c` opens grub's
-    // command line, `halt` and enter follow.
+    // Until grub is there, the keys go to the firmware, which does nothing with them. Wherever grub is by then, two
+    // escapes lead to its menu, `c` from there to its command line; `halt` and enter follow.
     let powered_off = async {
         loop {
-            for key in [46, 14, 35, 30, 38, 20, 28] {
+            for key in [1, 1, 46, 35, 30, 38, 20, 28] {
                 machine.press_keys(&[key]).await.unwrap();
             }
-            if let Ok(event) = events.try_recv() {
-                return event;
+            // QEMU types them one after the other, and forgets some where there are too many.
+            if let Ok(event) = timeout(Duration::from_secs(2), events.recv()).await {
+                return event.expect("the engine is there");
             }
         }
     };
