@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-pub use chain::backing_files;
 #[cfg(test)]
 pub(crate) use chain::tests::overlay;
+pub use chain::{backing_files, layers};
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";

@@ -8,6 +8,7 @@
 mod agent;
 mod bridge;
 mod command_line;
+mod descriptors;
 mod devices;
 mod disks;
 mod display;
@@ -20,6 +21,7 @@ pub mod ports;
 mod power;
 mod process;
 pub mod qmp;
+mod reach;
 mod snapshots;
 mod state;
 mod statistics;
@@ -34,10 +36,12 @@ use agent::Agent;
 use async_trait::async_trait;
 use command_line::Sockets;
 use hv_api::{AudioService, EngineInfo, GuestId};
+use landlock::RulesetCreated;
 use machine::{QemuMachine, Watch};
 use network::Networks;
 use process::{AGENT, Ending, MONITOR, Process, RunFolder, serial_socket};
 use qmp::Client;
+use reach::Reach;
 use serde_json::{Value, json};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -255,7 +259,9 @@ impl Engine for Qemu {
         }
         let arguments = command_line::arguments(machine, &sockets);
         let noise = self.noise(&arguments);
-        let child = process::spawn(&program, &arguments, &inherited, &machine.run.engine_log, Path::new("/"))
+        let rules = rules(program.clone(), machine.clone()).await;
+        let log = &machine.run.engine_log;
+        let child = process::spawn(&program, &arguments, &inherited, log, Path::new("/"), rules)
             .map_err(|error| failed(&format!("{} could not be run", program.display()), &error))?;
         // From here on QEMU alone listens, and its end is the end of its sockets.
         drop(inherited);
@@ -333,6 +339,11 @@ impl Engine for Qemu {
         let machine = QemuMachine::watched(process, client, agent, serial, watch);
         Ok(Some(Adopted { machine, status }))
     }
+}
+
+/// What keeps a QEMU to the files of its machine.
+async fn rules(program: PathBuf, machine: MachineConfig) -> Option<RulesetCreated> {
+    tokio::task::spawn_blocking(move || Reach::of(&program, &machine).rules_or_none()).await.ok().flatten()
 }
 
 /// A QEMU that is being started. Dropping it ends the process.

@@ -3,10 +3,13 @@
 //! The headers are hostile: names are claims, the length of a chain is bounded, and nothing is opened that is not a
 //! file or a disk.
 
+use crate::engine::DiskFormat;
 use crate::files;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// The longest chain that is followed.
@@ -15,24 +18,41 @@ const MAX_DEPTH: usize = 64;
 /// The longest name of a backing file, in bytes, as the format has it.
 const MAX_NAME: u32 = 1023;
 
+/// One of the files that a volume builds on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The file.
+    pub path: PathBuf,
+    /// Its format, as the volume above it has it; nothing where that does not say.
+    pub format: Option<DiskFormat>,
+    /// Whether it is a block device.
+    pub is_device: bool,
+}
+
 /// The files that this volume builds on, from the nearest on; none where it is whole. A chain ends where a file can't
 /// be read or names something that is not a file.
 pub fn backing_files(volume: &Path) -> Vec<PathBuf> {
-    let mut chain = Vec::new();
+    layers(volume).into_iter().map(|layer| layer.path).collect()
+}
+
+/// The same with what is known of each.
+pub fn layers(volume: &Path) -> Vec<Layer> {
+    let mut chain: Vec<Layer> = Vec::new();
     let mut last = volume.to_owned();
     while chain.len() < MAX_DEPTH
-        && let Some(next) = backing_file(&last)
+        && let Some((next, format)) = backing_file(&last)
         && next != volume
-        && !chain.contains(&next)
+        && !chain.iter().any(|layer| layer.path == next)
     {
-        chain.push(next.clone());
+        let is_device = std::fs::metadata(&next).is_ok_and(|found| found.file_type().is_block_device());
+        chain.push(Layer { path: next.clone(), format, is_device });
         last = next;
     }
     chain
 }
 
-/// The file that this one names as the one it builds on.
-fn backing_file(path: &Path) -> Option<PathBuf> {
+/// The file that this one names as the one it builds on, and the format of that.
+fn backing_file(path: &Path) -> Option<(PathBuf, Option<DiskFormat>)> {
     let (mut file, _) = files::open_readable(path).ok()?;
     let mut head = [0; 20];
     file.read_exact(&mut head).ok()?;
@@ -48,7 +68,46 @@ fn backing_file(path: &Path) -> Option<PathBuf> {
     let mut name = vec![0; length as usize];
     file.read_exact(&mut name).ok()?;
     let name = named_file(name)?;
-    Some(path.parent()?.join(name))
+    let version = u32::from_be_bytes(*head.get(4..8)?.first_chunk()?);
+    Some((path.parent()?.join(name), backing_format(&mut file, version)))
+}
+
+/// The format of the file that a volume builds on, as its header says among other things.
+fn backing_format(file: &mut File, version: u32) -> Option<DiskFormat> {
+    /// What says it.
+    const FORMAT: u32 = 0xe279_2aca;
+    /// The length of a header of version 2, and where a later one has its own.
+    const FIRST_LENGTH: u32 = 72;
+    const LENGTH_AT: u64 = 100;
+    /// More than there ever are.
+    const MOST_ENTRIES: usize = 64;
+    /// The longest name of a format.
+    const LONGEST: u32 = 16;
+    let number = |file: &mut File| -> Option<u32> {
+        let mut bytes = [0; 4];
+        file.read_exact(&mut bytes).ok()?;
+        Some(u32::from_be_bytes(bytes))
+    };
+    let length = if version < 3 {
+        FIRST_LENGTH
+    } else {
+        file.seek(SeekFrom::Start(LENGTH_AT)).ok()?;
+        number(file)?
+    };
+    file.seek(SeekFrom::Start(length.into())).ok()?;
+    for _entry in 0..MOST_ENTRIES {
+        let (kind, length) = (number(file)?, number(file)?);
+        if kind == FORMAT && length <= LONGEST {
+            let mut name = vec![0; length as usize];
+            file.read_exact(&mut name).ok()?;
+            return DiskFormat::of_name(str::from_utf8(&name).ok()?);
+        }
+        if kind == 0 {
+            return None;
+        }
+        file.seek(SeekFrom::Current((i64::from(length) + 7) & !7)).ok()?;
+    }
+    None
 }
 
 /// The file behind a name as QEMU writes it: a path, `file:` and a path, or a description in JSON.
@@ -104,6 +163,30 @@ pub(crate) mod tests {
         overlay(&at("self"), "self");
         assert_eq!(backing_files(&at("a")), [at("b")]);
         assert_eq!(backing_files(&at("self")), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn what_a_volume_builds_on_has_its_format() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let image = |words: &[&str]| {
+            let made = std::process::Command::new("qemu-img").arg("create").arg("-q").args(words).status();
+            made.is_ok_and(|made| made.success())
+        };
+        if !image(&["-f", "raw", &at("base"), "1M"]) {
+            println!("SKIPPED: qemu-img is not installed");
+            return;
+        }
+        let (base, middle, top, old) = (at("base"), at("middle"), at("top"), at("old"));
+        assert!(image(&["-f", "qcow2", "-b", &base, "-F", "raw", &middle]));
+        assert!(image(&["-f", "qcow2", "-b", &middle, "-F", "qcow2", &top]));
+        assert!(image(&["-f", "qcow2", "-o", "compat=0.10", "-b", &base, "-F", "raw", &old]));
+        let formats =
+            |path: &str| layers(path.as_ref()).into_iter().map(|layer| layer.format).collect::<Vec<_>>();
+        assert_eq!(formats(&top), [Some(DiskFormat::Qcow2), Some(DiskFormat::Raw)]);
+        assert_eq!(formats(&old), [Some(DiskFormat::Raw)]);
+        overlay(at("silent").as_ref(), &base);
+        assert_eq!(formats(&at("silent")), [None]);
     }
 
     proptest! {

@@ -43,7 +43,8 @@ pub async fn open(bridge: &str, log: &Path) -> Result<OwnedFd, EngineError> {
     let far = OwnedFd::from(far);
     let arguments = [format!("--fd={}", far.as_raw_fd()), format!("--br={bridge}")];
     let inherited = [far];
-    let mut child = process::spawn(&program, &arguments, &inherited, log, Path::new("/")).map_err(broken)?;
+    let mut child =
+        process::spawn(&program, &arguments, &inherited, log, Path::new("/"), None).map_err(broken)?;
     drop(inherited);
     let handed_over = async {
         let received = receive(&near).await;

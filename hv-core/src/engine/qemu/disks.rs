@@ -5,9 +5,11 @@
 //! number stands for, so that none ever moves another.
 
 use super::command_line::{escaped, text};
+use super::descriptors::Handed;
 use super::ports::{self, Port};
 use super::qmp::Client;
 use crate::engine::{DiskConfig, DiskFormat, DiskName, EngineError};
+use crate::storage::layers;
 use hv_api::{DiskBus, DiskCache};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -49,8 +51,13 @@ impl Device {
     }
 }
 
-/// A disk's node, as `-blockdev` and `blockdev-add` take it.
+/// A disk's node, as `-blockdev` takes it.
 pub fn node(disk: &DiskConfig) -> Value {
+    node_of(disk, text(&disk.path))
+}
+
+/// A disk's node over a file that QEMU knows by this name.
+fn node_of(disk: &DiskConfig, file: impl Into<Value>) -> Value {
     let driver = if disk.is_device { "host_device" } else { "file" };
     let discard = if disk.discard { "unmap" } else { "ignore" };
     let mut node = json!({
@@ -58,7 +65,7 @@ pub fn node(disk: &DiskConfig) -> Value {
         "node-name": disk.name.to_string(),
         "discard": discard,
         "detect-zeroes": if disk.discard { "unmap" } else { "off" },
-        "file": { "driver": driver, "filename": text(&disk.path), "aio": "threads", "discard": discard },
+        "file": { "driver": driver, "filename": file.into(), "aio": "threads", "discard": discard },
     });
     let (direct, no_flush) = match disk.cache {
         DiskCache::Writeback => (false, false),
@@ -156,7 +163,7 @@ pub async fn add(client: &Client, disk: &DiskConfig) -> Result<(), EngineError> 
     if let Some(port) = disk.slot.and_then(Port::of_slot) {
         ports::require_free(client, port).await?;
     }
-    client.call("blockdev-add", node(disk)).await?;
+    add_node(client, disk).await?;
     let added = async {
         if let Some(thread) = thread(disk) {
             client.call("object-add", json!({ "qom-type": "iothread", "id": thread })).await?;
@@ -173,6 +180,53 @@ pub async fn add(client: &Client, disk: &DiskConfig) -> Result<(), EngineError> 
             let _not_there = client.call("device_del", json!({ "id": name })).await;
         }
         let _stays = forget(client, disk.name).await;
+    }
+    added
+}
+
+/// Gives a machine that runs a disk's volume. It is handed over open, with all that it builds on: the machine can
+/// reach no other files than those of its start.
+async fn add_node(client: &Client, disk: &DiskConfig) -> Result<(), EngineError> {
+    let path = disk.path.clone();
+    let layers = tokio::task::spawn_blocking(move || layers(&path)).await.unwrap_or_default();
+    let mut handed = Vec::new();
+    let added = async {
+        let mut backing = Value::Null;
+        for (place, layer) in layers.iter().enumerate().rev() {
+            let builds_on_more = place + 1 < layers.len();
+            let Some(format) = layer.format else {
+                let detail = format!("what {} is built on names no format", disk.path.display());
+                return Err(EngineError::NotWhileRunning { detail });
+            };
+            let file = Handed::opened(client, &layer.path, false).await?;
+            let file_node = json!({
+                "driver": if layer.is_device { "host_device" } else { "file" },
+                "filename": file.name(), "read-only": true,
+            });
+            handed.push(file);
+            let mut node = json!({ "driver": format.name(), "read-only": true, "file": file_node });
+            if builds_on_more || format == DiskFormat::Qcow2 {
+                node["backing"] = backing;
+            }
+            backing = node;
+        }
+        let file = Handed::opened(client, &disk.path, !disk.read_only).await?;
+        let mut node = node_of(disk, file.name());
+        handed.push(file);
+        if disk.format == DiskFormat::Qcow2 {
+            node["backing"] = backing;
+        }
+        match client.call("blockdev-add", node).await {
+            // Such an image may be in several files.
+            Err(EngineError::Refused { detail }) if disk.format == DiskFormat::Vmdk => {
+                Err(EngineError::NotWhileRunning { detail })
+            }
+            other => other.map(drop),
+        }
+    };
+    let added: Result<(), EngineError> = added.await;
+    for file in handed {
+        file.close(client).await;
     }
     added
 }

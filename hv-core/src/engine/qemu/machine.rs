@@ -5,10 +5,11 @@
 //! machine ends it, so that another core may have it.
 
 use super::agent::Agent;
+use super::descriptors::Handed;
 use super::events::{self, Translator};
 use super::network::Networks;
 use super::process::{self, Ending, Process, RunFolder};
-use super::qmp::{CALL_DEADLINE, Client, Event};
+use super::qmp::{Client, Event};
 use super::tpm::Former;
 use super::{command_line, display, keys, live, power, snapshots, state, statistics};
 use crate::engine::{
@@ -20,7 +21,7 @@ use async_trait::async_trait;
 use hv_api::{ByteSize, GuestStatistics};
 use serde_json::{Value, json};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -89,6 +90,28 @@ impl QemuMachine {
             turns,
             serial,
         })
+    }
+
+    /// Puts a medium into a drive. A file is handed over open; the medium of one of this computer's drives QEMU
+    /// can reach itself.
+    async fn insert(&self, drive: &str, medium: &Path, force: bool) -> Result<(), EngineError> {
+        let path = medium.to_str().filter(|_| medium.is_absolute()).ok_or_else(|| EngineError::Refused {
+            detail: format!("the path {} is not absolute or not UTF-8", medium.display()),
+        })?;
+        let put = async |filename: &str| {
+            let arguments = json!({
+                "id": drive, "filename": filename, "format": "raw", "force": force,
+                "read-only-mode": "read-only",
+            });
+            self.command("blockdev-change-medium", arguments).await
+        };
+        if path.starts_with("/dev/") {
+            return put(path).await;
+        }
+        let file = Handed::opened(&self.client, medium, false).await?;
+        let inserted = put(&file.name()).await;
+        file.close(&self.client).await;
+        inserted
     }
 
     async fn command(&self, command: &str, arguments: Value) -> Result<(), EngineError> {
@@ -216,17 +239,7 @@ impl Machine for QemuMachine {
         let drive = drive as usize;
         let id = command_line::drive_name(drive);
         let changed = match medium {
-            Some(path) => {
-                let filename =
-                    path.to_str().filter(|_| path.is_absolute()).ok_or_else(|| EngineError::Refused {
-                        detail: format!("the path {} is not absolute or not UTF-8", path.display()),
-                    })?;
-                let arguments = json!({
-                    "id": id, "filename": filename, "format": "raw", "force": force,
-                    "read-only-mode": "read-only",
-                });
-                self.command("blockdev-change-medium", arguments).await
-            }
+            Some(path) => self.insert(&id, &path, force).await,
             None => self.command("eject", json!({ "id": id, "force": force })).await,
         };
         changed.map_err(|error| match error {
@@ -250,14 +263,10 @@ impl Machine for QemuMachine {
     }
 
     async fn screenshot(&self, file: OwnedFd) -> Result<(), EngineError> {
-        let set = self.client.call_within("add-fd", json!({}), vec![file], CALL_DEADLINE).await?;
-        let number = set.get("fdset-id").and_then(Value::as_u64).ok_or_else(|| EngineError::Refused {
-            detail: "it took a descriptor and gave no number for it".into(),
-        })?;
-        let filename = format!("/dev/fdset/{number}");
-        let drawn = self.command("screendump", json!({ "filename": filename, "format": "png" })).await;
-        let removed = self.command("remove-fd", json!({ "fdset-id": number })).await;
-        drawn.and(removed)
+        let file = Handed::over(&self.client, file).await?;
+        let drawn = self.command("screendump", json!({ "filename": file.name(), "format": "png" })).await;
+        file.close(&self.client).await;
+        drawn
     }
 
     async fn press_keys(&self, codes: &[u16]) -> Result<(), EngineError> {

@@ -84,7 +84,7 @@ impl Networks {
         tokio::spawn(async move {
             for _try in 0..SWITCH_TRIES {
                 // One that finds another one at work ends at once.
-                match process::spawn(&program, &arguments, &[], &log, Path::new("/")) {
+                match process::spawn(&program, &arguments, &[], &log, Path::new("/"), None) {
                     Err(error) => warn!(%error, "an isolated network has no switch"),
                     Ok(mut child) => match child.wait().await {
                         Ok(status) if status.success() => return,

@@ -6,6 +6,7 @@
 //! others.
 
 use crate::engine::NOTE_MARK;
+use landlock::RulesetCreated;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::FdFlags;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -167,13 +168,14 @@ impl Ending {
 }
 
 /// Starts a program that outlives this process, with this working folder. It inherits `sockets` under
-/// their own numbers, and its output goes behind a mark to the end of `log`.
+/// their own numbers, its output goes behind a mark to the end of `log`, and it keeps to `rules`.
 pub fn spawn(
     program: &Path,
     arguments: &[String],
     sockets: &[OwnedFd],
     log: &Path,
     folder: &Path,
+    mut rules: Option<RulesetCreated>,
 ) -> io::Result<Child> {
     let mut log = File::options().append(true).create(true).mode(0o600).open(log)?;
     if log.metadata()?.len() > LOG_LIMIT {
@@ -203,9 +205,13 @@ pub fn spawn(
             let socket = unsafe { std::os::fd::BorrowedFd::borrow_raw(*number) };
             rustix::io::fcntl_setfd(socket, FdFlags::empty())?;
         }
-        Ok(())
+        match rules.take().map(RulesetCreated::restrict_self) {
+            Some(Err(_refused)) => Err(io::Error::from(rustix::io::Errno::PERM)),
+            _ => Ok(()),
+        }
     };
-    // SAFETY: between fork and exec `prepare` does nothing but system calls: no memory, no locks.
+    // SAFETY: between fork and exec `prepare` does nothing but system calls: no memory, no locks. The rules were
+    // made before, and are only put into force.
     #[expect(unsafe_code, reason = "the standard library has no other way to a new session")]
     unsafe {
         command.pre_exec(prepare);

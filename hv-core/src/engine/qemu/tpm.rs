@@ -43,7 +43,7 @@ impl Tpm {
         }
         let (its, socket) = UnixStream::pair().map_err(|error| failed("the TPM has no socket", &error))?;
         let its = [OwnedFd::from(its)];
-        let mut child = process::spawn(program, &arguments(its[0].as_raw_fd()), &its, log, folder)
+        let mut child = process::spawn(program, &arguments(its[0].as_raw_fd()), &its, log, folder, None)
             .map_err(|error| failed(&format!("{} could not be run", program.display()), &error))?;
         // The child isn't waited for yet, so that nobody else can have its number.
         let process = child.id().and_then(|pid| Process::with_pid(pid).ok());
