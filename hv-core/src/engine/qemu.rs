@@ -343,7 +343,14 @@ impl Engine for Qemu {
 
 /// What keeps a QEMU to the files of its machine.
 async fn rules(program: PathBuf, machine: MachineConfig) -> Option<RulesetCreated> {
-    tokio::task::spawn_blocking(move || Reach::of(&program, &machine).rules_or_none()).await.ok().flatten()
+    let rules = move || {
+        // What is not there yet can't be reached later, and a machine may come into a network while it runs.
+        if let Err(error) = hv_api::paths::private_folder(&machine.run.networks) {
+            warn!(%error, "the guest can be in no isolated network");
+        }
+        Reach::of(&program, &machine).rules_or_none()
+    };
+    tokio::task::spawn_blocking(rules).await.ok().flatten()
 }
 
 /// A QEMU that is being started. Dropping it ends the process.

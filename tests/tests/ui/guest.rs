@@ -24,7 +24,8 @@ pub async fn hardware_of<'a>(desktop: &'a Desktop, name: &str) -> Place<'a> {
     desktop.open::<&str>([]);
     let library = desktop.window("Guesthouse");
     library.click(&row(&library, name, "Off").await).await;
-    desktop.resize_window("Guesthouse", 1000, 1000).await;
+    // High enough for all that is pressed with the pointer.
+    desktop.resize_window("Guesthouse", 1000, 1180).await;
     library.press("Hardware").await;
     library
 }
