@@ -4,8 +4,8 @@
 //! It never waits for an engine: what takes time runs beside it and comes back as [`Internal`] news. A
 //! client's answer is held until its wish has come true or can't any more. What has to do with the engine
 //! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`,
-//! with pausing on battery in `battery`, with changed settings and media in `changes`, with disks that come and go in `disks`, with saved states in
-//! `saving`.
+//! with pausing on battery in `battery`, with changed settings and media in `changes`, with disks that come and go in
+//! `disks`, with saved states in `saving`.
 
 mod battery;
 mod changes;

@@ -42,18 +42,14 @@ pub fn enclosed(definition: &Definition, pid: u32) -> Enclosed {
     Enclosed { guest: definition.id, name: definition.name.clone(), pid }
 }
 
-/// Puts an engine whose CPUs stand yet into a scope, with its guest's limit; gives the limit that is kept.
+/// Puts an engine whose CPUs stand yet into a scope, with its guest's limit; gives the limit that is kept. An engine
+/// whose limit can't be kept has a scope nevertheless, as far as there are any.
 pub async fn begin(context: &Context, definition: &Definition, pid: u32) -> Option<u32> {
     let scopes = &context.scopes;
-    if definition.cpu_limit.is_some()
-        && let Err(error) = scopes.check().await
-    {
-        warn!(guest = %definition.id, %error, "it runs without the limit of its CPU time");
-        // It runs with a scope as far as there is one.
-        drop(scopes.enclose(&enclosed(definition, pid), None).await);
-        return None;
-    }
-    match scopes.enclose(&enclosed(definition, pid), quota(definition)).await {
+    let possible = if definition.cpu_limit.is_some() { scopes.check().await } else { Ok(()) };
+    let quota = quota(definition).filter(|_| possible.is_ok());
+    let enclosed = scopes.enclose(&enclosed(definition, pid), quota).await;
+    match possible.and(enclosed) {
         Ok(()) => definition.cpu_limit,
         Err(error) if definition.cpu_limit.is_some() => {
             warn!(guest = %definition.id, %error, "it runs without the limit of its CPU time");

@@ -41,7 +41,6 @@ use hv_api::{
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;

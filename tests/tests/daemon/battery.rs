@@ -1,10 +1,10 @@
 //! Guests that nobody looks at while the host runs on battery. UPower is one that only pretends, on a bus of the test's
 //! own.
 
-use crate::system_bus::SystemBus;
 use crate::{bare, connected, make, shown};
 use hv_api::client::Connection;
 use hv_api::{BatteryAction, Core, GuestState, Library, PowerSettings, Settings, StateReason};
+use hv_tests::bus::Bus;
 use hv_tests::fake_engine::{FakeCore, FakeEngine, UNSEEN_FOR};
 use hv_tests::{Follower, Home, Script};
 use std::os::fd::OwnedFd;
@@ -27,7 +27,7 @@ impl Upower {
 }
 
 impl Upower {
-    async fn serve(&self, bus: &SystemBus) -> zbus::Connection {
+    async fn serve(&self, bus: &Bus) -> zbus::Connection {
         let builder = bus.service("org.freedesktop.UPower").serve_at(PATH, self.clone()).expect("a place");
         builder.build().await.expect("a bus")
     }
@@ -68,7 +68,7 @@ async fn power_is(events: &mut Follower, on_battery: Option<bool>) {
 #[tokio::test]
 async fn guests_in_the_background_are_paused_on_battery() {
     let home = Home::without_programs();
-    let Some(bus) = SystemBus::start(&home).await else { return };
+    let Some(bus) = Bus::start(&home).await else { return };
     let upower = Upower::default();
     let system = upower.serve(&bus).await;
     let engine = Arc::<FakeEngine>::default();
@@ -139,7 +139,7 @@ async fn guests_in_the_background_are_paused_on_battery() {
 #[tokio::test]
 async fn without_upower_guests_run_on() {
     let home = Home::without_programs();
-    let Some(bus) = SystemBus::start(&home).await else { return };
+    let Some(bus) = Bus::start(&home).await else { return };
     let engine = Arc::<FakeEngine>::default();
     let _core = FakeCore::start_on_bus(&home, &engine, &bus.address).await;
     let (mut core, _) = connected(&home).await;

@@ -38,7 +38,6 @@ mod snapshots;
 mod statistics;
 mod stream;
 mod survival;
-mod system_bus;
 mod usb;
 
 use futures_util::StreamExt;

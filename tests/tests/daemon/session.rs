@@ -1,10 +1,10 @@
 //! A session that begins and ends, and a host that sleeps: what becomes of guests. logind is one that only
 //! pretends, on a bus of the test's own.
 
-use crate::system_bus::SystemBus;
 use crate::{bare, connected, make, shown};
 use hv_api::{Core, GuestState, Library, LogoutAction, PowerSettings, Settings, SleepAction, StateReason};
 use hv_core::engine::EngineError;
+use hv_tests::bus::Bus;
 use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
 use hv_tests::{Home, Script, until};
 use std::os::fd::AsFd;
@@ -98,7 +98,7 @@ impl Logind {
         Self { delays: Arc::default(), limit }
     }
 
-    async fn serve(&self, bus: &SystemBus) -> zbus::Connection {
+    async fn serve(&self, bus: &Bus) -> zbus::Connection {
         let builder = bus.service("org.freedesktop.login1").serve_at(PATH, self.clone()).expect("a place");
         let builder = builder.serve_at("/org/freedesktop/login1/user/me", User).expect("a place");
         builder.build().await.expect("a bus")
@@ -127,7 +127,7 @@ async fn say(system: &zbus::Connection, signal: &str, begins: bool) {
 #[tokio::test]
 async fn the_host_sleeps_and_shuts_down_when_guests_are_ready() {
     let home = Home::with_fake_qemu(&Script::obedient());
-    let Some(bus) = SystemBus::start(&home).await else { return };
+    let Some(bus) = Bus::start(&home).await else { return };
     let logind = Logind::new(20);
     let system = logind.serve(&bus).await;
     let say = async |signal: &str, begins: bool| say(&system, signal, begins).await;
@@ -174,7 +174,7 @@ async fn the_host_sleeps_and_shuts_down_when_guests_are_ready() {
 #[tokio::test]
 async fn guests_are_saved_when_the_session_ends_or_else_asked_to_shut_down() {
     let home = Home::without_programs();
-    let Some(bus) = SystemBus::start(&home).await else { return };
+    let Some(bus) = Bus::start(&home).await else { return };
     let logind = Logind::new(2);
     let system = logind.serve(&bus).await;
     let engine = Arc::<FakeEngine>::default();
