@@ -79,7 +79,8 @@ async fn a_guest_is_never_lost_whenever_its_core_dies_while_it_is_saved_and_rest
             hv_tests::within("its end", work.wait()).await.expect("a status");
             let settled = eventually("a state that lasts", async || {
                 let guest = shown(&home, "one").await;
-                let lasts = ["running", "saved", "paused"].contains(&guest["state"].as_str().expect("text"));
+                let lasts = ["running", "saved", "paused"]
+                    .contains(&guest["state"].as_str().unwrap_or_else(|| panic!("{guest}")));
                 lasts.then_some(guest)
             })
             .await;
