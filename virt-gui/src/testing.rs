@@ -1,7 +1,7 @@
 //! What tests of widgets need: the toolkit's thread, and a way to wait.
 
 use gtk::glib;
-use hv_api::{ByteSize, DiskBus, DiskCache, DiskInfo, GuestId, GuestInfo, GuestState};
+use hv_api::{ByteSize, DiskBus, DiskCache, DiskInfo, GuestId, GuestInfo, GuestState, PendingChange};
 use std::panic::UnwindSafe;
 use std::time::{Duration, Instant};
 
@@ -58,4 +58,9 @@ pub fn guest(name: &str, state: GuestState) -> GuestInfo {
         serial_ports: 1,
         ..GuestInfo::new(GuestId::random(), name, state)
     }
+}
+
+/// A setting that waits for the next start.
+pub fn change(key: &str, now: &str, next: &str) -> PendingChange {
+    PendingChange { key: key.into(), now: now.into(), next: next.into() }
 }

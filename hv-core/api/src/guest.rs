@@ -168,6 +168,11 @@ pub struct GuestInfo {
 }
 
 impl GuestInfo {
+    /// What of the setting with this name waits for the next start; nothing where the machine has what is wanted.
+    pub fn pending_change(&self, key: &str) -> Option<&PendingChange> {
+        self.pending.iter().find(|change| change.key == key)
+    }
+
     /// A guest of which nothing else is known: no devices, no files, no engine.
     pub fn new(id: GuestId, name: impl Into<String>, state: GuestState) -> Self {
         Self {

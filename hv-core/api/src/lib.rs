@@ -29,6 +29,7 @@ mod service;
 mod size;
 mod snapshot;
 mod statistics;
+mod text;
 mod usb;
 
 pub use boot::{BootInfo, BootSettings};

@@ -1,11 +1,11 @@
 //! Network cards: what a guest's cards are, and what may be asked of them.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use crate::text::as_text;
+use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
-use zlink::idl;
-use zlink::introspect::{CustomType, Type};
+use zlink::introspect::CustomType;
 
 /// How a network card of a guest reaches the world.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
@@ -311,27 +311,6 @@ impl FromStr for Forward {
 fn port<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     let port = u16::deserialize(deserializer)?;
     if port == 0 { Err(de::Error::custom("there is no port 0")) } else { Ok(port) }
-}
-
-/// Those that are one word on the wire.
-macro_rules! as_text {
-    ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-            }
-        }
-
-        impl Type for $name {
-            const TYPE: &'static idl::Type<'static> = &idl::Type::String;
-        }
-    )*};
 }
 
 as_text!(MacAddress, HostAddress);

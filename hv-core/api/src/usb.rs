@@ -1,11 +1,11 @@
 //! USB devices: those of the host, and which of them a guest has.
 
+use crate::text::as_text;
 use crate::{GuestInfo, HostUse};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use zlink::idl;
-use zlink::introspect::{CustomType, Type};
+use zlink::introspect::CustomType;
 
 /// The longest place that is read: more than seven hubs in a row there can't be.
 const LONGEST_PORT: usize = 31;
@@ -266,27 +266,6 @@ impl FromStr for UsbDevice {
         };
         Ok(Self { id: id.parse()?, port })
     }
-}
-
-/// Those that are one word on the wire.
-macro_rules! as_text {
-    ($($name:ty),*) => {$(
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
-            }
-        }
-
-        impl Type for $name {
-            const TYPE: &'static idl::Type<'static> = &idl::Type::String;
-        }
-    )*};
 }
 
 as_text!(UsbId, UsbPort);

@@ -170,19 +170,13 @@ pub fn refused(device: &UsbDevice, name: String, fault: UsbFault, by: &str) -> E
 
 /// Whether one of these guests' USB devices is where the USB disk of this name would be.
 pub fn is_at_disk<'a>(definitions: impl IntoIterator<Item = &'a Definition>, disk: DiskName) -> bool {
-    let number = disk_place(disk);
+    let number = UsbConfig::at_disk(disk);
     definitions.into_iter().any(|definition| definition.usb.iter().any(|usb| Some(usb.number) == number))
-}
-
-/// The number that is where this disk is, if it is a USB disk; nothing where there is no such number. The machine has
-/// fewer places than there are numbers of both.
-fn disk_place(disk: DiskName) -> Option<u32> {
-    UsbConfig::at_disk(disk)
 }
 
 fn disk_is_there(definition: &Definition, number: u32) -> bool {
     let mut disks = definition.disks.iter().filter(|disk| disk.bus == DiskBus::Usb);
-    disks.any(|disk| disk_place(disk.name) == Some(number))
+    disks.any(|disk| UsbConfig::at_disk(disk.name) == Some(number))
 }
 
 fn find(definition: &Definition, number: u32) -> Option<&Usb> {

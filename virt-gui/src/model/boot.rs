@@ -32,7 +32,7 @@ pub fn with_kind((firmware, secure_boot): Kind) -> BootSettings {
 
 /// Which firmware the running guest has, where it is another one; else what speaks for it.
 pub fn firmware_hint(guest: &GuestInfo) -> String {
-    let now = |key: &str| guest.pending.iter().find(|change| change.key == key).map(|change| &*change.now);
+    let now = |key: &str| guest.pending_change(key).map(|change| &*change.now);
     let (firmware, secure) = (now("firmware"), now("secure-boot"));
     if firmware.is_none() && secure.is_none() {
         return gettext("An installed system starts only with the firmware that it was installed with");
@@ -144,8 +144,8 @@ fn words(guest: &GuestInfo, name: &str) -> (String, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{self, guest};
-    use hv_api::{DriveInfo, GuestState, PendingChange};
+    use crate::testing::{self, change, guest};
+    use hv_api::{DriveInfo, GuestState};
 
     fn two_disks_and_a_drive() -> GuestInfo {
         let mut guest = guest("one", GuestState::Off);
@@ -187,8 +187,7 @@ mod tests {
     #[test]
     fn the_firmware_that_runs_is_told_where_another_one_waits() {
         let mut guest = two_disks_and_a_drive();
-        let waits =
-            |key: &str, now: &str| PendingChange { key: key.into(), now: now.into(), next: String::new() };
+        let waits = |key: &str, now: &str| change(key, now, "");
         (guest.firmware, guest.boot.secure_boot) = KINDS[2];
         guest.pending = vec![waits("firmware", "bios"), waits("secure-boot", "false")];
         assert_eq!(firmware_hint(&guest), "The running guest has BIOS");

@@ -60,7 +60,7 @@ pub fn sound_hint(guest: &GuestInfo, host: Option<&HostInfo>) -> String {
 
 /// What the running guest has, where another value waits for its next start.
 pub fn waits(guest: &GuestInfo, key: &str) -> Option<String> {
-    let PendingChange { now, .. } = guest.pending.iter().find(|change| change.key == key)?;
+    let PendingChange { now, .. } = guest.pending_change(key)?;
     let now = match (key, now.as_str()) {
         ("serial-ports", count) => ports(count.parse().ok()?),
         ("watchdog", "none") => watchdog(Watchdog::None),
@@ -78,18 +78,13 @@ pub fn waits(guest: &GuestInfo, key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::guest;
+    use crate::testing::{change, guest};
     use hv_api::GuestState;
 
     #[test]
     fn what_the_running_guest_has_is_told_where_it_is_something_else() {
         let mut lamp = guest("Lamp", GuestState::Running);
         assert_eq!(waits(&lamp, "serial-ports"), None);
-        let change = |key: &str, now: &str, next: &str| PendingChange {
-            key: key.into(),
-            now: now.into(),
-            next: next.into(),
-        };
         lamp.pending = vec![
             change("serial-ports", "1", "3"),
             change("watchdog", "reset", "none"),

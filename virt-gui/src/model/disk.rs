@@ -78,7 +78,7 @@ pub fn when_added(guest: &GuestInfo, bus: DiskBus) -> String {
 
 /// When a disk that is removed is gone.
 pub fn when_removed(guest: &GuestInfo, disk: &DiskInfo) -> String {
-    let has = !guest.pending.iter().any(|change| change.key == disk.name);
+    let has = guest.pending_change(&disk.name).is_none();
     let waits = guest.live.is_some() && has && !disk.removable;
     when(waits)
 }
@@ -96,8 +96,8 @@ pub fn read_size(text: &str) -> Option<ByteSize> {
 mod tests {
     use super::*;
     use crate::model::hardware::when_fixed;
-    use crate::testing::{disk, guest};
-    use hv_api::{GuestState, LiveRanges, PendingChange};
+    use crate::testing::{change, disk, guest};
+    use hv_api::{GuestState, LiveRanges};
 
     fn running() -> GuestInfo {
         let mut guest = guest("one", GuestState::Running);
@@ -127,11 +127,6 @@ mod tests {
     #[test]
     fn a_disk_that_goes_and_one_that_changes_are_told_apart() {
         let mut guest = running();
-        let change = |key: &str, now: &str, next: &str| PendingChange {
-            key: key.into(),
-            now: now.into(),
-            next: next.into(),
-        };
         guest.pending = vec![
             change("disk1", "/a/b.img", "none"),
             change("disk2", "none", "/c"),

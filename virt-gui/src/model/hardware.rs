@@ -66,7 +66,7 @@ pub fn cpu_limit_hint(guest: &GuestInfo, fault: Option<CpuLimitFault>) -> String
     if let Some(fault) = cpu_limit_fault(guest, fault) {
         return fault;
     }
-    if guest.pending.iter().any(|change| change.key == "cpu-limit") {
+    if guest.pending_change("cpu-limit").is_some() {
         return gettext("The running guest is not held to it");
     }
     match guest.cpu_limit {
@@ -83,7 +83,7 @@ pub fn cpu_limit_hint(guest: &GuestInfo, fault: Option<CpuLimitFault>) -> String
 /// What is worth knowing beneath a setting: what the running machine has, where that differs from what
 /// is wanted; within what it can be changed at once; else what this host allows.
 pub fn hint(guest: &GuestInfo, key: &str, amount: &Amount) -> String {
-    if let Some(PendingChange { now, .. }) = guest.pending.iter().find(|change| change.key == key) {
+    if let Some(PendingChange { now, .. }) = guest.pending_change(key) {
         return running_has(&value(key, now));
     }
     if let Some(now) = guest.memory_now.filter(|now| key == "memory" && *now != guest.memory) {
@@ -166,7 +166,7 @@ pub fn write_memory(mib: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::guest;
+    use crate::testing::{change, guest};
     use hv_api::LiveRanges;
     use proptest::prelude::*;
 
@@ -205,8 +205,7 @@ mod tests {
         assert_eq!(cpu_limit_fault(&guest, fault), None, "it can be taken away");
         let means = "At most 50 % of what its 2 CPUs could use, even where nobody else needs it";
         assert_eq!(cpu_limit_hint(&guest, None), means);
-        let waits = PendingChange { key: "cpu-limit".into(), now: "none".into(), next: "50".into() };
-        guest.pending.push(waits);
+        guest.pending.push(change("cpu-limit", "none", "50"));
         assert_eq!(cpu_limit_hint(&guest, fault), "The running guest is not held to it");
     }
 

@@ -71,7 +71,7 @@ pub fn when_removed(guest: &GuestInfo, nic: &NicInfo) -> String {
 /// What waits for the next start, of one of a card's settings: what the running guest has instead.
 pub fn running(guest: &GuestInfo, nic: &NicInfo, part: &str) -> Option<String> {
     let key = format!("{}.{part}", nic.name);
-    let change = guest.pending.iter().find(|change| change.key == key)?;
+    let change = guest.pending_change(&key)?;
     Some(gettext_f("The running guest has {now}", &[("now", &change.now)]))
 }
 

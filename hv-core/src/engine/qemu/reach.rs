@@ -4,7 +4,7 @@
 //! What a machine is given later comes as open descriptors (`descriptors`). On a kernel without Landlock a QEMU runs
 //! without; what it may do besides files is left to QEMU's own sandbox.
 
-use crate::engine::{FirmwareConfig, MachineConfig};
+use crate::engine::{DiskFormat, FirmwareConfig, MachineConfig};
 use crate::storage::backing_files;
 use landlock::{
     ABI, Access, AccessFs, Ruleset, RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetError,
@@ -90,7 +90,7 @@ impl Reach {
                 (disk.path.clone(), if disk.read_only { &mut reach.read } else { &mut reach.write });
             alike.push(path);
             // Such an image may be in several files.
-            if disk.format == crate::engine::DiskFormat::Vmdk {
+            if disk.format == DiskFormat::Vmdk {
                 reach.read.extend(disk.path.parent().map(Path::to_owned));
             }
         }

@@ -143,12 +143,7 @@ impl Actor {
 
     /// The machine has its part of the first order's first change, or not.
     pub(super) fn altered(&mut self, result: Result<(), EngineError>) {
-        if self.edits.altering.take().is_none() {
-            // It came to an end with its machine.
-            return;
-        }
-        let edit = self.edits.waiting.front().and_then(|order| order.edits.front().cloned());
-        let Some(edit) = edit else { return };
+        let Some(edit) = self.end_altering() else { return };
         match result {
             Ok(()) => {
                 self.machine_has(&edit);
@@ -173,12 +168,7 @@ impl Actor {
 
     /// The machine's CPU time is limited by the first order's first change, or not.
     pub(super) fn limited(&mut self, result: Result<(), Error>) {
-        if self.edits.altering.take().is_none() {
-            // It came to an end with its machine.
-            return;
-        }
-        let edit = self.edits.waiting.front().and_then(|order| order.edits.front().cloned());
-        let Some(edit) = edit else { return };
+        let Some(edit) = self.end_altering() else { return };
         match result {
             Ok(()) => {
                 self.machine_has(&edit);
@@ -187,6 +177,12 @@ impl Actor {
             Err(error) => self.edit_failed(error),
         }
         self.next_edit();
+    }
+
+    /// The first order's first change, of which the machine has been told; nothing where that came to an end with it.
+    fn end_altering(&mut self) -> Option<Edit> {
+        self.edits.altering.take()?;
+        self.edits.waiting.front()?.edits.front().cloned()
     }
 
     /// Notes what the machine that runs has by now.
