@@ -52,6 +52,10 @@ pub struct Facts {
     /// What was added to the machine's memory while it ran, piece by piece, in bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub added: Vec<ByteSize>,
+    /// Set while this program changes what the disks have besides what the guest sees of them. Where it was ended
+    /// in that, their marks are of no use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    altering: bool,
     /// The length of the memory's file in bytes; zero until that is written.
     memory: u64,
     /// The disks as they were left.
@@ -83,6 +87,21 @@ impl Saved {
         let added: u64 = self.facts.added.iter().map(|piece| piece.as_bytes()).sum();
         ByteSize::bytes(self.definition.memory.as_bytes().saturating_add(added))
     }
+
+    /// The length of the memory's file.
+    pub fn memory(&self) -> ByteSize {
+        ByteSize::bytes(self.facts.memory)
+    }
+
+    /// Notes the disks as they are now.
+    fn mark_disks(&mut self, guest: &Path) -> Result<(), Error> {
+        let disks = self.definition.disks.iter().map(|disk| {
+            let path = guest.join(&disk.path);
+            DiskMark::of(&path).map_err(|error| store::failed(&path, &error))
+        });
+        self.facts.disks = disks.collect::<Result<_, _>>()?;
+        Ok(())
+    }
 }
 
 /// Why a saved state can't be used.
@@ -96,6 +115,13 @@ pub enum Unusable {
     DisksChanged(String),
 }
 
+impl Unusable {
+    /// As what was found in this folder.
+    fn in_folder(self, folder: &Path) -> Error {
+        Error::StoreFailed { path: folder.display().to_string(), detail: self.to_string() }
+    }
+}
+
 impl Facts {
     /// For a guest that is about to be saved.
     pub fn new(accelerator: Accelerator, since: u64, running: bool) -> Self {
@@ -107,9 +133,15 @@ impl Facts {
             running,
             given: None,
             added: Vec::new(),
+            altering: false,
             memory: 0,
             disks: Vec::new(),
         }
+    }
+
+    fn text(&self) -> io::Result<String> {
+        let text = toml::to_string(self).map_err(io::Error::other)?;
+        Ok(format!("{text}\n{}", store::END))
     }
 }
 
@@ -127,7 +159,7 @@ pub fn open(guest: &Path) -> Result<Saved, Unusable> {
         let has = found.len();
         return Err(Unusable::Damaged(format!("{MEMORY}: it has {has} of {length} bytes")));
     }
-    for mark in &saved.facts.disks {
+    for mark in saved.facts.disks.iter().filter(|_| !saved.facts.altering) {
         let now = DiskMark::of(&mark.path)
             .map_err(|error| Unusable::DisksChanged(format!("{}: {error}", mark.path.display())))?;
         if now != *mark {
@@ -231,7 +263,7 @@ impl Writing {
 
     /// The length of the memory's file, once it is written and [`flush`](Self::flush)ed.
     pub fn memory(&self) -> ByteSize {
-        ByteSize::bytes(self.saved.facts.memory)
+        self.saved.memory()
     }
 
     /// By which version of the engine the memory is written.
@@ -247,12 +279,7 @@ impl Writing {
         let file = File::open(&memory).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         self.saved.facts.memory = file.metadata().map_err(failed)?.len();
-        let definition = &self.saved.definition;
-        let disks = definition.disks.iter().map(|disk| {
-            let path = self.guest.join(&disk.path);
-            DiskMark::of(&path).map_err(|error| store::failed(&path, &error))
-        });
-        self.saved.facts.disks = disks.collect::<Result<_, _>>()?;
+        self.saved.mark_disks(&self.guest)?;
         let flush = || {
             self.write_facts()?;
             [FACTS, DEFINITION].iter().try_for_each(|name| File::open(folder.join(name))?.sync_all())?;
@@ -274,8 +301,7 @@ impl Writing {
     }
 
     fn write_facts(&self) -> io::Result<()> {
-        let text = toml::to_string(&self.saved.facts).map_err(io::Error::other)?;
-        fs::write(self.folder.join(FACTS), format!("{text}\n{}", store::END))
+        fs::write(self.folder.join(FACTS), self.saved.facts.text()?)
     }
 }
 
@@ -299,21 +325,61 @@ pub fn unfinished(folder: &Path) -> Option<bool> {
 /// Makes what is kept in a folder of the same form the guest's saved state; the disks are what they were then. The
 /// memory's file is the same afterwards: neither is ever written again.
 pub fn put_back(guest: &Path, kept: &Path) -> Result<(), Error> {
-    let saved = read(kept).map_err(|unusable| Error::StoreFailed {
-        path: kept.display().to_string(),
-        detail: unusable.to_string(),
-    })?;
+    let saved = read(kept).map_err(|unusable| unusable.in_folder(kept))?;
     let folder = guest.join(WRITING);
     let failed = |error: io::Error| store::failed(&folder, &error);
     remove(guest, WRITING);
     fs::DirBuilder::new().mode(0o700).create(&folder).map_err(failed)?;
-    let (from, to) = (kept.join(MEMORY), folder.join(MEMORY));
     let mut writing = Writing { guest: guest.to_owned(), folder: folder.clone(), saved };
-    // A file system may have no links.
-    let linked = fs::hard_link(&from, &to).or_else(|_refused| fs::copy(&from, &to).map(drop));
-    linked.and_then(|()| writing.write()).map_err(failed)?;
+    share_memory(kept, &folder).and_then(|()| writing.write()).map_err(failed)?;
     writing.flush()?;
     writing.keep().map(drop)
+}
+
+/// Keeps the guest's saved state in another folder as well, in the form that [`put_back`] reads. Takes as long as
+/// the disk does.
+pub fn keep_in(guest: &Path, kept: &Path) -> Result<(), Error> {
+    let folder = guest.join(SAVED);
+    let saved = read(&folder).map_err(|unusable| unusable.in_folder(&folder))?;
+    let keep = || {
+        share_memory(&folder, kept)?;
+        store::replace(&kept.join(DEFINITION), saved.definition.write().as_bytes())?;
+        store::replace(&kept.join(FACTS), saved.facts.text()?.as_bytes())?;
+        File::open(kept.join(MEMORY))?.sync_all()
+    };
+    keep().map_err(|error| store::failed(kept, &error))
+}
+
+fn share_memory(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (from.join(MEMORY), to.join(MEMORY));
+    // A file system may have no links.
+    fs::hard_link(&from, &to).or_else(|_refused| fs::copy(&from, &to).map(drop))
+}
+
+/// Begins to change what the disks of the saved guest have besides what it sees of them: until
+/// [`altered`] it is not held against the saved state that they are written.
+pub fn alter(guest: &Path) -> Result<(), Error> {
+    note(guest, true)
+}
+
+/// The disks are from now on to stay as they are. Also where a core was ended while they were changed.
+pub fn altered(guest: &Path) -> Result<(), Error> {
+    note(guest, false)
+}
+
+fn note(guest: &Path, altering: bool) -> Result<(), Error> {
+    let folder = guest.join(SAVED);
+    let mut saved = read(&folder).map_err(|unusable| unusable.in_folder(&folder))?;
+    if saved.facts.altering == altering {
+        return Ok(());
+    }
+    saved.facts.altering = altering;
+    if !altering {
+        saved.mark_disks(guest)?;
+    }
+    let path = folder.join(FACTS);
+    let written = saved.facts.text().and_then(|text| store::replace(&path, text.as_bytes()));
+    written.map_err(|error| store::failed(&path, &error))
 }
 
 /// Removes a saved state that was not completed.

@@ -185,6 +185,50 @@ async fn a_guest_that_runs_goes_on_and_can_be_put_back_with_its_memory() {
     assert_eq!(stage.guest().await.state, GuestState::Running);
 }
 
+/// Its disks are written then, which is not held against its saved state, and its memory is there twice.
+#[tokio::test]
+async fn a_guest_that_is_saved_stays_so_and_can_be_put_back_with_its_memory() {
+    let mut stage = Stage::new().await;
+    write(&stage.disk, 1);
+    stage.start().await;
+    assert_eq!(save(&mut stage).await, GuestState::Saved);
+    stage.take("saved").await.unwrap();
+    stage.take("again").await.unwrap();
+    let guest = stage.guest().await;
+    assert_eq!((guest.state, guest.snapshots.len()), (GuestState::Saved, 2));
+    assert!(guest.snapshots[0].memory.is_some() && guest.snapshots[0].running);
+    stage.core.delete_snapshot("one", "again").await.unwrap().unwrap();
+    until("its rest gone", || (stage.folders() == 1 && kept(&stage.disk) == 1).then_some(())).await;
+
+    // A core that was ended before it had noted that the disks are as they are to be.
+    drop(stage.thread.take());
+    let facts = stage.folder.join("saved/saved.toml");
+    let text = std::fs::read_to_string(&facts).expect("a file");
+    std::fs::write(&facts, text.replacen("memory = ", "altering = true\nmemory = ", 1)).expect("a file");
+    tool("qemu-img", &["snapshot", "-c", "more"], &stage.disk);
+    stage.other_core().await;
+    stage.start().await;
+    stage.core.force_off("one").await.unwrap().unwrap();
+    write(&stage.disk, 2);
+    stage.restore("saved").await.unwrap();
+    assert!(holds(&stage.disk, 1));
+    assert_eq!(stage.guest().await.state, GuestState::Running);
+
+    // What somebody else does to the disk is still held against it.
+    assert_eq!(save(&mut stage).await, GuestState::Saved);
+    write(&stage.disk, 3);
+    let refused = stage.take("changed").await.unwrap_err();
+    assert!(matches!(refused, Error::SavedStateUnusable { .. }), "{refused:?}");
+    assert_eq!(stage.folders(), 1);
+}
+
+/// Saves the guest; says what it is then.
+async fn save(stage: &mut Stage) -> GuestState {
+    let begun = stage.core.save("one").await.expect("a connection").expect("a job");
+    stage.ended(begun.job).await.expect("it is saved");
+    stage.guest().await.state
+}
+
 #[tokio::test]
 async fn a_snapshot_that_fails_leaves_nothing_and_the_guest_as_it_was() {
     let mut stage = Stage::new().await;

@@ -31,14 +31,16 @@ enum Deed {
     Discard,
     Take,
     TakeRunning,
+    TakeSaved,
     PutBack,
     PutBackRunning,
     Forget,
+    ForgetSaved,
     AddDisk,
     AddNic,
 }
 
-const DEEDS: [Deed; 19] = [
+const DEEDS: [Deed; 21] = [
     Deed::Create,
     Deed::Delete,
     Deed::Clone,
@@ -53,9 +55,11 @@ const DEEDS: [Deed; 19] = [
     Deed::Discard,
     Deed::Take,
     Deed::TakeRunning,
+    Deed::TakeSaved,
     Deed::PutBack,
     Deed::PutBackRunning,
     Deed::Forget,
+    Deed::ForgetSaved,
     Deed::AddDisk,
     Deed::AddNic,
 ];
@@ -66,7 +70,7 @@ impl Deed {
         match self {
             Self::SetLive | Self::ForceOff | Self::Pause | Self::Save | Self::TakeRunning => "running",
             Self::Resume => "paused",
-            Self::Restore | Self::Discard => "saved",
+            Self::Restore | Self::Discard | Self::TakeSaved | Self::ForgetSaved => "saved",
             _ => "off",
         }
     }
@@ -85,10 +89,10 @@ impl Deed {
             Self::Resume => &["resume", "one"],
             Self::Save => &["save", "one"],
             Self::Restore => &["restore", "one"],
-            Self::Take | Self::TakeRunning => &["snapshot", "one", "take", "new"],
+            Self::Take | Self::TakeRunning | Self::TakeSaved => &["snapshot", "one", "take", "new"],
             Self::PutBack => &["snapshot", "one", "restore", "off"],
             Self::PutBackRunning => &["snapshot", "one", "restore", "running"],
-            Self::Forget => &["snapshot", "one", "delete", "new"],
+            Self::Forget | Self::ForgetSaved => &["snapshot", "one", "delete", "new"],
             Self::AddDisk => &["disk", "one", "add", "--size", "1MiB"],
             Self::AddNic => &["nic", "one", "add"],
         }
@@ -170,7 +174,7 @@ impl Stage {
         // Also where it was only in part what it was.
         self.home.hv(["snapshot", "one", "restore", "off"]).await.done();
         self.remove_added_disks().await;
-        if deed == Deed::Forget {
+        if matches!(deed, Deed::Forget | Deed::ForgetSaved) {
             hv(&["snapshot", "one", "take", "new"]).await;
         } else {
             hv(&["snapshot", "one", "delete", "new"]).await;
@@ -291,6 +295,10 @@ impl Stage {
             whole.then_some(())
         })
         .await;
+        // A saved state is one that the guest can go on from.
+        if guest["state"] == "saved" {
+            self.home.hv(["start", "one"]).await.done();
+        }
         core.kill().await;
     }
 

@@ -22,6 +22,14 @@ async fn a_linux_guest_knows_again_what_it_knew_then() {
         assert_eq!(shown(&home, "linux").await["state"], "running");
         assert_eq!(linux.run("echo $x").await, name);
     }
+    // One that is saved is kept with its memory, and goes on from either.
+    home.hv(["save", "linux"]).await.done();
+    home.hv(["snapshot", "linux", "take", "saved"]).await.done();
+    home.hv(["start", "linux"]).await.done();
+    linux.run("x=fourth").await;
+    home.hv(["snapshot", "linux", "restore", "saved"]).await.done();
+    assert_eq!(linux.run("echo $x").await, "second");
+    home.hv(["snapshot", "linux", "delete", "saved"]).await.done();
     // A guest that stands can be kept more than once, and its disks are its own in between.
     home.hv(["pause", "linux"]).await.done();
     for name in ["standing", "still standing"] {

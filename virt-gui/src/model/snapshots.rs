@@ -51,10 +51,11 @@ pub fn subtitle(snapshot: &SnapshotInfo, taken: &str) -> String {
 /// Why no snapshot can be taken now; nothing where one can.
 pub fn take_refusal(state: GuestState) -> Option<String> {
     match state {
-        GuestState::Off | GuestState::Crashed | GuestState::Running | GuestState::Paused => None,
-        GuestState::Saved => {
-            Some(gettext("The guest is saved. Resume it first, or discard its saved state."))
-        }
+        GuestState::Off
+        | GuestState::Crashed
+        | GuestState::Running
+        | GuestState::Paused
+        | GuestState::Saved => None,
         GuestState::Starting | GuestState::Saving | GuestState::ShuttingDown => {
             Some(gettext("The guest is between two states. Wait a moment."))
         }

@@ -46,12 +46,7 @@ pub fn restore(
     let first = gtk::CheckButton::with_label(&gettext("Take a snapshot of the current state first"));
     first.set_active(true);
     let name = name_before(guest, &snapshot.name);
-    // A saved guest can't have one taken.
-    if guest.state == GuestState::Saved {
-        first.set_active(false);
-    } else {
-        dialog.set_extra_child(Some(&first));
-    }
+    dialog.set_extra_child(Some(&first));
     ask(&dialog, move || yes(first.is_active().then(|| name.clone())));
 }
 

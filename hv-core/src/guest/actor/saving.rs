@@ -94,6 +94,9 @@ impl Actor {
         }
         if saved::exists(&folder) {
             self.state = State::Saved(SavedCause::Asked);
+            if let Err(error) = saved::altered(&folder) {
+                warn!(?error, "its saved state can't be used");
+            }
             let known = saved::known(&folder);
             if let Some(saved) = &known {
                 self.since = saved.facts.since;

@@ -1,7 +1,7 @@
 //! Taking snapshots of a guest, putting it back to one, and deleting them.
 //!
 //! What is done with the disks of a guest that is off takes a moment, in which nobody may do anything else with the
-//! guest: what is asked of it then waits until that is over. A snapshot of a machine that runs is taken as one is
+//! guest: what is asked of it then waits until that is over; so it is with a saved guest's. A snapshot of a machine that runs is taken as one is
 //! saved, but its disks keep what they hold, and it goes on afterwards. What takes time is in `work`.
 
 mod work;
@@ -13,7 +13,7 @@ use crate::files;
 use crate::guest::boot;
 use crate::guest::config::Definition;
 use crate::guest::handle::Answer;
-use crate::guest::saved::{self, Writing};
+use crate::guest::saved::{self, Saved, Writing};
 use crate::guest::snapshots::{self, Entry, Index, KeptVolume};
 use crate::guest::state::{Former, OffCause, SavedCause, Wish};
 use crate::guest::view::now;
@@ -22,7 +22,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use tokio::task::AbortHandle;
 use tracing::{debug, info, warn};
-use work::{forget, keep_off, keep_running, put_back_all, take_picture};
+use work::{forget, keep_off, keep_running, put_back_all, take_picture, with_disks};
 
 /// What the task knows of snapshots.
 #[derive(Default)]
@@ -42,8 +42,8 @@ pub(super) struct Snapshots {
 /// A snapshot that is being taken.
 struct Taking {
     draft: Draft,
-    /// Of a guest that is off.
-    off: bool,
+    /// Of a guest of which no engine runs.
+    down: bool,
     answer: Answer<GuestInfo>,
 }
 
@@ -159,15 +159,14 @@ impl Actor {
             Ok(draft) => draft,
             Err(error) => return drop(answer.send(Err(error))),
         };
-        if self.state.is_off() {
+        if self.state.is_down() {
             self.snapshots.holding += 1;
             let (folder, internal, entry) = (self.folder(), self.internal.clone(), draft.entry.clone());
-            self.snapshots.taking = Some(Taking { draft: draft.clone(), off: true, answer });
+            self.snapshots.taking = Some(Taking { draft: draft.clone(), down: true, answer });
             beside(async move {
-                let taken = tokio::select! {
-                    kept = keep_off(&folder, &draft) => kept.map(|()| entry),
-                    () = order.cancelled.notified() => Err(Error::JobCancelled { job: 0 }),
-                };
+                let keep = keep_off(&folder, &draft, &order.cancelled);
+                let is_saved = entry.memory.is_some();
+                let taken = with_disks(&folder, is_saved, keep).await.map(|()| entry);
                 drop(internal.send(Box::new(Internal::SnapshotTaken(taken))));
             });
             return;
@@ -175,7 +174,7 @@ impl Actor {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
         match state.wish(Wish::Save) {
             Ok((state, effects)) => {
-                self.snapshots.taking = Some(Taking { draft, off: false, answer });
+                self.snapshots.taking = Some(Taking { draft, down: false, answer });
                 self.saving.order(order);
                 self.become_state(state, &effects);
             }
@@ -193,8 +192,14 @@ impl Actor {
         self.check_disks_are_whole()?;
         let index = self.index()?;
         index.check_name(&self.definition.name, &name, None)?;
+        let is_saved = matches!(self.state, State::Saved(_));
+        let saved = is_saved.then(|| self.prepare_restoring()).transpose()?;
         let has_machine = self.machine.borrow().is_some();
-        let definition = if has_machine { self.running().definition } else { self.definition.clone() };
+        let definition = match &saved {
+            Some(saved) => saved.definition.clone(),
+            None if has_machine => self.running().definition,
+            None => self.definition.clone(),
+        };
         let folder = self.folder();
         let variables = boot::variable_store(&definition, &folder).is_some_and(|store| store.is_file());
         let volumes = snapshots::volumes(&definition, &folder, variables)?;
@@ -204,8 +209,8 @@ impl Actor {
             note: note.and_then(snapshots::kept_note),
             parent: index.current,
             taken: now(),
-            memory: None,
-            running: false,
+            memory: saved.as_ref().map(Saved::memory),
+            running: saved.is_some_and(|saved| saved.facts.running),
             picture: false,
             variables,
         };
@@ -261,8 +266,8 @@ impl Actor {
 
     /// A snapshot is complete and on the disk, or could not be taken.
     pub(super) fn snapshot_taken(&mut self, taken: Result<Entry, Error>) {
-        let Some(Taking { answer, off, .. }) = self.snapshots.taking.take() else { return };
-        self.snapshots.holding -= u32::from(off);
+        let Some(Taking { answer, down, .. }) = self.snapshots.taking.take() else { return };
+        self.snapshots.holding -= u32::from(down);
         let kept = taken.and_then(|entry| {
             info!(snapshot = %entry.id, "taken");
             let index = self.index()?.clone().with(entry);
@@ -370,7 +375,7 @@ impl Actor {
     /// Deletes one. What came after it stays, and so does what the guest is now.
     pub(super) fn delete_snapshot(&mut self, snapshot: &str) -> Result<(), Error> {
         let steady = matches!(self.state, State::Running | State::Paused(_) | State::ShuttingDown { .. });
-        if self.snapshots.taking.is_some() || !(steady || self.state.is_off()) {
+        if self.snapshots.taking.is_some() || !(steady || self.state.is_down()) {
             return Err(self.wrong_state(Operation::DeleteSnapshot));
         }
         let id = self.find(snapshot)?.id;
@@ -439,10 +444,7 @@ impl Actor {
     /// Removes what there is of snapshots that were not completed or have been deleted.
     pub(super) fn sweep_snapshots(&mut self) {
         let Some(index) = &self.snapshots.index else { return };
-        if self.snapshots.holding > 0
-            || self.snapshots.taking.is_some()
-            || matches!(self.state, State::Saved(_))
-        {
+        if self.snapshots.holding > 0 || self.snapshots.taking.is_some() {
             return;
         }
         let folder = self.folder();
@@ -453,20 +455,29 @@ impl Actor {
         let machine = self.machine.borrow().clone();
         let present = self.record.as_ref().map_or(&self.definition, |record| &record.machine);
         let present = snapshots::attached(present, &folder);
-        if machine.is_none() && !self.state.is_off() {
+        if machine.is_none() && !self.state.is_down() {
             // An engine is about to have the disks. They are swept when it has ended.
             return;
         }
         let held = u32::from(machine.is_none());
         self.snapshots.holding += held;
         let internal = self.internal.clone();
+        let is_saved = matches!(self.state, State::Saved(_));
         beside(async move {
-            for id in leftovers {
-                match forget(machine.as_deref(), &folder, id, &present).await {
-                    Ok(()) => snapshots::remove(&folder, id),
-                    // It is tried again when the guest has ended next.
-                    Err(error) => debug!(snapshot = %id, ?error, "what is left of a snapshot stays for now"),
+            let forget = async {
+                for id in leftovers {
+                    match forget(machine.as_deref(), &folder, id, &present).await {
+                        Ok(()) => snapshots::remove(&folder, id),
+                        // It is tried again when the guest has ended next.
+                        Err(error) => {
+                            debug!(snapshot = %id, ?error, "what is left of a snapshot stays for now");
+                        }
+                    }
                 }
+                Ok(())
+            };
+            if let Err(error) = with_disks(&folder, is_saved, forget).await {
+                warn!(?error, "what is left of snapshots stays for now");
             }
             drop(internal.send(Box::new(Internal::SnapshotsSwept { held })));
         });

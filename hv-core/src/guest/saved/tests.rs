@@ -134,6 +134,35 @@ fn memory_is_never_used_with_a_disk_that_was_written_since() {
 }
 
 #[test]
+fn what_this_program_changes_in_the_disks_is_not_held_against_it() {
+    let folder = folder();
+    save(folder.path());
+    let disk = folder.path().join("disk0.qcow2");
+    alter(folder.path()).unwrap();
+    fs::write(&disk, "content with more").unwrap();
+    assert!(open(folder.path()).is_ok(), "a core that was ended here finds it whole");
+    altered(folder.path()).unwrap();
+    assert!(open(folder.path()).is_ok());
+    altered(folder.path()).unwrap();
+    fs::write(&disk, "other content").unwrap();
+    assert!(matches!(open(folder.path()), Err(Unusable::DisksChanged(_))));
+}
+
+#[test]
+fn it_is_kept_elsewhere_as_well_and_put_back_from_there() {
+    let (folder, kept) = (folder(), tempfile::tempdir().unwrap());
+    let saved = save(folder.path());
+    keep_in(folder.path(), kept.path()).unwrap();
+    assert_eq!(open(folder.path()), Ok(saved.clone()));
+    resume(folder.path()).unwrap();
+    forget_resumed(folder.path());
+    assert_eq!(memory_length(kept.path()), Some(saved.memory()));
+    assert_eq!(unfinished(kept.path()), None);
+    put_back(folder.path(), kept.path()).unwrap();
+    assert_eq!(open(folder.path()), Ok(saved));
+}
+
+#[test]
 fn a_newer_form_is_not_guessed_at() {
     let folder = folder();
     save(folder.path());

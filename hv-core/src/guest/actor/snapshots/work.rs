@@ -10,24 +10,49 @@ use crate::guest::saved::{self, Writing};
 use crate::guest::snapshots::{self, Index, KeptVolume};
 use crate::storage::{self, Keeping, keep_content};
 use crate::{files, store};
+use futures_util::FutureExt;
 use hv_api::{Error, Operation, SnapshotId};
 use std::fs::File;
 use std::path::Path;
+use tokio::sync::Notify;
 use tracing::debug;
 
-/// Keeps what a guest has that is off.
-pub(super) async fn keep_off(folder: &Path, draft: &Draft) -> Result<(), Error> {
+/// Keeps what a guest has that is off or saved. Given up between two volumes: a tool that is killed while it writes
+/// one may still do so for a moment.
+pub(super) async fn keep_off(folder: &Path, draft: &Draft, cancelled: &Notify) -> Result<(), Error> {
     let (guest, id) = (folder.to_owned(), draft.entry.id);
     let (definition, wanted) = (draft.definition.clone(), draft.wanted.clone());
+    let is_saved = draft.entry.memory.is_some();
     let begin = move || {
         let kept = snapshots::begin(&guest, id, &definition, &wanted)?;
-        snapshots::copy_tpm(&guest, &kept)
+        snapshots::copy_tpm(&guest, &kept)?;
+        if is_saved { saved::keep_in(&guest, &kept) } else { Ok(()) }
     };
     files::off_thread(begin).await?;
     for volume in &draft.volumes {
+        if cancelled.notified().now_or_never().is_some() {
+            return Err(Error::JobCancelled { job: 0 });
+        }
         keep_content(Keeping::Keep, &volume.path, &draft.name()).await?;
     }
     Ok(())
+}
+
+/// Does something with the disks of a guest of which no engine runs, without a saved state of it coming to harm.
+pub(super) async fn with_disks<T>(
+    folder: &Path,
+    is_saved: bool,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    if !is_saved {
+        return work.await;
+    }
+    let guest = folder.to_owned();
+    files::off_thread(move || saved::alter(&guest)).await?;
+    let done = work.await;
+    let guest = folder.to_owned();
+    files::off_thread(move || saved::altered(&guest)).await?;
+    done
 }
 
 /// Keeps what a guest has that runs; its CPUs stand then.
