@@ -7,6 +7,7 @@
 use crate::sizes::whole_mib;
 use hv_api::{ByteSize, HostInfo, MediumInfo, MediumKind, Recommended};
 use std::ops::RangeInclusive;
+use virt_kit::words::{FIRMWARE_KINDS, FirmwareKind};
 
 /// The least memory that a guest may have.
 const LEAST_MEMORY: ByteSize = ByteSize::mib(16);
@@ -32,6 +33,8 @@ pub struct Limits {
     pub disk: RangeInclusive<ByteSize>,
     /// Memory that is free now; more may be asked for, but then the host will swap.
     pub memory_free: Option<ByteSize>,
+    /// The firmware that the host has for guests.
+    pub firmware: Vec<FirmwareKind>,
     /// Space that is free now; a larger disk may be made, as it grows only with what is written.
     pub space_free: Option<ByteSize>,
 }
@@ -43,6 +46,7 @@ impl Default for Limits {
             memory: LEAST_MEMORY..=MOST_MEMORY,
             disk: LEAST_DISK..=MOST_DISK,
             memory_free: None,
+            firmware: FIRMWARE_KINDS.into(),
             space_free: None,
         }
     }
@@ -56,9 +60,14 @@ impl Limits {
             memory: LEAST_MEMORY..=whole_mib(host.memory).max(LEAST_MEMORY),
             disk: LEAST_DISK..=MOST_DISK,
             memory_free: Some(host.memory_available),
+            firmware: FIRMWARE_KINDS.into_iter().filter(|kind| has_firmware(host, *kind)).collect(),
             space_free: Some(host.free_space),
         }
     }
+}
+
+fn has_firmware(host: &HostInfo, (kind, signed_only): FirmwareKind) -> bool {
+    host.firmware.iter().any(|found| found.kind == kind && (found.secure_boot || !signed_only))
 }
 
 /// What the form begins with.

@@ -537,9 +537,9 @@ const fn row_of(error: &Error) -> Option<Row> {
         Error::CpusOutOfRange { .. } => Some(Row::Cpus),
         Error::MemoryOutOfRange { .. } | Error::MemoryPromised { .. } => Some(Row::Memory),
         Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
+        Error::FirmwareMissing { .. } => Some(Row::Firmware),
         Error::GuestNotFound { .. }
         | Error::SerialPortsOutOfRange { .. }
-        | Error::FirmwareMissing { .. }
         | Error::OptionNeeds { .. }
         | Error::BootDeviceNotFound { .. }
         | Error::OptionsConflict { .. }

@@ -5,6 +5,7 @@
 use crate::defaults::{Defaults, Limits};
 use crate::sizes;
 use hv_api::{ByteSize, NameFault, NewGuest, Recommended, SizeError};
+use virt_kit::words::FirmwareKind;
 
 /// The most characters that a name may have.
 const LONGEST_NAME: usize = 64;
@@ -70,10 +71,12 @@ pub enum Row {
     Memory,
     /// The disk.
     Disk,
+    /// The firmware.
+    Firmware,
 }
 
 /// The rows, from top to bottom.
-pub const ROWS: [Row; 4] = [Row::Name, Row::Cpus, Row::Memory, Row::Disk];
+pub const ROWS: [Row; 5] = [Row::Name, Row::Cpus, Row::Memory, Row::Disk, Row::Firmware];
 
 /// Why a value can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +141,8 @@ pub enum Edit {
     Disk(String),
     /// True for no disk at all.
     NoDisk(bool),
+    /// The firmware; nothing for what the medium needs.
+    Firmware(Option<FirmwareKind>),
     /// True for a network card.
     Network(bool),
     /// True to start the guest when it is made.
@@ -152,6 +157,7 @@ impl Edit {
             Self::Cpus(_) => Some(Row::Cpus),
             Self::Memory(_) | Self::MemoryScale(_) => Some(Row::Memory),
             Self::Disk(_) | Self::NoDisk(_) => Some(Row::Disk),
+            Self::Firmware(_) => Some(Row::Firmware),
             Self::Network(_) | Self::Start(_) => None,
         }
     }
@@ -170,6 +176,8 @@ pub struct Form {
     pub disk: Field<String>,
     /// No disk at all.
     pub no_disk: Field<bool>,
+    /// The firmware; nothing for what the medium needs.
+    pub firmware: Field<Option<FirmwareKind>>,
     /// A network card.
     pub network: Field<bool>,
     /// Start it when it is made.
@@ -186,6 +194,7 @@ impl Default for Form {
             memory: Field::new(String::new()),
             disk: Field::new(String::new()),
             no_disk: Field::new(false),
+            firmware: Field::new(None),
             network: Field::new(true),
             start: Field::new(true),
             recommended: Recommended { cpus: 1, memory: ByteSize::GIB, disk: ByteSize::GIB },
@@ -213,6 +222,7 @@ impl Form {
             Edit::MemoryScale(size) => self.memory.chosen(sizes::exact(size)),
             Edit::Disk(text) => self.disk.typed(text),
             Edit::NoDisk(none) => self.no_disk.typed(none),
+            Edit::Firmware(kind) => self.firmware.typed(kind),
             Edit::Network(network) => self.network.typed(network),
             Edit::Start(start) => self.start.typed(start),
         }
@@ -233,7 +243,8 @@ impl Form {
             Row::Disk if self.makes_disk(makes_disk) => {
                 size_fault(self.disk.get(), *limits.disk.start(), *limits.disk.end())
             }
-            Row::Disk => None,
+            // Only what the host has is offered.
+            Row::Disk | Row::Firmware => None,
         }
     }
 
@@ -252,7 +263,7 @@ impl Form {
                 let size = sizes::parse(self.disk.get()).ok()?;
                 limits.space_free.filter(|free| size > *free).map(|free| Caution::SpaceShort { free })
             }
-            Row::Name | Row::Cpus | Row::Disk => None,
+            Row::Name | Row::Cpus | Row::Disk | Row::Firmware => None,
         }
     }
 
@@ -276,6 +287,8 @@ impl Form {
             memory: Some(self.memory_size()?),
             disk,
             no_disk: (makes_disk && disk.is_none()).then_some(true),
+            firmware: self.firmware.get().map(|(kind, _)| kind),
+            secure_boot: self.firmware.get().map(|(_, signed_only)| signed_only),
             network: Some(*self.network.get()),
             start: Some(*self.start.get()),
             ..NewGuest::default()
@@ -313,6 +326,7 @@ fn size_fault(text: &str, minimum: ByteSize, maximum: ByteSize) -> Option<Invali
 mod tests {
     use super::*;
     use crate::defaults::tests::host;
+    use hv_api::Firmware;
 
     fn filled() -> Form {
         let mut form = Form::default();
@@ -386,6 +400,10 @@ mod tests {
             (Some(2), Some(ByteSize::gib(2)), Some(ByteSize::gib(20)))
         );
         assert_eq!((wish.no_disk, wish.network, wish.start), (None, Some(true), Some(false)));
+        assert_eq!((wish.firmware, wish.secure_boot), (None, None), "what the medium needs");
+        form.edit(Edit::Firmware(Some((Firmware::Uefi, true))));
+        let wish = form.wish(&limits(), &[], true).unwrap();
+        assert_eq!((wish.firmware, wish.secure_boot), (Some(Firmware::Uefi), Some(true)));
     }
 
     #[test]

@@ -66,9 +66,21 @@ fn caution(caution: &Caution) -> String {
     }
 }
 
-/// The memory that suits the medium.
-pub fn recommended(form: &Form) -> String {
-    gettext_f("Recommended: {size}", &[("size", &sizes::exact(form.recommended.memory))])
+/// What helps to choose a row's value, where nothing else is to be said about it.
+pub fn hint(row: Row, form: &Form) -> Option<String> {
+    match row {
+        Row::Memory => {
+            let size = sizes::exact(form.recommended.memory);
+            Some(gettext_f("Recommended: {size}", &[("size", &size)]))
+        }
+        Row::Firmware if form.firmware.get().is_none() => {
+            Some(gettext("What the medium starts with: BIOS where it can, else UEFI"))
+        }
+        Row::Firmware => {
+            Some(gettext("An installed system starts only with the firmware that it was installed with"))
+        }
+        Row::Name | Row::Cpus | Row::Disk => None,
+    }
 }
 
 /// A problem in running text: what happened, why, and what to do.

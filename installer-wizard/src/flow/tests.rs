@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::defaults::tests::{host, medium};
-use hv_api::{ByteSize, FileFault, JobKind, MediumKind, Recommended};
+use hv_api::{ByteSize, FileFault, Firmware, JobKind, MediumKind, Recommended};
 use proptest::prelude::*;
+use virt_kit::words::FirmwareKind;
 
 const SUITS: Recommended = Recommended { cpus: 2, memory: ByteSize::gib(2), disk: ByteSize::gib(20) };
 
@@ -214,6 +215,7 @@ struct Typed {
     memory: Option<String>,
     disk: Option<String>,
     no_disk: bool,
+    firmware: Option<FirmwareKind>,
     network: Option<bool>,
     start: Option<bool>,
 }
@@ -227,6 +229,7 @@ impl Typed {
             Edit::MemoryScale(size) => self.memory = Some(crate::sizes::exact(size)),
             Edit::Disk(disk) => self.disk = Some(disk),
             Edit::NoDisk(none) => self.no_disk = none,
+            Edit::Firmware(kind) => self.firmware = kind,
             Edit::Network(network) => self.network = Some(network),
             Edit::Start(start) => self.start = Some(start),
         }
@@ -252,6 +255,7 @@ impl Typed {
             && self.memory.as_ref().is_none_or(|memory| form.memory.get() == memory)
             && self.disk.as_ref().is_none_or(|disk| form.disk.get() == disk)
             && *form.no_disk.get() == self.no_disk
+            && *form.firmware.get() == self.firmware
             && *form.network.get() == self.network.unwrap_or(true)
             && *form.start.get() == self.start.unwrap_or(true)
     }
@@ -272,6 +276,8 @@ fn edits() -> impl Strategy<Value = Edit> {
         (0_u64..9000).prop_map(|mib| Edit::MemoryScale(ByteSize::mib(mib))),
         sizes.prop_map(Edit::Disk),
         any::<bool>().prop_map(Edit::NoDisk),
+        prop::sample::select(vec![None, Some((Firmware::Bios, false)), Some((Firmware::Uefi, true))])
+            .prop_map(Edit::Firmware),
         any::<bool>().prop_map(Edit::Network),
         any::<bool>().prop_map(Edit::Start),
     ]
@@ -340,6 +346,7 @@ proptest! {
                 typed.network = now.network.or(typed.network);
                 typed.start = now.start.or(typed.start);
                 if let Edit::NoDisk(none) = edit { typed.no_disk = *none; }
+                if let Edit::Firmware(kind) = edit { typed.firmware = *kind; }
             }
             let effect = flow.step(input);
             prop_assert!(typed.is_kept_by(flow.form()), "lost by {effect:?}: {:?}", flow.form());

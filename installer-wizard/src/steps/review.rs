@@ -10,9 +10,10 @@ use crate::texts;
 use adw::prelude::*;
 use hv_api::MediumInfo;
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use virt_kit::i18n::gettext;
 use virt_kit::problem::ProblemAction;
-use virt_kit::words::file_name;
+use virt_kit::words::{FirmwareKind, file_name, firmware_name};
 
 /// The page's widgets.
 #[derive(Debug)]
@@ -34,12 +35,16 @@ pub struct ReviewPage {
     disk_row: FormRow,
     no_disk: gtk::Switch,
     no_disk_row: adw::ActionRow,
+    firmware: Shown<gtk::DropDown>,
+    /// What its places mean: nothing for what the medium needs.
+    firmware_kinds: Rc<RefCell<Vec<Option<FirmwareKind>>>>,
+    firmware_row: FormRow,
     network: gtk::Switch,
     start: gtk::Switch,
     reason: gtk::Label,
     create: gtk::Button,
     /// What the scale's positions mean now.
-    layout: std::rc::Rc<Cell<MemoryScale>>,
+    layout: Rc<Cell<MemoryScale>>,
     say: Say,
 }
 
@@ -93,7 +98,7 @@ impl ReviewPage {
         let scale = gtk::Scale::with_range(gtk::Orientation::Horizontal, 0.0, 1.0, 1.0);
         scale.set_draw_value(false);
         name(&scale, &gettext("Memory"));
-        let layout = std::rc::Rc::new(Cell::new(MemoryScale::of(&Limits::default())));
+        let layout = Rc::new(Cell::new(MemoryScale::of(&Limits::default())));
         let (to, positions) = (say.clone(), layout.clone());
         scale.connect_change_value(move |_, _, position| {
             edit(&to, Edit::MemoryScale(positions.get().size_at(position)));
@@ -111,6 +116,16 @@ impl ReviewPage {
         let to = say.clone();
         no_disk.connect_active_notify(move |switch| edit(&to, Edit::NoDisk(switch.is_active())));
 
+        let firmware = gtk::DropDown::from_strings(&[]);
+        firmware.set_halign(gtk::Align::End);
+        let firmware_kinds: Rc<RefCell<Vec<Option<FirmwareKind>>>> = Rc::default();
+        let (to, kinds) = (say.clone(), Rc::clone(&firmware_kinds));
+        firmware.connect_selected_notify(move |choice| {
+            let kind = kinds.borrow().get(choice.selected() as usize).copied();
+            edit(&to, Edit::Firmware(kind.flatten()));
+        });
+        let firmware_row = FormRow::new(&gettext("Firmware"), &firmware, None);
+
         let (network_row, network) =
             switch_row(&gettext("Network"), &gettext("Shares this computer's connection"));
         let to = say.clone();
@@ -127,6 +142,7 @@ impl ReviewPage {
         let names = list(&gettext("Name"));
         names.append(name_row.widget());
         let rest = list(&gettext("Options"));
+        rest.append(firmware_row.widget());
         rest.append(&network_row);
         rest.append(&start_row);
         let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(12).build();
@@ -158,6 +174,9 @@ impl ReviewPage {
             disk_row,
             no_disk,
             no_disk_row,
+            firmware: Shown::new(firmware),
+            firmware_kinds,
+            firmware_row,
             network,
             start,
             reason,
@@ -214,6 +233,7 @@ impl ReviewPage {
         self.disk_row.widget().set_visible(makes_disk);
         self.no_disk_row.set_visible(makes_disk);
         self.disk.control.set_sensitive(!form.no_disk.get());
+        self.show_firmware(flow);
         for (switch, on) in [
             (&self.no_disk, form.no_disk.get()),
             (&self.network, form.network.get()),
@@ -223,6 +243,25 @@ impl ReviewPage {
                 switch.set_active(*on);
             }
         }
+    }
+
+    fn show_firmware(&self, flow: &Flow) {
+        let chosen = *flow.form().firmware.get();
+        let offered = flow.limits().firmware.iter().copied().map(Some);
+        let kinds: Vec<_> = std::iter::once(None).chain(offered).collect();
+        if *self.firmware_kinds.borrow() != kinds {
+            // Translators: the firmware of a new guest, where nobody chooses one.
+            let name = |kind: &Option<_>| kind.map_or_else(|| gettext("Automatic"), firmware_name);
+            let names: Vec<String> = kinds.iter().map(name).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            self.firmware_kinds.replace(kinds);
+            self.firmware.control.set_model(Some(&gtk::StringList::new(&names)));
+            self.firmware.revision.set(None);
+        }
+        let place = self.firmware_kinds.borrow().iter().position(|kind| *kind == chosen);
+        self.firmware.give(&flow.form().firmware, |choice, _| {
+            choice.set_selected(place.and_then(|place| u32::try_from(place).ok()).unwrap_or_default());
+        });
     }
 
     fn show_scale(&self, flow: &Flow) {
@@ -252,11 +291,12 @@ impl ReviewPage {
             (Row::Cpus, &self.cpus_row),
             (Row::Memory, &self.memory_row),
             (Row::Disk, &self.disk_row),
+            (Row::Firmware, &self.firmware_row),
         ] {
             let remark = flow
                 .remark(row)
                 .map(|remark| (texts::remark(row, &remark), remark.forbids()))
-                .or_else(|| (row == Row::Memory).then(|| (texts::recommended(flow.form()), false)));
+                .or_else(|| Some((texts::hint(row, flow.form())?, false)));
             widget.say(remark.as_ref().map(|(sentence, forbids)| (sentence.as_str(), *forbids)));
         }
         let reason = flow.obstacle().map(|(row, remark)| texts::remark(row, &remark));

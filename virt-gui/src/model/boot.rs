@@ -3,30 +3,15 @@
 use super::{disk, hardware};
 use hv_api::{BootSettings, Firmware, GuestInfo};
 use virt_kit::i18n::{gettext, gettext_f};
-use virt_kit::words::file_name;
-
-/// The firmware that can be chosen: its kind, and whether it starts only what is signed.
-pub type Kind = (Firmware, bool);
-
-/// In the order in which they are offered.
-pub const KINDS: [Kind; 3] = [(Firmware::Bios, false), (Firmware::Uefi, false), (Firmware::Uefi, true)];
+use virt_kit::words::{FirmwareKind, file_name, firmware_name};
 
 /// That of a guest.
-pub fn kind(guest: &GuestInfo) -> Kind {
+pub fn kind(guest: &GuestInfo) -> FirmwareKind {
     (guest.firmware, guest.boot.secure_boot)
 }
 
-/// Its name.
-pub fn kind_name(kind: Kind) -> String {
-    match kind {
-        (Firmware::Bios, _) => gettext("BIOS"),
-        (Firmware::Uefi, false) => gettext("UEFI"),
-        (Firmware::Uefi, true) => gettext("UEFI with Secure Boot"),
-    }
-}
-
 /// What it takes to have this firmware.
-pub fn with_kind((firmware, secure_boot): Kind) -> BootSettings {
+pub fn with_kind((firmware, secure_boot): FirmwareKind) -> BootSettings {
     BootSettings { firmware: Some(firmware), secure_boot: Some(secure_boot), ..BootSettings::default() }
 }
 
@@ -45,7 +30,7 @@ pub fn firmware_hint(guest: &GuestInfo) -> String {
         None => {}
     }
     kind.1 = known(secure, kind.1);
-    hardware::running_has(&kind_name(kind))
+    hardware::running_has(&firmware_name(kind))
 }
 
 /// Something that a guest can start from.
@@ -146,6 +131,7 @@ mod tests {
     use super::*;
     use crate::testing::{self, change, guest};
     use hv_api::{DriveInfo, GuestState};
+    use virt_kit::words::FIRMWARE_KINDS;
 
     fn two_disks_and_a_drive() -> GuestInfo {
         let mut guest = guest("one", GuestState::Off);
@@ -188,12 +174,12 @@ mod tests {
     fn the_firmware_that_runs_is_told_where_another_one_waits() {
         let mut guest = two_disks_and_a_drive();
         let waits = |key: &str, now: &str| change(key, now, "");
-        (guest.firmware, guest.boot.secure_boot) = KINDS[2];
+        (guest.firmware, guest.boot.secure_boot) = FIRMWARE_KINDS[2];
         guest.pending = vec![waits("firmware", "bios"), waits("secure-boot", "false")];
         assert_eq!(firmware_hint(&guest), "The running guest has BIOS");
         guest.pending = vec![waits("secure-boot", "false")];
         assert_eq!(firmware_hint(&guest), "The running guest has UEFI");
-        for other in KINDS {
+        for other in FIRMWARE_KINDS {
             let BootSettings { firmware, secure_boot, .. } = with_kind(other);
             assert_eq!((firmware, secure_boot), (Some(other.0), Some(other.1)));
         }

@@ -12,6 +12,7 @@ use hv_api::{BootSettings, GuestInfo, GuestState, Settings};
 use std::cell::RefCell;
 use std::rc::Rc;
 use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::words::{FIRMWARE_KINDS, FirmwareKind, firmware_name};
 
 /// Hears what is wished.
 type Set = Rc<dyn Fn(BootSettings)>;
@@ -19,7 +20,7 @@ type Set = Rc<dyn Fn(BootSettings)>;
 /// The group.
 pub struct FirmwareGroup {
     root: adw::PreferencesGroup,
-    kind: ChoiceRow<boot::Kind>,
+    kind: ChoiceRow<FirmwareKind>,
     tpm: SwitchRow,
     order: Order,
     kernel: KernelRow,
@@ -40,7 +41,7 @@ impl FirmwareGroup {
                 wish(GuestWish::Core(Wish::Set(Settings { boot: Some(boot), ..Settings::default() })));
             })
         };
-        let kind = ChoiceRow::new(&gettext("Firmware"), &boot::KINDS, boot::kind_name, {
+        let kind = ChoiceRow::new(&gettext("Firmware"), &FIRMWARE_KINDS, firmware_name, {
             let set = Rc::clone(&set);
             move |kind| set(boot::with_kind(kind))
         });
