@@ -142,14 +142,22 @@ pub async fn connect(socket: &Path) -> Result<Connection, ConnectError> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|source| ConnectError::NotRunning { path: socket.to_owned(), source })?;
-    let ours = stream.peer_cred().is_ok_and(|peer| peer.uid() == rustix::process::getuid().as_raw());
-    if !ours {
+    let peer = stream.peer_cred().ok();
+    if peer.is_none_or(|peer| peer.uid() != rustix::process::getuid().as_raw()) {
         return Err(ConnectError::Foreign { path: socket.to_owned() });
     }
-    Stream::try_from(stream).map(Connection::new).map_err(|error| ConnectError::NotRunning {
-        path: socket.to_owned(),
-        source: io::Error::other(error),
-    })
+    let not_running = |source| ConnectError::NotRunning { path: socket.to_owned(), source };
+    if peer.and_then(|peer| peer.pid()).is_some_and(has_ended) {
+        return Err(not_running(io::ErrorKind::ConnectionRefused.into()));
+    }
+    Stream::try_from(stream).map(Connection::new).map_err(|error| not_running(io::Error::other(error)))
+}
+
+/// Whether this process, which listened, is no more. Where it was killed while it started a program, that has its
+/// socket for a moment longer, and nobody would answer.
+fn has_ended(process: i32) -> bool {
+    let process = rustix::process::Pid::from_raw(process);
+    process.is_some_and(|process| rustix::process::test_kill_process(process) == Err(rustix::io::Errno::SRCH))
 }
 
 /// Connects to the core, and starts it first where nothing answers.
@@ -247,6 +255,23 @@ mod tests {
         std::fs::write(&program, script).expect("a script");
         std::fs::set_permissions(&program, PermissionsExt::from_mode(0o700)).expect("a mode");
         connect_to_new(program, &socket).await.expect("it is there");
+    }
+
+    /// A core that was killed while it started a program: that has the socket yet.
+    #[tokio::test]
+    async fn a_socket_of_a_core_that_has_ended_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("core");
+        let script = "import os, socket, sys, time\nlistening = socket.socket(socket.AF_UNIX)\n\
+            listening.bind(sys.argv[1])\nlistening.listen()\nif os.fork() == 0: time.sleep(60)\n";
+        let mut command = Command::new("python3");
+        let mut core = command.args(["-c", script]).arg(&socket).process_group(0).spawn().expect("python3");
+        let group = rustix::process::Pid::from_child(&core);
+        core.wait().expect("its end");
+        UnixStream::connect(&socket).await.expect("somebody has it");
+        let refused = connect(&socket).await.map(drop);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("it ends");
+        assert!(matches!(refused, Err(ConnectError::NotRunning { .. })), "{refused:?}");
     }
 
     async fn listed(answer: &str) -> Result<Guests, CallError> {
