@@ -138,7 +138,7 @@ impl Component for NewGuestWindow {
         let window = adw::Window::builder()
             .title(gettext("New Guest"))
             .default_width(560)
-            .default_height(740)
+            .default_height(776)
             .width_request(360)
             .height_request(400)
             .build();

@@ -74,7 +74,7 @@ pub fn hint(row: Row, form: &Form) -> Option<String> {
             Some(gettext_f("Recommended: {size}", &[("size", &size)]))
         }
         Row::Firmware if form.firmware.get().is_none() => {
-            Some(gettext("What the medium starts with: BIOS where it can, else UEFI"))
+            Some(gettext("BIOS, or UEFI where the medium needs it"))
         }
         Row::Firmware => {
             Some(gettext("An installed system starts only with the firmware that it was installed with"))

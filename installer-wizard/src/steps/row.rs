@@ -13,16 +13,25 @@ pub struct FormRow {
 }
 
 impl FormRow {
-    /// A row with a control at its end and, where there is one, something as wide as the row below.
+    /// A row with a control at its end and, where there is one, something as wide as the row below. What is to be
+    /// said stands under the title where the control leaves room beside it.
     pub fn new(title: &str, control: &impl IsA<gtk::Widget>, below: Option<&gtk::Widget>) -> Self {
         let label = gtk::Label::builder().label(title).xalign(0.0).build();
         let line = gtk::Box::builder().spacing(12).build();
-        line.append(&label);
-        control.set_hexpand(true);
-        control.set_valign(gtk::Align::Center);
-        line.append(control);
         let remark = text(&["caption"]);
         remark.set_visible(false);
+        let leaves_room = below.is_none() && control.halign() == gtk::Align::End;
+        let words = gtk::Box::builder()
+            .orientation(gtk::Orientation::Vertical)
+            .spacing(3)
+            .valign(gtk::Align::Center)
+            .hexpand(leaves_room)
+            .build();
+        words.append(&label);
+        line.append(&words);
+        control.set_hexpand(!leaves_room);
+        control.set_valign(gtk::Align::Center);
+        line.append(control);
         let content = gtk::Box::builder()
             .orientation(gtk::Orientation::Vertical)
             .spacing(6)
@@ -35,7 +44,11 @@ impl FormRow {
         if let Some(below) = below {
             content.append(below);
         }
-        content.append(&remark);
+        if leaves_room {
+            words.append(&remark);
+        } else {
+            content.append(&remark);
+        }
         let row = adw::PreferencesRow::builder()
             .title(title)
             .use_markup(false)
