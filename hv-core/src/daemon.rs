@@ -88,7 +88,7 @@ impl Daemon {
         let registry = Rc::clone(&self.registry);
         spawn_local(async move { registry.try_accelerator().await });
         let registry = Rc::clone(&self.registry);
-        spawn_local(async move { registry.follow_usb().await });
+        spawn_local(async move { registry.follow_devices().await });
         let registry = Rc::clone(&self.registry);
         spawn_local(async move { autostart::begin(&registry).await });
         tokio::select! {

@@ -8,10 +8,14 @@ mod accelerators;
 pub mod audio;
 pub mod facts;
 pub mod firmware;
+mod names;
 pub mod paths;
+pub mod pci;
 pub mod scopes;
+mod sysfs;
 pub mod usb;
 mod uses;
+pub mod watch;
 
 pub use accelerator::probe_main;
 pub use accelerators::Accelerators;

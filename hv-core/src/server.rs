@@ -18,13 +18,13 @@ use hv_api::{
     CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
     DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware,
     FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
-    GuestStatistics, Guests, HostInfo, HostRoom, HostUsbDevice, HostUse, JobId, JobInfo, JobKind, JobReply,
-    JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
-    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
-    NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings,
-    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
-    SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind,
-    VcpuStatistics, Watchdog,
+    GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobId, JobInfo,
+    JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
+    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic,
+    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciKind, PciObstacle,
+    PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
+    SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason,
+    StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostRoom, HostUsbDevice, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -83,6 +83,7 @@ impl Service {
         // Who asks for the host wants to know the accelerator, and can wait the moment it takes to try it.
         self.registry.context().accelerator.get().await;
         self.registry.look_for_usb().await?;
+        self.registry.look_for_pci().await?;
         Ok(self.registry.host().await)
     }
 

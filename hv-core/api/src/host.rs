@@ -1,6 +1,6 @@
 //! Facts about the host.
 
-use crate::{Accelerator, AudioService, ByteSize, Firmware, HostUsbDevice};
+use crate::{Accelerator, AudioService, ByteSize, Firmware, HostPciDevice, HostUsbDevice};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -95,6 +95,13 @@ pub struct HostInfo {
     pub session_wait: Option<u32>,
     /// What is plugged into its USB ports, in the order of their places.
     pub usb: Vec<HostUsbDevice>,
+    /// Whether it has an IOMMU that is switched on, without which no guest can have a PCI device.
+    pub iommu: bool,
+    /// Its PCI devices that guests may have a use for, in the order of their addresses.
+    pub pci: Vec<HostPciDevice>,
+    /// The most memory that an engine may lock, as it does for a guest with a PCI device; nothing where there is no
+    /// limit.
+    pub locked_memory: Option<ByteSize>,
     /// The folder with the guests.
     pub data_folder: String,
     /// The folder with logs.

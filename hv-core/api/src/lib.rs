@@ -22,6 +22,7 @@ mod live;
 mod medium;
 mod network;
 pub mod paths;
+mod pci;
 mod power;
 pub mod problem;
 mod saved;
@@ -49,6 +50,9 @@ pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recom
 pub use network::{
     BridgeFault, Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic,
     NicInfo, NicModel, NicSettings, Protocol,
+};
+pub use pci::{
+    HostPciDevice, PciAddress, PciFault, PciId, PciKind, PciObstacle, PciTextError, locked_memory,
 };
 pub use power::{
     BatteryAction, CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction,

@@ -10,12 +10,14 @@ mod condition;
 mod cpu;
 mod disk;
 mod network;
+mod pci;
 mod refusal;
 mod snapshot;
 mod usb;
 mod words;
 
 pub use condition::{explain_accelerator, explain_state};
+pub use pci::{explain_pci, pci_kind_word};
 pub use refusal::explain;
 pub use usb::{explain_usb, usb_kind_word};
 pub use words::{note_sentence, stage_word, state_word};

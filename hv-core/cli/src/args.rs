@@ -188,6 +188,8 @@ pub enum Call {
         #[command(subcommand)]
         action: Option<UsbAction>,
     },
+    /// Show this computer's PCI devices, and whether guests can have them.
+    Pci,
     /// Show what is in a guest's drives, or change it, also while the guest runs.
     Media {
         /// Its name or identity.

@@ -6,6 +6,7 @@
 mod copies;
 mod disks;
 mod network;
+mod pci;
 mod saving;
 mod snapshots;
 mod usb;
@@ -29,6 +30,7 @@ use super::{actor, launch};
 use crate::autostart;
 use crate::engine::{Engine, EngineError};
 use crate::files;
+use crate::host::pci::Pci;
 use crate::host::scopes::Scopes;
 use crate::host::{self, Accelerators, Folders};
 use crate::inspect::{Limits, inspect};
@@ -74,6 +76,8 @@ pub struct Registry {
     jobs: Jobs,
     /// The host's USB devices, as they were told last.
     usb: RefCell<Vec<HostUsbDevice>>,
+    /// Its PCI devices, as they were seen last.
+    pci: RefCell<Pci>,
 }
 
 impl Registry {
@@ -118,8 +122,11 @@ impl Registry {
         });
         let guests: BTreeMap<_, _> = join_all(entries).await.into_iter().collect();
         info!(guests = guests.len(), "ready");
-        let registry = Rc::new(Self { context, guests: RefCell::new(guests), jobs, usb: RefCell::default() });
+        let guests = RefCell::new(guests);
+        let registry =
+            Rc::new(Self { context, guests, jobs, usb: RefCell::default(), pci: RefCell::default() });
         registry.look_for_usb().await?;
+        registry.look_for_pci().await?;
         Ok(registry)
     }
 
@@ -231,6 +238,9 @@ impl Registry {
             on_battery: *self.context.power.borrow(),
             session_wait: self.context.session_wait.get().map(|wait| wait.as_secs() as u32),
             usb: self.usb.borrow().clone(),
+            iommu: self.pci.borrow().iommu,
+            pci: self.pci.borrow().offered(),
+            locked_memory: self.pci.borrow().locked_memory,
             data_folder: folders.data.display().to_string(),
             state_folder: folders.state.display().to_string(),
             runtime_folder: folders.runtime.display().to_string(),

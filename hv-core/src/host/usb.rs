@@ -4,25 +4,16 @@
 //! Devices say themselves what they are called, and anybody can make one: what they say is bounded and shown, and
 //! nothing else. What can't be read is left out.
 
-mod names;
-mod watch;
-
-pub use names::of as listed_name;
-pub use watch::Watch;
-
+use super::names::List;
+use super::sysfs::{is_permitted, shown, text};
 use super::uses::Kernel;
 use hv_api::{HostUsbDevice, UsbId, UsbKind, UsbPort};
-use rustix::fs::Access;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
 /// The most entries that are looked at: ten times what 32 buses full of devices would be.
 const MOST_ENTRIES: usize = 40_000;
-
-/// The longest name of a device that is kept, in characters.
-const LONGEST_NAME: usize = 64;
 
 /// The largest number of a bus, and of a device on it: their files are named by three digits.
 const LAST_NUMBER: u32 = 999;
@@ -82,13 +73,18 @@ fn read(root: &Path, folder: &Path, port: UsbPort, entries: &BTreeSet<String>) -
         name: name(root, folder, id),
         serial: text(folder, "serial"),
         kinds: kinds(folder, &port, entries),
-        permitted: rustix::fs::access(under(root, &node), Access::READ_OK | Access::WRITE_OK).is_ok(),
+        permitted: is_permitted(root, &node),
         used: used.as_ref().map(|used| used.way),
         used_by: used.map(|used| used.by),
         node,
         port,
     };
     Some(Found { device, is_hub: byte(folder, "bDeviceClass") == Some(CLASS_HUB) })
+}
+
+/// What a device with this number is called by the computer's list of names; nothing where that does not know it.
+pub fn listed_name(root: &Path, id: UsbId) -> Option<String> {
+    List::Usb.name(root, (id.vendor, id.product))
 }
 
 fn name(root: &Path, folder: &Path, id: UsbId) -> Option<String> {
@@ -130,30 +126,8 @@ fn kinds(folder: &Path, port: &UsbPort, entries: &BTreeSet<String>) -> Vec<UsbKi
     kinds
 }
 
-/// A path of the computer's, where its files are under `root`.
-fn under(root: &Path, path: &str) -> PathBuf {
-    root.join(path.trim_start_matches('/'))
-}
-
 fn byte(folder: &Path, name: &str) -> Option<u8> {
     u8::from_str_radix(&text(folder, name)?, 16).ok()
-}
-
-/// What stands in one of Linux's small files; nothing where that is nothing.
-fn text(folder: &Path, name: &str) -> Option<String> {
-    /// Linux writes no more into one.
-    const LIMIT: u64 = 4096;
-    let mut bytes = Vec::new();
-    File::open(folder.join(name)).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
-    shown(&String::from_utf8_lossy(&bytes))
-}
-
-/// A text from a device as it can be shown: a line of bounded length.
-fn shown(text: &str) -> Option<String> {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let line = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line: String = line.chars().take(LONGEST_NAME).collect();
-    Some(line.trim_end().to_owned()).filter(|line| !line.is_empty())
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod fuzz;
 mod input;
 mod moments;
 mod network;
+mod pci;
 mod power;
 mod saving;
 mod scopes;

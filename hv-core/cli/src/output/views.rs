@@ -2,6 +2,7 @@
 //! are numbers of bytes, times seconds since 1970. What is written here is interface.
 
 use super::network::NicView;
+use super::pci::HostPciView;
 use super::usb::{HostUsbView, UsbView};
 use hv_api::problem::explain_accelerator;
 use hv_api::{
@@ -229,6 +230,9 @@ pub struct HostView<'a> {
     on_battery: Option<bool>,
     session_wait: Option<u32>,
     usb: Vec<HostUsbView<'a>>,
+    iommu: bool,
+    pci: Vec<HostPciView<'a>>,
+    locked_memory: Option<ByteSize>,
     data_folder: &'a str,
     state_folder: &'a str,
     runtime_folder: &'a str,
@@ -283,6 +287,9 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
             on_battery: host.on_battery,
             session_wait: host.session_wait,
             usb: host.usb.iter().map(HostUsbView::from).collect(),
+            iommu: host.iommu,
+            pci: host.pci.iter().map(HostPciView::from).collect(),
+            locked_memory: host.locked_memory,
             data_folder: &host.data_folder,
             state_folder: &host.state_folder,
             runtime_folder: &host.runtime_folder,

@@ -6,11 +6,10 @@ use crate::files;
 use crate::guest::edit::Edit;
 use crate::guest::handle::{Request, engine_error};
 use crate::guest::usb::{Usb, UsbEdit, number_of, refused};
-use crate::host::usb::{Found, Watch, listed_name, scan};
+use crate::host::usb::{Found, listed_name, scan};
 use hv_api::{
     Change, Error, GuestInfo, HostUsbDevice, Operation, SettingResult, UsbDevice, UsbFault, UsbInfo,
 };
-use tracing::warn;
 
 impl Registry {
     /// Gives a guest a USB device of the host's.
@@ -97,23 +96,6 @@ impl Registry {
             let _ = self.context.changes.send(Change::Host(self.host().await));
         }
         Ok(found)
-    }
-
-    /// Looks for the host's devices whenever some come or go, for as long as the core runs.
-    pub async fn follow_usb(&self) {
-        let followed = async {
-            let mut watch = Watch::begin(&self.context.folders.devices)?;
-            loop {
-                watch.changed().await?;
-                if let Err(error) = self.look_for_usb().await {
-                    warn!(?error, "the USB devices can't be looked for");
-                }
-            }
-        };
-        let ended: std::io::Result<()> = followed.await;
-        if let Err(error) = ended {
-            warn!(%error, "USB devices that come and go are not noticed");
-        }
     }
 }
 

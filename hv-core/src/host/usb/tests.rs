@@ -1,6 +1,7 @@
 //! Computers that are made of files.
 
 use super::*;
+use crate::host::{sysfs, watch::Watch};
 use hv_api::{HostUse, UsbDevice};
 use proptest::prelude::*;
 use std::ffi::OsStr;
@@ -149,7 +150,7 @@ fn what_a_device_says_is_bounded_and_one_line() {
     let told = Told::new();
     told.plug("3-1", &[("product", &"x".repeat(100_000)), ("manufacturer", "a\u{1b}[31m,\n\tb\0")]);
     let name = told.devices()[0].title();
-    assert!(name.chars().count() <= LONGEST_NAME && name.starts_with("a [31m, b xxx"), "{name}");
+    assert!(name.chars().count() <= sysfs::LONGEST && name.starts_with("a [31m, b xxx"), "{name}");
     told.write(&format!("{HUB}/3-1/product"), [0xff, 0xfe, b'A', b'\n']);
     assert!(told.devices()[0].title().ends_with("\u{fffd}\u{fffd}A"));
     told.write(&format!("{HUB}/3-1/product"), " \n");

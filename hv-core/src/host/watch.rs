@@ -1,5 +1,5 @@
-//! When USB devices come and go: Linux makes and removes their files, sets who may use them, and mounts what is on
-//! them. Nothing is asked for again and again.
+//! When devices come and go that guests can have: Linux makes and removes their files, sets who may use them, and
+//! mounts what is on them. Nothing is asked for again and again.
 
 use futures_util::StreamExt;
 use inotify::{EventStream, Inotify, WatchMask};
@@ -18,10 +18,13 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Looks after so many changes, however busy it is.
 const PATIENCE: u32 = 10;
 
-/// The folder with a folder for each bus, in which each device has its file.
+/// The folder with a folder for each USB bus, in which each device has its file.
 const BUSES: &str = "dev/bus/usb";
 
-/// The folders around it, which are watched until it is there.
+/// The folder with a file for each group of PCI devices that can be assigned.
+const GROUPS: &str = "dev/vfio";
+
+/// The folders around them, which are watched until they are there.
 const FOLDERS: [&str; 2] = ["dev", "dev/bus"];
 
 /// A watch on the devices of the computer whose files are under a root.
@@ -73,16 +76,20 @@ impl Watch {
         }
     }
 
-    /// Watches the folder of each bus, also of those that are new. A folder that is watched already stays so.
+    /// Watches the folder of the groups and that of each bus, also of those that are new. A folder that is watched
+    /// already stays so.
     fn look(&self) -> io::Result<()> {
         let kinds = WatchMask::CREATE | WatchMask::DELETE;
         let add = |folder: &Path, kinds| self.files.watches().add(folder, kinds);
-        let buses = self.root.join(BUSES);
-        if !buses.is_dir() {
+        let (buses, groups) = (self.root.join(BUSES), self.root.join(GROUPS));
+        if !buses.is_dir() || !groups.is_dir() {
             // From the outermost on, so that none of them is made in between and nobody sees it.
             for folder in FOLDERS {
                 let _missing = add(&self.root.join(folder), kinds);
             }
+        }
+        if groups.is_dir() {
+            add(&groups, kinds | WatchMask::ATTRIB)?;
         }
         if buses.is_dir() {
             add(&buses, kinds)?;
