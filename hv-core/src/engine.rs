@@ -5,6 +5,7 @@
 //! engine that people use; tests bring one of their own.
 
 mod disk;
+mod pci;
 pub mod qemu;
 mod usb;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 pub use disk::{DiskConfig, DiskFormat, DiskName, MAX_DISKS, NotADisk};
+pub use pci::{MAX_PCI, PciConfig};
 pub use usb::{MAX_USB, UsbConfig};
 
 /// The slots that every machine has for devices which are added and taken away while it runs, 0 to one less.
@@ -56,6 +58,11 @@ pub trait Engine: Send + Sync {
 
     /// Whether its machines can have USB devices of the host's.
     async fn has_usb(&self) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
+    /// Whether its machines can have PCI devices of the host's.
+    async fn has_pci(&self) -> Result<bool, EngineError> {
         Ok(true)
     }
 
@@ -255,6 +262,11 @@ pub enum Alteration {
     AddUsb(UsbConfig),
     /// The USB device of the host's with this number is taken away.
     RemoveUsb(u32),
+    /// A PCI device of the host's, at the place that it has in the machine.
+    AddPci(PciConfig),
+    /// The PCI device of the host's with this number is taken away. Where the guest does not let go of it,
+    /// [`EngineError::GuestRefused`]; when it does later, [`EngineEvent::PciGone`] tells.
+    RemovePci(u32),
     /// A port of the host's leads to the network card with this number, which is in user mode.
     AddForward(u32, Forward),
     /// It leads there no longer.
@@ -352,6 +364,8 @@ pub enum EngineEvent {
     },
     /// The guest has let go of a disk that it was to lose.
     DiskGone(DiskName),
+    /// The guest has let go of the PCI device of the host's with this number, which it was to lose.
+    PciGone(u32),
     /// The engine has ended. Nothing follows.
     Exited {
         /// The end of what it wrote, and how it ended.
@@ -394,6 +408,8 @@ pub struct MachineConfig {
     pub nics: Vec<NicConfig>,
     /// USB devices of the host's.
     pub usb: Vec<UsbConfig>,
+    /// PCI devices of the host's.
+    pub pci: Vec<PciConfig>,
     /// Whether it has a watchdog.
     pub watchdog: bool,
     /// Its sound card.

@@ -7,6 +7,7 @@
 //! what the core notes in its log (`note`), and the list of all of them (`registry`).
 
 pub mod actor;
+pub mod assign;
 pub mod battery;
 pub mod boot;
 pub mod config;
@@ -24,6 +25,7 @@ pub mod launch;
 pub mod limit;
 pub mod network;
 pub mod note;
+pub mod pci;
 pub mod pending;
 pub mod power;
 pub mod record;

@@ -21,8 +21,8 @@ use hv_api::{
     GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobId, JobInfo,
     JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
     MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic,
-    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciKind, PciObstacle,
-    PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
+    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciAddress, PciFault, PciInfo, PciKind,
+    PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
     SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason,
     StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
 };
@@ -75,7 +75,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -256,6 +256,14 @@ impl Service {
 
     async fn remove_usb(&self, guest: String, device: UsbDevice) -> Result<Changed, Error> {
         self.registry.remove_usb(&guest, device).await.map(|settings| Changed { settings })
+    }
+
+    async fn add_pci(&self, guest: String, address: PciAddress) -> Result<Changed, Error> {
+        self.registry.add_pci(&guest, address).await.map(|settings| Changed { settings })
+    }
+
+    async fn remove_pci(&self, guest: String, address: PciAddress) -> Result<Changed, Error> {
+        self.registry.remove_pci(&guest, address).await.map(|settings| Changed { settings })
     }
 
     async fn add_disk(&self, guest: String, disk: NewDisk) -> Result<DiskReply, Error> {

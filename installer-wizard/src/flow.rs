@@ -575,6 +575,11 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::UsbNotFound { .. }
         | Error::UsbExhausted { .. }
         | Error::UsbRefused { .. }
+        | Error::PciNotFound { .. }
+        | Error::PciExhausted { .. }
+        | Error::PciRefused { .. }
+        | Error::PciNotSavable { .. }
+        | Error::LockedMemoryTooSmall { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }
         | Error::SnapshotUnusable { .. }

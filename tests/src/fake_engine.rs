@@ -160,7 +160,10 @@ impl FakeMachine {
                 }
             }
             EngineEvent::Memory(size) => now.memory = *size,
-            EngineEvent::Reset | EngineEvent::MediumEjected { .. } | EngineEvent::DiskGone(_) => {}
+            EngineEvent::Reset
+            | EngineEvent::MediumEjected { .. }
+            | EngineEvent::DiskGone(_)
+            | EngineEvent::PciGone(_) => {}
         }
         // A core that is away hears nothing.
         let _unheard = now.events.try_send(event);
@@ -406,7 +409,9 @@ impl Machine for FakeMachine {
             | Alteration::AddForward(..)
             | Alteration::RemoveForward(..)
             | Alteration::AddUsb(_)
-            | Alteration::RemoveUsb(_) => {}
+            | Alteration::RemoveUsb(_)
+            | Alteration::AddPci(_)
+            | Alteration::RemovePci(_) => {}
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
 use crate::{
-    BridgeFault, ByteSize, CpuLimitFault, Firmware, ForwardFault, GuestInfo, GuestState, HostUse,
-    SavedStateFault, UsbFault,
+    BridgeFault, ByteSize, CpuLimitFault, Firmware, ForwardFault, GuestInfo, GuestState, HostUse, PciAddress,
+    PciFault, SavedStateFault, UsbFault,
 };
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
@@ -527,6 +527,51 @@ pub enum Error {
         fault: UsbFault,
         /// What that has to do with: a guest's name, a mount point, a file; empty where there is nothing.
         by: String,
+    },
+    /// The guest has no such PCI device of the host's.
+    PciNotFound {
+        /// The guest's name.
+        guest: String,
+        /// What was asked for, as `0000:01:00.0`.
+        device: String,
+    },
+    /// The guest can't have one more PCI device of the host's: there is no slot for it.
+    PciExhausted {
+        /// The guest's name.
+        guest: String,
+        /// The slots that a machine has, for all that is added.
+        maximum: u32,
+    },
+    /// A guest can't have that PCI device of the host's.
+    PciRefused {
+        /// Where it is.
+        address: PciAddress,
+        /// What it is called.
+        name: String,
+        /// Why it can't.
+        fault: PciFault,
+        /// What that has to do with: a guest's name, a driver, a file; empty where there is nothing.
+        by: String,
+    },
+    /// The memory of a guest that has a PCI device of the host's can't be written into a file.
+    PciNotSavable {
+        /// The guest's name.
+        guest: String,
+        /// What was asked for.
+        operation: Operation,
+        /// Where the device is.
+        address: PciAddress,
+        /// What it is called.
+        name: String,
+    },
+    /// An engine may lock less memory than a guest with a PCI device of the host's needs.
+    LockedMemoryTooSmall {
+        /// The guest's name.
+        guest: String,
+        /// What it needs.
+        needed: ByteSize,
+        /// What is allowed.
+        limit: ByteSize,
     },
     /// The guest has no such serial port.
     PortNotFound {

@@ -2,8 +2,8 @@
 
 use crate::{
     BootInfo, BootSettings, ByteSize, DeviceSettings, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges,
-    NewNic, NicInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo, SoundCard, UsbInfo,
-    Watchdog,
+    NewNic, NicInfo, PciInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo, SoundCard,
+    UsbInfo, Watchdog,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -147,6 +147,11 @@ pub struct GuestInfo {
     pub nics: Vec<NicInfo>,
     /// USB devices of the host's that it has.
     pub usb: Vec<UsbInfo>,
+    /// PCI devices of the host's that it has, and those that were taken away and that it has not let go of.
+    pub pci: Vec<PciInfo>,
+    /// While an engine runs: the IOMMU groups whose devices its machine can be given at once. Those of others it gets
+    /// with its next start.
+    pub live_pci_groups: Vec<u32>,
     /// How many serial ports it has, 0–4.
     pub serial_ports: u32,
     /// What becomes of it when it hangs, as its watchdog finds out.
@@ -168,6 +173,12 @@ pub struct GuestInfo {
 }
 
 impl GuestInfo {
+    /// The PCI device because of which all memory of its machine stays where it is: it can't be written into a file, and
+    /// no part of it can be given back. Nothing where its machine has none, or no engine runs.
+    pub fn pinning(&self) -> Option<&PciInfo> {
+        self.pci.iter().find(|pci| pci.present == Some(true))
+    }
+
     /// What of the setting with this name waits for the next start; nothing where the machine has what is wanted.
     pub fn pending_change(&self, key: &str) -> Option<&PendingChange> {
         self.pending.iter().find(|change| change.key == key)
@@ -201,6 +212,8 @@ impl GuestInfo {
             drives: Vec::new(),
             nics: Vec::new(),
             usb: Vec::new(),
+            pci: Vec::new(),
+            live_pci_groups: Vec::new(),
             serial_ports: 0,
             watchdog: Watchdog::None,
             sound: SoundCard::None,

@@ -52,7 +52,7 @@ pub use network::{
     NicInfo, NicModel, NicSettings, Protocol,
 };
 pub use pci::{
-    HostPciDevice, PciAddress, PciFault, PciId, PciKind, PciObstacle, PciTextError, locked_memory,
+    HostPciDevice, PciAddress, PciFault, PciId, PciInfo, PciKind, PciObstacle, PciTextError, locked_memory,
 };
 pub use power::{
     BatteryAction, CrashAction, EndAction, LogoutAction, PowerInfo, PowerSettings, ShutdownWait, SleepAction,

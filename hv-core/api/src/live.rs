@@ -44,6 +44,8 @@ pub enum NotNow {
     EngineCannot,
     /// The guest was asked, and did not do its part.
     GuestRefused,
+    /// A PCI device of the host's may reach all memory of the running machine, so that none can be given back.
+    Pinned,
 }
 
 /// What became of one changed setting.

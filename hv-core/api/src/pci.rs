@@ -1,7 +1,7 @@
 //! PCI devices: those of the host, and which of them a guest has for itself alone.
 
-use crate::ByteSize;
 use crate::text::as_text;
+use crate::{ByteSize, GuestInfo};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -132,6 +132,23 @@ pub struct HostPciDevice {
     pub obstacles: Vec<PciObstacle>,
 }
 
+/// A PCI device of the host's that a guest has for itself alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct PciInfo {
+    /// Its name within the guest: `pci0`, `pci1`, … It keeps it when others are taken away.
+    pub name: String,
+    /// Where it is in the host.
+    pub address: PciAddress,
+    /// What was there when the guest got it.
+    pub id: PciId,
+    /// What the host called it then.
+    pub label: Option<String>,
+    /// While an engine runs: whether the machine has it yet.
+    pub present: Option<bool>,
+    /// It was taken away, and the running guest has it until it lets go of it or ends.
+    pub leaving: bool,
+}
+
 impl PciObstacle {
     /// One that has to do with this.
     pub fn new(fault: PciFault, by: impl Into<String>) -> Self {
@@ -143,6 +160,37 @@ impl HostPciDevice {
     /// What it is called where one thing to call it is wanted.
     pub fn title(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.id.to_string())
+    }
+
+    /// The guest among these that has it, or that has another one of its group, which is among `all`; and which of the
+    /// two it is.
+    pub fn holder<'a, 'b>(
+        &self,
+        all: impl IntoIterator<Item = &'b Self>,
+        guests: impl IntoIterator<Item = &'a GuestInfo>,
+    ) -> Option<(PciFault, &'a GuestInfo)> {
+        let group: Vec<PciAddress> = all
+            .into_iter()
+            .filter(|other| other.group.is_some() && other.group == self.group)
+            .map(|other| other.address)
+            .collect();
+        let mut of_group = None;
+        for guest in guests {
+            if guest.pci.iter().any(|pci| pci.address == self.address) {
+                return Some((PciFault::HeldByGuest, guest));
+            }
+            if guest.pci.iter().any(|pci| group.contains(&pci.address)) {
+                of_group.get_or_insert((PciFault::GroupHeldByGuest, guest));
+            }
+        }
+        of_group
+    }
+}
+
+impl PciInfo {
+    /// What it is called where one thing to call it is wanted.
+    pub fn title(&self) -> String {
+        self.label.clone().unwrap_or_else(|| self.id.to_string())
     }
 }
 

@@ -3,7 +3,8 @@
 
 use crate::{
     Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
-    JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, SettingResult, Settings, UsbDevice,
+    JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, PciAddress, SettingResult, Settings,
+    UsbDevice,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -278,6 +279,14 @@ pub trait Core {
 
     /// Takes a USB device away, at once where the guest runs; the host has it again.
     async fn remove_usb(&mut self, guest: &str, device: &UsbDevice) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Gives a guest a PCI device of the host's, at once where it runs and its engine may use the device, else with its
+    /// next start. What became of it is told with its name within the guest.
+    async fn add_pci(&mut self, guest: &str, address: PciAddress) -> zlink::Result<Result<Changed, Error>>;
+
+    /// Takes a PCI device away, at once where the guest runs and lets go of it; the host's driver for guests keeps it.
+    async fn remove_pci(&mut self, guest: &str, address: PciAddress)
+    -> zlink::Result<Result<Changed, Error>>;
 
     /// Adds a disk: a new one, or an image or block device that exists and is used in place. Where the guest runs
     /// and the disk can't be added at once, it has it after its next start.

@@ -4,12 +4,14 @@ mod boot;
 mod devices;
 mod disk;
 mod network;
+mod pci;
 mod power;
 mod usb;
 
 use clap::{ArgGroup, Parser, Subcommand};
 use hv_api::{ByteSize, Firmware, Forward, NewGuest, Settings, SizeError};
 pub use network::NicAction;
+pub use pci::PciAction;
 use std::path::PathBuf;
 pub use usb::UsbAction;
 
@@ -188,8 +190,13 @@ pub enum Call {
         #[command(subcommand)]
         action: Option<UsbAction>,
     },
-    /// Show this computer's PCI devices, and whether guests can have them.
-    Pci,
+    /// Show this computer's PCI devices and whether guests can have them, or those of a guest, or give it one.
+    Pci {
+        /// A guest's name or identity.
+        guest: Option<String>,
+        #[command(subcommand)]
+        action: Option<PciAction>,
+    },
     /// Show what is in a guest's drives, or change it, also while the guest runs.
     Media {
         /// Its name or identity.

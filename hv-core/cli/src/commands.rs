@@ -91,7 +91,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Disk { guest, action } => disk::disk(core, &guest, action, output).await,
         Call::Nic { guest, action } => network::run(core, &guest, action, output).await,
         Call::Usb { guest, action } => usb::run(core, guest.as_deref(), action, output).await,
-        Call::Pci => pci::run(core, output).await,
+        Call::Pci { guest, action } => pci::run(core, guest.as_deref(), action, output).await,
         Call::Media { guest, action } => machine::media(core, &guest, action, output).await,
         Call::Log { guest, serial } => machine::log(core, &guest, serial, output).await,
         Call::Screenshot { guest, file } => screenshot::take(core, &guest, &file, output).await,

@@ -10,7 +10,7 @@ mod views;
 
 pub use human::{guest_block, host_block, medium_block, moment, table};
 pub use network::{NicsView, mode_words};
-pub use pci::HostPciView;
+pub use pci::{GuestPciView, HeldPciView, PciView};
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};
 pub use text::{command_line, escaped, printable_lines};
 pub use usb::{GuestUsbView, HeldUsbView, UsbView};

@@ -17,6 +17,7 @@ pub mod keys;
 mod live;
 mod machine;
 mod network;
+mod pci;
 pub mod ports;
 mod power;
 mod process;
@@ -94,7 +95,8 @@ struct Facts {
     newest_machine: Option<String>,
     audio: Option<Vec<AudioService>>,
     cpu_models: Option<Vec<String>>,
-    usb: Option<bool>,
+    /// Its parts for devices of the host's.
+    host_devices: Option<Vec<&'static str>>,
 }
 
 impl Qemu {
@@ -130,7 +132,7 @@ impl Qemu {
             newest_machine: None,
             audio: None,
             cpu_models: None,
-            usb: None,
+            host_devices: None,
         })
     }
 
@@ -154,6 +156,12 @@ impl Qemu {
         let learned = read(&ask(&path, &question).await?)?;
         self.remember(|facts| *fact(facts) = Some(learned.clone()), &path);
         Ok(learned)
+    }
+
+    /// Its parts for devices of the host's. Distributions have them in packages of their own.
+    async fn host_devices(&self) -> Result<Vec<&'static str>, EngineError> {
+        let read = |answer: &str| Ok(host_devices_in(answer));
+        self.ask_once(|facts| &mut facts.host_devices, ["-device", "help"], read).await
     }
 
     /// What to leave out of messages: the program's name, and the argument that QEMU speaks about.
@@ -194,13 +202,11 @@ impl Engine for Qemu {
     }
 
     async fn has_usb(&self) -> Result<bool, EngineError> {
-        let path = self.find()?;
-        if let Some(known) = self.facts(&path).usb {
-            return Ok(known);
-        }
-        let known = usb::is_in(&ask(&path, &["-device", "help"]).await?);
-        self.remember(|facts| facts.usb = Some(known), &path);
-        Ok(known)
+        Ok(self.host_devices().await?.contains(&usb::DRIVER))
+    }
+
+    async fn has_pci(&self) -> Result<bool, EngineError> {
+        Ok(self.host_devices().await?.contains(&pci::DRIVER))
     }
 
     fn tpm_program(&self) -> Option<PathBuf> {
@@ -256,6 +262,9 @@ impl Engine for Qemu {
                 sockets.taps.push((nic.number, tap.as_raw_fd()));
                 inherited.push(tap);
             }
+        }
+        if !machine.pci.is_empty() {
+            pci::allow_locked_memory();
         }
         let arguments = command_line::arguments(machine, &sockets);
         let noise = self.noise(&arguments);
@@ -580,6 +589,15 @@ fn version_in(answer: &str) -> Option<String> {
 fn cpu_models_in(answer: &str) -> Vec<String> {
     let name = |line: &str| line.strip_prefix("x86 ")?.split_whitespace().next().map(str::to_owned);
     answer.lines().filter_map(name).filter(|name| name != "host" && is_cpu_model(name)).collect()
+}
+
+/// The line `name "usb-host", bus usb-bus` and its like.
+fn host_devices_in(answer: &str) -> Vec<&'static str> {
+    let is_in = |driver: &str| {
+        let name = format!("name \"{driver}\"");
+        answer.lines().any(|line| line.starts_with(&name))
+    };
+    [usb::DRIVER, pci::DRIVER].into_iter().filter(|driver| is_in(driver)).collect()
 }
 
 /// Whether this can be the name of a CPU model: nothing else in it would mean anything to QEMU.

@@ -513,6 +513,7 @@ impl Actor {
             }
             EngineEvent::Memory(size) => self.memory_is(size),
             EngineEvent::DiskGone(name) => self.disk_gone(name),
+            EngineEvent::PciGone(number) => self.pci_gone(number),
             EngineEvent::Running
             | EngineEvent::Paused
             | EngineEvent::PoweredOff

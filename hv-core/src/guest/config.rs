@@ -6,6 +6,7 @@
 use super::disk;
 use super::exact_size;
 use super::network::{self, Nic};
+use super::pci::{self, Pci};
 use super::power::PowerPolicy;
 use super::slots;
 use super::usb::{self, Usb};
@@ -120,6 +121,9 @@ pub struct Definition {
     /// USB devices of the host's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub usb: Vec<Usb>,
+    /// PCI devices of the host's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pci: Vec<Pci>,
 }
 
 /// One drive for optical media.
@@ -194,6 +198,7 @@ impl Definition {
         }
         network::check(&definition).map_err(|error| malformed(&error))?;
         usb::check(&definition).map_err(|error| malformed(&error))?;
+        pci::check(&definition).map_err(|error| malformed(&error))?;
         slots::check(&definition).map_err(|error| malformed(&error))?;
         definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
@@ -254,6 +259,7 @@ impl Definition {
                 .collect(),
             nics: self.nics.iter().map(Nic::config).collect(),
             usb: self.usb.iter().map(Usb::config).collect(),
+            pci: self.pci.iter().map(Pci::config).collect(),
             watchdog: self.watchdog != Watchdog::None,
             sound: self.sound,
             audio: None,
@@ -337,6 +343,13 @@ pub(crate) mod tests {
                 ..Nic::new(NewNic::default(), "52:54:00:12:34:56".parse().unwrap()).unwrap()
             }],
             usb: vec![Usb::new("0781:5567@3-1.2".parse().unwrap(), Some("SanDisk Cruzer Blade".into()))],
+            pci: vec![Pci {
+                number: 0,
+                address: "0000:01:00.0".parse().unwrap(),
+                device: "8086:10d3".parse().unwrap(),
+                slot: 7,
+                label: Some("Intel Corporation 82574L".into()),
+            }],
         }
     }
 

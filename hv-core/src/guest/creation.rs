@@ -96,6 +96,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],
         nics: Vec::new(),
         usb: Vec::new(),
+        pci: Vec::new(),
     };
     let definition = with_nics(definition, new)?;
     Ok(Resolved { definition, disk })

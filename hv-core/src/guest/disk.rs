@@ -386,7 +386,7 @@ mod tests {
         ) {
             let cache = [DiskCache::Writeback, DiskCache::None, DiskCache::Directsync, DiskCache::Unsafe][cache];
             let disk = Disk { serial, cache, discard, shareable, slot, path: path.into(), ..raw() };
-            let definition = Definition { disks: vec![disk], ..example() };
+            let definition = Definition { disks: vec![disk], pci: Vec::new(), ..example() };
             prop_assert_eq!(Definition::read(&definition.write()), Ok(definition));
         }
     }

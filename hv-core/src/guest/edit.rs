@@ -7,6 +7,7 @@ use super::devices;
 use super::disk::{self, Disk};
 use super::limit;
 use super::network::NicEdit;
+use super::pci::PciEdit;
 use super::power::PowerPolicy;
 use super::record::RunRecord;
 use super::usb::{self, UsbEdit};
@@ -55,6 +56,8 @@ pub enum Edit {
     Nic(NicEdit),
     /// Other USB devices of the host's.
     Usb(UsbEdit),
+    /// Other PCI devices of the host's.
+    Pci(PciEdit),
 }
 
 /// What an edit takes, where a machine runs.
@@ -104,6 +107,7 @@ impl Edit {
         match self {
             Self::Nic(edit) => edit.settled(wanted, running).map(Self::Nic),
             Self::Usb(edit) => edit.settled(wanted, running).map(Self::Usb),
+            Self::Pci(edit) => edit.settled(wanted, running).map(Self::Pci),
             Self::AddDisk(disk) => disk.placed(wanted, running).map(Self::AddDisk),
             Self::SetDisk(name, DiskSettings { bus: Some(DiskBus::Usb), .. })
                 if usb::is_at_disk([wanted], *name) =>
@@ -131,6 +135,7 @@ impl Edit {
         let keys = match self {
             Self::Nic(edit) => return vec![edit.key()],
             Self::Usb(edit) => return vec![edit.key()],
+            Self::Pci(edit) => return vec![edit.key()],
             Self::AddDisk(disk) => return vec![disk.name.to_string()],
             Self::RemoveDisk(name) => return vec![name.to_string()],
             Self::SetDisk(_, settings) => disk::keys(settings),
@@ -165,7 +170,8 @@ impl Edit {
             | Self::Boot(_)
             | Self::Devices(_)
             | Self::Nic(_)
-            | Self::Usb(_) => true,
+            | Self::Usb(_)
+            | Self::Pci(_) => true,
         }
     }
 
@@ -195,6 +201,7 @@ impl Edit {
             Self::Power(settings) => drop(definition.power.set(settings)),
             Self::Nic(edit) => edit.apply(definition),
             Self::Usb(edit) => edit.apply(definition),
+            Self::Pci(edit) => edit.apply(definition),
         }
     }
 
@@ -215,7 +222,10 @@ impl Edit {
                 Course::Limited(limit::quota(&limited))
             }
             Self::Memory(size) if *size > live.memory_highest => Course::Waits(NotNow::BeyondMaximum),
-            Self::Memory(size) if *size < live.memory_lowest => Course::Waits(NotNow::BelowMinimum),
+            Self::Memory(size) if *size < live.memory_lowest => {
+                let pinned = !running.machine.pci.is_empty();
+                Course::Waits(if pinned { NotNow::Pinned } else { NotNow::BelowMinimum })
+            }
             Self::Memory(size) => Course::Altered(Alteration::Memory(*size)),
             Self::DiskSize(disk, size) => Course::Altered(Alteration::DiskSize(*disk, *size)),
             Self::AddDisk(disk) => match disk.waits() {
@@ -238,6 +248,7 @@ impl Edit {
             }
             Self::Nic(edit) => edit.course(&running.machine),
             Self::Usb(edit) => edit.course(&running.machine),
+            Self::Pci(edit) => edit.course(running),
         }
     }
 }
@@ -252,7 +263,12 @@ pub fn live_ranges(running: &RunRecord) -> LiveRanges {
             Accelerator::Emulation => machine.cpus,
         },
         cpus_highest: machine.most_cpus(),
-        memory_lowest: LEAST_LIVE_MEMORY.min(machine.memory),
+        // What a PCI device may reach is given back to nobody.
+        memory_lowest: if machine.pci.is_empty() {
+            LEAST_LIVE_MEMORY.min(machine.memory)
+        } else {
+            machine.memory
+        },
         memory_highest: running.most_memory(),
     }
 }
@@ -265,7 +281,7 @@ mod tests {
 
     #[test]
     fn what_is_within_reach_is_done_at_once_and_the_rest_waits() {
-        let running = Definition { cpus: 2, max_cpus: Some(4), ..example() };
+        let running = Definition { cpus: 2, max_cpus: Some(4), pci: Vec::new(), ..example() };
         let course = |edit: Edit, accelerator| {
             edit.course(&RunRecord::new(running.clone(), accelerator, 0), Path::new("/guest"))
         };
@@ -278,14 +294,19 @@ mod tests {
         let little = Edit::Memory(ByteSize::mib(64));
         assert_eq!(course(little, Accelerator::Kvm), Course::Waits(NotNow::BelowMinimum));
         assert_eq!(course(Edit::MaxCpus(8), Accelerator::Kvm), Course::Waits(NotNow::Fixed));
+        let pinned = RunRecord::new(example(), Accelerator::Kvm, 0);
+        let less = Edit::Memory(ByteSize::mib(example().memory.as_mib() - 1));
+        assert_eq!(less.course(&pinned, Path::new("/guest")), Course::Waits(NotNow::Pinned));
     }
 
     proptest! {
         /// What the ranges promise before somebody touches a setting is what comes of it.
         #[test]
-        fn the_ranges_tell_what_will_be(cpus in 1..40_u32, memory in 16..40_000_u64, kvm: bool) {
+        fn the_ranges_tell_what_will_be(cpus in 1..40_u32, memory in 16..40_000_u64, kvm: bool, pinned: bool) {
+            let mut machine = example();
+            machine.pci.truncate(usize::from(pinned));
             let accelerator = if kvm { Accelerator::Kvm } else { Accelerator::Emulation };
-            let (running, size) = (RunRecord::new(example(), accelerator, 0), ByteSize::mib(memory));
+            let (running, size) = (RunRecord::new(machine, accelerator, 0), ByteSize::mib(memory));
             let live = live_ranges(&running);
             let now = |edit: Edit| matches!(edit.course(&running, Path::new("/guest")), Course::Altered(_));
             prop_assert_eq!(now(Edit::Cpus(cpus)), (live.cpus_lowest..=live.cpus_highest).contains(&cpus));

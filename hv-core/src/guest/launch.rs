@@ -1,5 +1,6 @@
 //! Finding or launching the engine of a guest.
 
+use super::assign;
 use super::boot;
 use super::config::Definition;
 use super::context::Context;
@@ -13,7 +14,7 @@ use super::view::now;
 use crate::engine::{
     Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, FirmwareConfig, Machine, MachineConfig,
 };
-use crate::{files, serial, store};
+use crate::{files, host, serial, store};
 use hv_api::{Accelerator, ByteSize, Error, Operation, Plan, SavedStateFault, SoundCard};
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +127,9 @@ async fn machine(
     let (folder, run) = (context.store.folder(definition.id), context.run_files(definition));
     let mut machine = definition.machine(&folder, accelerator, firmware, run);
     machine.disks.iter_mut().for_each(DiskConfig::find_device);
+    machine.pci.iter_mut().for_each(|pci| {
+        pci.group = host::pci::group(&context.folders.devices, pci.address);
+    });
     if machine.sound != SoundCard::None {
         machine.audio = context.engine.audio().await;
     }
@@ -169,7 +173,9 @@ async fn start(
         }
     }
     definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
+    assign::check_definition(&context.folders.devices, definition).await?;
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
+    let pci_groups = machine.pci.iter().filter_map(|pci| pci.group).collect();
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
@@ -183,7 +189,7 @@ async fn start(
     }
     let cpu_limit = limit::begin(context, definition, machine.pid()).await;
     let record = RunRecord::new(Definition { cpu_limit, ..definition.clone() }, accelerator, now());
-    Ok(Launched { machine, record, events })
+    Ok(Launched { machine, record: record.with_groups(pci_groups), events })
 }
 
 /// What an engine says last, where it ends within a moment.

@@ -2,7 +2,7 @@
 //! started with. Pure.
 
 use super::config::Definition;
-use super::{boot, devices, disk, network, usb};
+use super::{boot, devices, disk, network, pci, usb};
 use hv_api::PendingChange;
 
 /// Everything that waits, by the setting's name as `hv set` has it.
@@ -23,6 +23,7 @@ pub fn all(running: &Definition, next: &Definition) -> Vec<PendingChange> {
         .chain(devices::pending(running, next))
         .chain(network::pending(running, next))
         .chain(usb::pending(running, next))
+        .chain(pci::pending(running, next))
         .collect()
 }
 

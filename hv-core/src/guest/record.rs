@@ -32,6 +32,9 @@ pub struct RunRecord {
     /// The most memory that it can be given.
     #[serde(with = "exact_size")]
     most_memory: ByteSize,
+    /// The IOMMU groups of the PCI devices that it was started with: its engine can open no others.
+    #[serde(default)]
+    pub pci_groups: Vec<u32>,
     /// The definition that it was started with, and changed by since.
     pub machine: Definition,
 }
@@ -46,8 +49,16 @@ impl RunRecord {
             on_battery: false,
             memory_at_start: machine.memory,
             most_memory: machine.most_memory(),
+            pci_groups: Vec::new(),
             machine,
         }
+    }
+
+    /// That of a machine whose engine can open the devices of these IOMMU groups.
+    #[must_use]
+    pub fn with_groups(mut self, pci_groups: Vec<u32>) -> Self {
+        self.pci_groups = pci_groups;
+        self
     }
 
     /// That of a machine which was given what another one was, whose guest was to have this much memory.

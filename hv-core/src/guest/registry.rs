@@ -310,6 +310,7 @@ impl Registry {
         let info = handle.info();
         if let Some(memory) = settings.memory.filter(|wanted| info.pid.is_some() && *wanted > info.memory) {
             self.check_promises(info.id, memory)?;
+            self.check_pinned(&info, memory).await?;
         }
         settings.devices.as_ref().map_or(Ok(()), devices::check)?;
         if let Some(boot) = &settings.boot {
@@ -470,6 +471,7 @@ impl Registry {
         }
         self.check_ports(guest)?;
         self.check_usb(guest).await?;
+        self.check_pci(guest).await?;
         self.check_promises(guest.id, guest.memory)?;
         let (guest, guests) = (guest.clone(), self.list());
         files::off_thread(move || {

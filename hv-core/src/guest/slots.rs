@@ -7,7 +7,8 @@ use crate::engine::SLOTS;
 /// The slots that have a device, in no order.
 pub fn taken(definition: &Definition) -> impl Iterator<Item = u32> {
     let disks = definition.disks.iter().filter_map(|disk| disk.slot);
-    definition.nics.iter().filter_map(|nic| nic.slot).chain(disks)
+    let pci = definition.pci.iter().map(|pci| pci.slot);
+    definition.nics.iter().filter_map(|nic| nic.slot).chain(disks).chain(pci)
 }
 
 /// The first slot that none of these definitions has a device in: of a guest that runs, both what it is to be and
@@ -38,7 +39,7 @@ mod tests {
     use crate::guest::config::tests::example;
 
     fn with_slots(slots: &[u32]) -> Definition {
-        let mut definition = example();
+        let mut definition = Definition { pci: Vec::new(), ..example() };
         let nic = definition.nics[0].clone();
         definition.nics.extend(slots.iter().map(|slot| {
             let mut nic = nic.clone();

@@ -594,7 +594,8 @@ impl State {
                 EngineEvent::Reset
                 | EngineEvent::MediumEjected { .. }
                 | EngineEvent::Memory(_)
-                | EngineEvent::DiskGone(_),
+                | EngineEvent::DiskGone(_)
+                | EngineEvent::PciGone(_),
             ) => (state, Vec::new()),
         }
     }

@@ -6,6 +6,7 @@ use super::context::Context;
 use super::disk;
 use super::edit::live_ranges;
 use super::network;
+use super::pci;
 use super::pending;
 use super::record::RunRecord;
 use super::state::State;
@@ -98,6 +99,8 @@ pub fn view(
             .collect(),
         nics: network::info(definition, record.map(|record| &record.machine)),
         usb: usb::info(definition, record.map(|record| &record.machine)),
+        pci: pci::info(definition, record.map(|record| &record.machine)),
+        live_pci_groups: record.map(|record| record.pci_groups.clone()).unwrap_or_default(),
         serial_ports: definition.serial_ports,
         watchdog: definition.watchdog,
         sound: definition.sound,

@@ -22,7 +22,7 @@ fn main() {
     let script: Script = serde_json::from_slice(&fs::read(script).expect("a script")).expect("JSON");
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--version"] => return say("QEMU emulator version 7.2.22 (pretended)"),
-        ["-device", "help"] => return say("name \"usb-host\", bus usb-bus"),
+        ["-device", "help"] => return say("name \"usb-host\", bus usb-bus\nname \"vfio-pci\", bus PCI"),
         ["-machine", "help"] => return say("q35   Standard PC (Q35 + ICH9, 2009) (alias of pc-q35-7.2)"),
         _ => {}
     }

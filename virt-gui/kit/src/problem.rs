@@ -213,6 +213,11 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::UsbNotFound { .. }
         | Error::UsbExhausted { .. }
         | Error::UsbRefused { .. }
+        | Error::PciNotFound { .. }
+        | Error::PciExhausted { .. }
+        | Error::PciRefused { .. }
+        | Error::PciNotSavable { .. }
+        | Error::LockedMemoryTooSmall { .. }
         | Error::DriveNotFound { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }

@@ -1,7 +1,7 @@
 //! Why a guest can't have a PCI device of the host's.
 
 use super::{Explanation, Translate, fill};
-use crate::{HostPciDevice, PciFault, PciKind};
+use crate::{ByteSize, HostPciDevice, Operation, PciFault, PciKind};
 
 /// Says what is in the way of any guest's having a device of the host's, each with what to do, in that order; nothing
 /// where nothing is.
@@ -19,6 +19,78 @@ pub(super) fn refused(address: &str, name: &str, fault: PciFault, by: &str, t: T
         what: fill(&t("The PCI device “{device}” ({address}) can't be used by the guest."), &values),
         why: fill(&why, &values),
         remedy: fill(&remedy, &values),
+        detail: None,
+    }
+}
+
+pub(super) fn not_found(guest: &str, device: &str, t: Translate<'_>) -> Explanation {
+    let values = [("guest", guest), ("device", device)];
+    Explanation {
+        code: "pci-not-found",
+        what: fill(&t("“{guest}” does not have the PCI device {device}."), &values),
+        why: t("It was not given to the guest, or was taken away again."),
+        remedy: t("Look at the guest's PCI devices and choose one of them."),
+        detail: None,
+    }
+}
+
+pub(super) fn exhausted(guest: &str, maximum: u32, t: Translate<'_>) -> Explanation {
+    Explanation {
+        code: "pci-exhausted",
+        what: fill(&t("“{guest}” can't have one more PCI device."), &[("guest", guest)]),
+        why: fill(
+            &t(
+                "Each needs a slot of its machine, of which there are {maximum}, for added disks and network cards as well.",
+            ),
+            &[("maximum", &maximum.to_string())],
+        ),
+        remedy: t("Take another one away and try again."),
+        detail: None,
+    }
+}
+
+pub(super) fn not_savable(
+    guest: &str,
+    operation: Operation,
+    address: &str,
+    name: &str,
+    t: Translate<'_>,
+) -> Explanation {
+    let values = [("guest", guest), ("device", name), ("address", address)];
+    let what = match operation {
+        Operation::TakeSnapshot => t("No snapshot of “{guest}” can be taken while it runs."),
+        _ => t("“{guest}” can't be saved."),
+    };
+    Explanation {
+        code: "pci-not-savable",
+        what: fill(&what, &values),
+        why: fill(
+            &t(
+                "It has the PCI device “{device}” ({address}) of this computer, whose state can't be written into a file.",
+            ),
+            &values,
+        ),
+        remedy: t("Take the device away from the guest first, or shut the guest down."),
+        detail: None,
+    }
+}
+
+pub(super) fn locked_memory(guest: &str, needed: ByteSize, limit: ByteSize, t: Translate<'_>) -> Explanation {
+    let (needed, limit) = (needed.to_string(), limit.to_string());
+    let values = [("guest", guest), ("needed", &*needed), ("limit", &*limit)];
+    Explanation {
+        code: "locked-memory-too-small",
+        what: fill(&t("“{guest}” can't have its PCI device with this much memory."), &values),
+        why: fill(
+            &t(
+                "All of its memory must stay in place for the device, which takes {needed} of locked memory (RLIMIT_MEMLOCK), and your user's programs may lock {limit}.",
+            ),
+            &values,
+        ),
+        // Translators: the quotation marks hold lines of files, which are written as they are.
+        remedy: t(
+            "As an administrator, write the lines “[Service]” and “LimitMEMLOCK=infinity” into the file /etc/systemd/system/user@.service.d/memlock.conf, and the line “* hard memlock unlimited” into /etc/security/limits.d/guesthouse.conf, then restart this computer. Or give the guest less memory.",
+        ),
         detail: None,
     }
 }

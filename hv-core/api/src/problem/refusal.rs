@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, cpu, disk, fill, network, snapshot, some_text, usb};
+use super::{Explanation, Translate, cpu, disk, fill, network, pci, snapshot, some_text, usb};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -273,6 +273,15 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::UsbNotFound { guest, device } => usb::not_found(guest, device, t),
         Error::UsbExhausted { guest, maximum } => usb::exhausted(guest, *maximum, t),
         Error::UsbRefused { device, name, fault, by } => usb::refused(device, name, *fault, by, t),
+        Error::PciNotFound { guest, device } => pci::not_found(guest, device, t),
+        Error::PciExhausted { guest, maximum } => pci::exhausted(guest, *maximum, t),
+        Error::PciRefused { address, name, fault, by } => {
+            pci::refused(&address.to_string(), name, *fault, by, t)
+        }
+        Error::PciNotSavable { guest, operation, address, name } => {
+            pci::not_savable(guest, *operation, &address.to_string(), name, t)
+        }
+        Error::LockedMemoryTooSmall { guest, needed, limit } => pci::locked_memory(guest, *needed, *limit, t),
         Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),
         Error::KeyUnknown { key } => Explanation {
             code: "key-unknown",

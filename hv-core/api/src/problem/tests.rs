@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     Accelerator, AcceleratorInfo, BridgeFault, ByteSize, CpuLimitFault, DefinitionFault, Error, FileFault,
     Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage,
-    KvmState, MediumNote, NameFault, Operation, SavedStateFault, StateReason, UsbFault, UsbKind,
+    KvmState, MediumNote, NameFault, Operation, PciFault, SavedStateFault, StateReason, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -73,6 +73,9 @@ fn errors() -> Vec<Error> {
         Error::NicNotFound { guest: guest(), nic: "nic7".into() },
         Error::UsbNotFound { guest: guest(), device: "0781:5567".into() },
         Error::UsbExhausted { guest: guest(), maximum: 8 },
+        Error::PciNotFound { guest: guest(), device: "0000:01:00.0".into() },
+        Error::PciExhausted { guest: guest(), maximum: 8 },
+        Error::LockedMemoryTooSmall { guest: guest(), needed: ByteSize::gib(5), limit: ByteSize::mib(8) },
         Error::NicsExhausted { guest: guest(), maximum: 8 },
         Error::NetworkNameInvalid { name: "my net".into() },
         Error::MacTaken { mac: "52:54:00:12:34:56".into(), holder: "Debian".into() },
@@ -160,6 +163,34 @@ fn errors() -> Vec<Error> {
         let (forward, holder) = ("tcp:127.0.0.1:2222:22".into(), "Debian".into());
         errors.push(Error::ForwardRefused { forward, fault, holder });
     }
+    for fault in [
+        PciFault::Missing,
+        PciFault::Changed,
+        PciFault::Bridge,
+        PciFault::NoIommu,
+        PciFault::NoGroup,
+        PciFault::Mounted,
+        PciFault::InUse,
+        PciFault::NetworkUp,
+        PciFault::BootDisplay,
+        PciFault::NotBound,
+        PciFault::GroupShared,
+        PciFault::NotPermitted,
+        PciFault::Doubled,
+        PciFault::HeldByGuest,
+        PciFault::GroupHeldByGuest,
+        PciFault::EngineCannot,
+    ] {
+        let address = "01:00.0".parse().unwrap();
+        let (name, by) = ("Intel Corporation 82574L".to_owned(), "what it says".into());
+        errors.push(Error::PciRefused { address, name, fault, by });
+    }
+    for operation in [Operation::Save, Operation::TakeSnapshot] {
+        let (address, name) = ("01:00.0".parse().unwrap(), "Intel Corporation 82574L".to_owned());
+        errors.push(Error::PciNotSavable { guest: guest(), operation, address, name });
+    }
+    let (address, name) = ("01:00.0".parse().unwrap(), "Intel Corporation 82574L".to_owned());
+    errors.push(Error::PciRefused { address, name, fault: PciFault::NotBound, by: String::new() });
     for fault in [
         UsbFault::Hub,
         UsbFault::NotPermitted,

@@ -96,6 +96,7 @@ pub fn applied(applied: Applied, reason: Option<NotNow>) -> String {
         Some(NotNow::BelowMinimum) => " (a running guest is not safe with so little)",
         Some(NotNow::EngineCannot) => " (the engine can't do it while the guest runs)",
         Some(NotNow::GuestRefused) => " (the guest did not do its part)",
+        Some(NotNow::Pinned) => " (a PCI device may reach all of the running guest's memory)",
     };
     format!("{when}{why}")
 }

@@ -116,6 +116,14 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
         let when = if usb.present == Some(false) { ", at next start" } else { "" };
         facts.push(("USB device", format!("{}: {} ({}){when}", usb.name, usb.title(), usb.device)));
     }
+    for pci in &guest.pci {
+        let when = match (pci.leaving, pci.present) {
+            (true, _) => ", taken away, but the guest has it yet",
+            (false, Some(false)) => ", at next start",
+            (false, _) => "",
+        };
+        facts.push(("PCI device", format!("{}: {} ({}){when}", pci.name, pci.title(), pci.address)));
+    }
     facts.extend(addresses.iter().map(|address| ("Address", address.clone())));
     facts.push(("Serial ports", guest.serial_ports.to_string()));
     facts.push(("Watchdog", wire_word(&guest.watchdog)));

@@ -2,7 +2,7 @@
 //! are numbers of bytes, times seconds since 1970. What is written here is interface.
 
 use super::network::NicView;
-use super::pci::HostPciView;
+use super::pci::{HostPciView, PciView};
 use super::usb::{HostUsbView, UsbView};
 use hv_api::problem::explain_accelerator;
 use hv_api::{
@@ -64,6 +64,7 @@ pub struct GuestView<'a> {
     media: Vec<DriveView<'a>>,
     nics: Vec<NicView<'a>>,
     usb: Vec<UsbView<'a>>,
+    pci: Vec<PciView<'a>>,
     addresses: Option<&'a [String]>,
     serial_ports: u32,
     watchdog: Word<Watchdog>,
@@ -109,6 +110,7 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             media: guest.drives.iter().map(DriveView::from).collect(),
             nics: guest.nics.iter().map(NicView::from).collect(),
             usb: guest.usb.iter().map(|usb| UsbView::new(usb, None)).collect(),
+            pci: guest.pci.iter().map(PciView::from).collect(),
             addresses: None,
             serial_ports: guest.serial_ports,
             watchdog: Word(guest.watchdog),
@@ -597,6 +599,7 @@ pub mod tests {
                     "present": true
                 }],
                 "usb": [],
+                "pci": [],
                 "serial_ports": 1, "watchdog": "none", "sound": "none",
                 "kernel": null,
                 "initrd": null,

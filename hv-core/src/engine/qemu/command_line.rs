@@ -9,6 +9,7 @@ use super::agent;
 use super::devices;
 use super::disks;
 use super::network::Networks;
+use super::pci;
 use super::ports;
 use super::usb;
 use crate::engine::{BootDevice, DiskConfig, FirmwareConfig, MAX_DISKS, MachineConfig, NetworkConfig};
@@ -120,6 +121,9 @@ pub fn arguments(machine: &MachineConfig, sockets: &Sockets) -> Vec<String> {
     }
     for device in &machine.usb {
         line.add("-device", usb::device(device).to_string());
+    }
+    for device in &machine.pci {
+        line.add("-device", pci::device(device).to_string());
     }
     if let Some(kernel) = &machine.kernel {
         line.add("-kernel", text(&kernel.kernel));
@@ -376,6 +380,7 @@ pub mod tests {
             drives: Vec::new(),
             nics: Vec::new(),
             usb: Vec::new(),
+            pci: Vec::new(),
             watchdog: false,
             sound: SoundCard::None,
             audio: None,

@@ -233,21 +233,26 @@ async fn add_node(client: &Client, disk: &DiskConfig) -> Result<(), EngineError>
 
 /// Takes a disk from a machine that runs. The guest must let go of it first, which it is asked for.
 pub async fn remove(client: &Client, name: DiskName) -> Result<(), EngineError> {
-    let present = present(client).await?;
     let controller = controller_name(name);
     // With the controller goes what is attached to it.
-    let device = if present.contains(&controller) { controller } else { device_name(name) };
-    if present.contains(&device) {
-        match client.call("device_del", json!({ "id": device })).await {
-            Ok(_asked) => {}
-            // It was asked before, and may be about to do it.
-            Err(EngineError::Refused { detail }) if detail.contains("in the process of unplug") => {}
-            Err(EngineError::Refused { detail }) => return Err(EngineError::NotWhileRunning { detail }),
-            Err(error) => return Err(error),
-        }
-        wait_until_gone(client, &device).await?;
-    }
+    let has_controller = present(client).await?.contains(&controller);
+    remove_device(client, &if has_controller { controller } else { device_name(name) }).await?;
     forget(client, name).await
+}
+
+/// Takes a device from a machine that runs, where it has it. The guest must let go of it first, which it is asked for.
+pub async fn remove_device(client: &Client, device: &str) -> Result<(), EngineError> {
+    if !present(client).await?.iter().any(|other| other == device) {
+        return Ok(());
+    }
+    match client.call("device_del", json!({ "id": device })).await {
+        Ok(_asked) => {}
+        // It was asked before, and may be about to do it.
+        Err(EngineError::Refused { detail }) if detail.contains("in the process of unplug") => {}
+        Err(EngineError::Refused { detail }) => return Err(EngineError::NotWhileRunning { detail }),
+        Err(error) => return Err(error),
+    }
+    wait_until_gone(client, device).await
 }
 
 /// Lets go of the volume of a disk that no device has any more.

@@ -1,6 +1,7 @@
 //! What QEMU's events and states mean to a guest. Pure.
 
 use super::disks::disk_of;
+use super::pci;
 use super::qmp::Event;
 use crate::engine::{EngineEvent, MachineStatus};
 use hv_api::ByteSize;
@@ -47,7 +48,8 @@ impl Translator {
             }
             "DEVICE_DELETED" => {
                 let device = event.data.get("device").and_then(Value::as_str)?;
-                return disk_of(device).map(EngineEvent::DiskGone);
+                let pci = || pci::number_of(device).map(EngineEvent::PciGone);
+                return disk_of(device).map(EngineEvent::DiskGone).or_else(pci);
             }
             _ => None,
         };

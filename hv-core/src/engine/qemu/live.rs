@@ -11,6 +11,7 @@
 use super::command_line::{MEMORY_MODULE_MIB, module_memory, module_name};
 use super::disks;
 use super::network::{self, Networks};
+use super::pci;
 use super::qmp::Client;
 use super::usb;
 use crate::engine::{Alteration, EngineError};
@@ -47,6 +48,8 @@ pub async fn alter(client: &Client, networks: &Networks, alteration: Alteration)
         Alteration::NicLink(number, up) => network::set_link(client, number, up).await,
         Alteration::AddUsb(device) => usb::add(client, &device).await,
         Alteration::RemoveUsb(number) => usb::remove(client, number).await,
+        Alteration::AddPci(device) => pci::add(client, &device).await,
+        Alteration::RemovePci(number) => pci::remove(client, number).await,
         Alteration::AddForward(number, forward) => network::add_forward(client, number, &forward).await,
         Alteration::RemoveForward(number, forward) => network::remove_forward(client, number, &forward).await,
     }

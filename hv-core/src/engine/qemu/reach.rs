@@ -4,6 +4,7 @@
 //! What a machine is given later comes as open descriptors (`descriptors`). On a kernel without Landlock a QEMU runs
 //! without; what it may do besides files is left to QEMU's own sandbox.
 
+use super::pci;
 use crate::engine::{DiskFormat, FirmwareConfig, MachineConfig};
 use crate::storage::backing_files;
 use landlock::{
@@ -36,7 +37,7 @@ const SYSTEM: [&str; 14] = [
 ];
 
 /// Devices that a machine may have a use for. Who may open them is decided by their modes.
-const DEVICES: [&str; 15] = [
+const DEVICES: [&str; 14] = [
     "/dev/null",
     "/dev/zero",
     "/dev/full",
@@ -51,7 +52,6 @@ const DEVICES: [&str; 15] = [
     "/dev/snd",
     "/dev/shm",
     "/dev/bus/usb",
-    "/dev/vfio",
 ];
 
 /// Optical drives of this computer, whose medium may be put into one of the guest's while it runs.
@@ -99,6 +99,7 @@ impl Reach {
             reach.read.push(kernel.kernel.clone());
             reach.read.extend(kernel.initrd.clone());
         }
+        reach.write.extend(pci::files(&machine.pci));
         let run = &machine.run;
         reach.write.extend([run.folder.clone(), run.networks.clone()]);
         reach.write.extend(run.serial_logs.iter().filter_map(|log| Some(log.parent()?.to_owned())));

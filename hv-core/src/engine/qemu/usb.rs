@@ -40,12 +40,6 @@ pub fn device(usb: &UsbConfig) -> Value {
     device
 }
 
-/// Whether a program can do it, by its answer to `-device help`.
-pub fn is_in(answer: &str) -> bool {
-    let name = format!("name \"{DRIVER}\"");
-    answer.lines().any(|line| line.starts_with(&name))
-}
-
 /// Gives a machine that runs one more.
 pub async fn add(client: &Client, usb: &UsbConfig) -> Result<(), EngineError> {
     client.call("device_add", device(usb)).await.map(drop)
@@ -86,11 +80,5 @@ mod tests {
         );
         let there = device(&config("0781:5567@3-1.2"));
         assert_eq!((&there["hostbus"], &there["hostport"]), (&json!(3), &json!("1.2")));
-    }
-
-    #[test]
-    fn a_program_without_it_is_known() {
-        assert!(is_in("USB devices:\nname \"usb-bot\", bus usb-bus\nname \"usb-host\", bus usb-bus\n"));
-        assert!(!is_in("USB devices:\nname \"usb-bot\", bus usb-bus\nname \"usb-host2\", bus usb-bus\n"));
     }
 }

@@ -1,4 +1,4 @@
-//! A guest's disks that come and go: their places, and whose they are.
+//! A guest's disks that come and go: their places, and whose they are; and PCI devices that go by themselves.
 
 use super::Actor;
 use crate::engine::DiskName;
@@ -53,6 +53,15 @@ impl Actor {
             info!(%name, "the guest let go of the disk in the end");
             let (answer, _nobody_waits) = oneshot::channel();
             self.edit(vec![Edit::RemoveDisk(name)], answer);
+        }
+    }
+
+    /// The guest has let go of a PCI device, in time or later.
+    pub(super) fn pci_gone(&mut self, number: u32) {
+        if let Some(record) = &mut self.record {
+            record.machine.pci.retain(|pci| pci.number != number);
+            self.note_record();
+            self.publish();
         }
     }
 }

@@ -153,6 +153,7 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
     }
     // One device is one guest's.
     new.usb.clear();
+    new.pci.clear();
     new.power.autostart = false;
     new
 }
@@ -230,6 +231,7 @@ mod tests {
         assert_ne!(new.nics[0].mac, one.nics[0].mac);
         assert_eq!((one.nics[0].forwards.len(), new.nics[0].forwards.len()), (1, 0));
         assert_eq!((one.usb.len(), new.usb.len()), (1, 0));
+        assert_eq!((one.pci.len(), new.pci.len()), (1, 0));
         assert_eq!(new.disks[0].path, Path::new("disk0.qcow2"));
         assert_eq!(new.drives[0].medium.as_deref(), Some(Path::new("/guests/one/here.iso")));
         assert_eq!((new.cpus, new.memory), (one.cpus, one.memory));

@@ -1,6 +1,7 @@
 //! Guests that are saved and go on: as jobs, which a client may watch and cancel.
 
 use super::Registry;
+use super::pci::check_savable;
 use crate::engine::Amount;
 use crate::guest::actor::Order;
 use crate::guest::handle::Request;
@@ -20,6 +21,7 @@ impl Registry {
         if !matches!(info.state, GuestState::Running | GuestState::Paused) {
             return Err(Error::wrong_state(&info, Operation::Save));
         }
+        check_savable(&info, Operation::Save)?;
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
             let order = Order { progress: sender, cancelled };

@@ -1,6 +1,7 @@
 //! Snapshots of guests, taken and put back as jobs, which a client may watch.
 
 use super::Registry;
+use super::pci::check_savable;
 use super::saving::told;
 use crate::engine::Amount;
 use crate::files;
@@ -11,7 +12,7 @@ use crate::guest::holders;
 use crate::guest::snapshots::{self, Index};
 use crate::guest::state::Wish;
 use crate::job::{Ended, Progress};
-use hv_api::{Error, GuestInfo, GuestState, JobId, JobKind, JobStage, SnapshotId, SnapshotInfo};
+use hv_api::{Error, GuestInfo, GuestState, JobId, JobKind, JobStage, Operation, SnapshotId, SnapshotInfo};
 use std::path::PathBuf;
 use std::rc::Rc;
 use tokio::sync::{Notify, watch};
@@ -21,6 +22,7 @@ impl Registry {
     pub fn take_snapshot(&self, guest: &str, name: String, note: Option<String>) -> Result<JobId, Error> {
         let handle = self.find(guest)?;
         let info = handle.info();
+        check_savable(&info, Operation::TakeSnapshot)?;
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
             let order = Order { progress: sender, cancelled };

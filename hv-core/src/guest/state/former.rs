@@ -29,7 +29,8 @@ impl Former {
             | EngineEvent::Reset
             | EngineEvent::MediumEjected { .. }
             | EngineEvent::Memory(_)
-            | EngineEvent::DiskGone(_) => (State::Saving(self), Vec::new()),
+            | EngineEvent::DiskGone(_)
+            | EngineEvent::PciGone(_) => (State::Saving(self), Vec::new()),
         }
     }
 }

@@ -150,6 +150,7 @@ fn engine_events() -> impl Strategy<Value = EngineEvent> {
         any::<bool>().prop_map(|full| EngineEvent::DiskFailed { full, detail: "d".into() }),
         Just(EngineEvent::MediumEjected { drive: 0 }),
         Just(EngineEvent::DiskGone(crate::engine::DiskName::FIRST)),
+        Just(EngineEvent::PciGone(0)),
         Just(EngineEvent::Exited { detail: "gone".into() }),
     ]
 }
