@@ -2,6 +2,7 @@
 //! same one.
 
 mod chain;
+mod packed;
 
 use crate::engine::DiskFormat;
 use crate::{files, medium, store};
@@ -12,14 +13,17 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) use chain::tests::overlay;
 pub use chain::{backing_files, layers};
+pub use packed::Packing;
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";
@@ -108,6 +112,29 @@ pub async fn copy_volume(
             std::fs::remove_file(&whole).map_err(|error| store::failed(&whole, &error))
         }
         kept => convert(from, kept, to, progress).await,
+    }
+}
+
+/// Unpacks a file into one that is not there yet. `progress` is told how many packed bytes have been read. Given up, it
+/// leaves a part of the file behind, and stops writing to it within a moment.
+pub async fn unpack(
+    source: &Path,
+    packing: Packing,
+    to: &Path,
+    largest: ByteSize,
+    progress: impl Fn(u64),
+) -> Result<(), Error> {
+    let (tell, mut told) = watch::channel(0);
+    let (source, to) = (source.to_owned(), to.to_owned());
+    // Nobody listens any more where it was given up.
+    let work =
+        move || packed::unpack(&source, packing, &to, largest.as_bytes(), |taken| tell.send(taken).is_ok());
+    let mut work = pin!(files::off_thread(work));
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            Ok(()) = told.changed() => progress(*told.borrow_and_update()),
+        }
     }
 }
 

@@ -284,8 +284,11 @@ pub struct NewGuest {
     pub max_cpus: Option<u32>,
     /// How much memory it can be given while it runs; where left out, as much as the host has, from 1 GiB on.
     pub max_memory: Option<ByteSize>,
-    /// The size of a new disk, at least 1 MiB.
+    /// The size of a new disk, at least 1 MiB; of a copy, at least the image's own, which it has where left out.
     pub disk: Option<ByteSize>,
+    /// A disk image, of which its disk is to be a copy: an absolute path. Also in a form of other programs (VMDK, VDI,
+    /// VHD, VHDX), or packed (gzip, xz, Zstandard). The file itself stays as it is.
+    pub image: Option<String>,
     /// An existing disk image to use in place, instead of a new disk: an absolute path.
     pub disk_path: Option<String>,
     /// True where it shall have no disk at all.

@@ -319,7 +319,7 @@ pub enum MediaAction {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("source").required(true).args(["iso", "kernel", "empty"])))]
+#[command(group(ArgGroup::new("source").required(true).args(["iso", "image", "kernel", "empty"])))]
 pub struct Create {
     /// The name of the new guest.
     pub name: String,
@@ -356,6 +356,9 @@ pub struct Create {
     /// The size of its new disk, as 20GiB.
     #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["disk_path", "no_disk"])]
     pub disk: Option<ByteSize>,
+    /// Copy this disk image into a disk of its own: raw, qcow2, VMDK, VDI, VHD or VHDX, also packed as .gz, .xz or .zst.
+    #[arg(long, value_name = "PATH", value_parser = path, conflicts_with_all = ["disk_path", "no_disk"])]
+    pub image: Option<String>,
     /// An existing disk image to use in place.
     #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
     pub disk_path: Option<String>,
@@ -411,6 +414,7 @@ impl Create {
             max_cpus: self.max_cpus,
             max_memory: self.max_memory,
             disk: self.disk,
+            image: self.image,
             disk_path: self.disk_path,
             no_disk: self.no_disk.then_some(true),
             network: None,
@@ -667,7 +671,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_is_not_there() {
-        for command in ["snapshot A list b", "clone A", "import f", "create A --image /x"] {
+        for command in ["snapshot A list b", "clone A", "import f", "create A --tree /x"] {
             assert!(parse(&format!("hv {command}")).is_err(), "{command}");
         }
     }

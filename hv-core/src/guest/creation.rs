@@ -2,15 +2,16 @@
 
 use super::boot;
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, VERSION};
-use super::disk_file;
+use super::disk_file::{self, Image};
 use super::forwards::mac_of;
 use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
 use crate::engine::{DiskFormat, DiskName};
 use crate::files;
 use crate::inspect::{Limits, recommended};
+use crate::job::Progress;
 use crate::storage;
-use hv_api::{ByteSize, Error, GuestId, NewGuest, NewNic};
+use hv_api::{ByteSize, Error, GuestId, JobStage, NewGuest, NewNic};
 use std::path::{Path, PathBuf};
 
 /// The file of a disk that was made for its guest, in the guest's folder.
@@ -21,8 +22,17 @@ const DISK_FILE: &str = "disk0.qcow2";
 pub struct Resolved {
     /// What it will be.
     pub definition: Definition,
-    /// The size of the disk to make for it.
-    pub disk: Option<ByteSize>,
+    /// The disk to make for it.
+    pub disk: Option<OwnDisk>,
+}
+
+/// A disk that is made for its guest, in the guest's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OwnDisk {
+    /// An empty one of this size.
+    Empty(ByteSize),
+    /// A copy of an image, where a size is said of that size.
+    Copy(Image, Option<ByteSize>),
 }
 
 /// Decides everything that was left open, and makes sure that the files are there. Name, CPUs and memory
@@ -39,6 +49,8 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     conflict("disk", new.disk.is_some(), "no_disk", no_disk)?;
     conflict("network", new.network == Some(false), "nics", new.nics.is_some())?;
     conflict("disk_path", new.disk_path.is_some(), "no_disk", no_disk)?;
+    conflict("image", new.image.is_some(), "no_disk", no_disk)?;
+    conflict("image", new.image.is_some(), "disk_path", new.disk_path.is_some())?;
 
     let serial_ports = new.serial_ports.unwrap_or(1);
     if serial_ports > MAX_SERIAL_PORTS {
@@ -49,19 +61,20 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     }
     let (firmware, secure_boot) = boot::for_new(new)?;
     let suggested = recommended(limits);
-    let (disks, disk) = match (&new.disk_path, no_disk) {
-        (Some(path), _) => (vec![disk_file::existing(path.as_ref(), None, false)?], None),
-        (None, true) => (Vec::new(), None),
-        (None, false) => {
+    let image = new.image.as_deref().map(|path| Image::look(path.as_ref())).transpose()?;
+    let own = || vec![Disk::new(DiskName::FIRST, DISK_FILE, DiskFormat::Qcow2)];
+    let (disks, disk) = match (image, &new.disk_path, no_disk) {
+        (Some(image), ..) => {
+            let least = image.size().unwrap_or(MIN_DISK);
+            new.disk.map_or(Ok(()), |size| check_size(size, least))?;
+            (own(), Some(OwnDisk::Copy(image, new.disk)))
+        }
+        (None, Some(path), _) => (vec![disk_file::existing(path.as_ref(), None, false)?], None),
+        (None, None, true) => (Vec::new(), None),
+        (None, None, false) => {
             let size = new.disk.unwrap_or(suggested.disk);
-            if !(MIN_DISK..=MAX_DISK).contains(&size) {
-                return Err(Error::DiskSizeOutOfRange {
-                    requested: size,
-                    minimum: MIN_DISK,
-                    maximum: MAX_DISK,
-                });
-            }
-            (vec![Disk::new(DiskName::FIRST, DISK_FILE, DiskFormat::Qcow2)], Some(size))
+            check_size(size, MIN_DISK)?;
+            (own(), Some(OwnDisk::Empty(size)))
         }
     };
     let cpus = new.cpus.unwrap_or(suggested.cpus);
@@ -108,9 +121,22 @@ fn room(memory: ByteSize, limits: Limits) -> Option<ByteSize> {
     (memory >= ByteSize::gib(1)).then(|| ByteSize::mib(limits.memory.as_mib()))
 }
 
+fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
+    if (minimum..=MAX_DISK).contains(&requested) {
+        return Ok(());
+    }
+    Err(Error::DiskSizeOutOfRange { requested, minimum, maximum: MAX_DISK })
+}
+
 /// Makes the guest's own disk in the folder in which it is made.
-pub async fn make_disk(folder: &Path, size: ByteSize) -> Result<(), Error> {
-    storage::create_volume(&folder.join(DISK_FILE), size).await
+pub async fn make_disk(folder: &Path, disk: &OwnDisk, progress: &Progress) -> Result<(), Error> {
+    let path = folder.join(DISK_FILE);
+    match disk {
+        OwnDisk::Empty(size) => storage::create_volume(&path, *size).await,
+        OwnDisk::Copy(image, size) => {
+            image.copy(&path, *size, |amount| progress.amount(JobStage::Copying, amount)).await
+        }
+    }
 }
 
 fn conflict(first: &str, has_first: bool, second: &str, has_second: bool) -> Result<(), Error> {
@@ -150,7 +176,7 @@ mod tests {
     #[test]
     fn what_is_left_open_is_chosen() {
         let Resolved { definition, disk } = resolved(NewGuest::default()).unwrap();
-        assert_eq!(disk, Some(ByteSize::gib(20)));
+        assert_eq!(disk, Some(OwnDisk::Empty(ByteSize::gib(20))));
         assert_eq!((definition.cpus, definition.memory), (2, ByteSize::gib(2)));
         assert_eq!(definition.nics[0].mac.to_string(), "52:54:00:6d:1e:11");
         assert_eq!(definition.drives, [Drive::default()]);

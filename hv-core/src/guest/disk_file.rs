@@ -1,11 +1,13 @@
 //! Files that become disks: what an existing one is, and room for a new one.
 
+use super::config::MAX_DISK;
 use super::disk::Disk;
-use crate::engine::{DiskFormat, DiskName, MAX_DISKS};
+use crate::engine::{Amount, DiskFormat, DiskName, MAX_DISKS};
+use crate::storage::{self, Packing};
 use crate::{files, medium, store};
-use hv_api::{Error, FileFault};
+use hv_api::{ByteSize, Error, FileFault};
 use std::fs::{File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A disk image or block device as a disk. Its format is what it says it is: guessing `raw` for a file that could be
@@ -50,6 +52,106 @@ pub fn look(path: &Path, told: Option<DiskFormat>) -> Result<DiskFormat, Error> 
         (Some(DiskFormat::Raw), None) => Ok(DiskFormat::Raw),
         (Some(told), None) => wrong(format!("it is no image in the format {}", told.name())),
         (None, None) => wrong("it is neither a disk image nor a disk with a partition table".to_owned()),
+    }
+}
+
+/// A disk image that is to be copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Image {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What the image is inside.
+    pub form: ImageForm,
+}
+
+/// In which form a disk image is handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageForm {
+    /// As it is.
+    Plain(DiskFormat),
+    /// Packed. Its format shows when it is unpacked.
+    Packed(Packing),
+}
+
+impl Image {
+    /// Looks at one.
+    ///
+    /// # Errors
+    /// [`Error::FileUnusable`].
+    pub fn look(path: &Path) -> Result<Self, Error> {
+        let (mut file, _) = files::open_readable(path)?;
+        let mut head = [0; 8];
+        let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
+        let read = file.read(&mut head).map_err(failed)?;
+        let form = match Packing::of(&head[..read]) {
+            Some(packing) => ImageForm::Packed(packing),
+            None => ImageForm::Plain(look(path, None)?),
+        };
+        Ok(Self { path: path.to_owned(), form })
+    }
+
+    /// The size that a guest sees of it, where that can be known before it is unpacked.
+    pub fn size(&self) -> Option<ByteSize> {
+        match self.form {
+            ImageForm::Plain(format) => storage::volume_size(&self.path, format),
+            ImageForm::Packed(_) => None,
+        }
+    }
+
+    /// Makes a qcow2 volume of it, of at least this size. `progress` is told what of how much has been read. Given up,
+    /// it leaves files behind in the folder of `to`, which its caller throws away.
+    ///
+    /// # Errors
+    /// [`Error::FileUnusable`], [`Error::DiskSizeOutOfRange`], [`Error::NoSpace`], [`Error::StoreFailed`].
+    pub async fn copy(
+        &self,
+        to: &Path,
+        size: Option<ByteSize>,
+        progress: impl Fn(Amount),
+    ) -> Result<(), Error> {
+        let packing = match self.form {
+            ImageForm::Plain(format) => return copy_plain((&self.path, format), to, size, progress).await,
+            ImageForm::Packed(packing) => packing,
+        };
+        let unpacked = to.with_extension("unpacked");
+        let total = ByteSize::bytes(std::fs::metadata(&self.path).map_or(0, |found| found.len()));
+        let told = |done| progress(Amount { done: ByteSize::bytes(done), total });
+        storage::unpack(&self.path, packing, &unpacked, MAX_DISK, told).await?;
+        let inner = unpacked.clone();
+        let found = files::off_thread(move || look(&inner, None)).await;
+        // What is wrong with it is wrong with the file that somebody knows.
+        let format = found.map_err(|error| renamed(error, &self.path))?;
+        copy_plain((&unpacked, format), to, size, |_| {}).await?;
+        std::fs::remove_file(&unpacked).map_err(|error| store::failed(&unpacked, &error))
+    }
+}
+
+async fn copy_plain(
+    (path, format): (&Path, DiskFormat),
+    to: &Path,
+    size: Option<ByteSize>,
+    progress: impl Fn(Amount),
+) -> Result<(), Error> {
+    let own = storage::volume_size(path, format).unwrap_or_default();
+    if let Some(requested) = size.filter(|size| *size < own) {
+        return Err(Error::DiskSizeOutOfRange { requested, minimum: own, maximum: MAX_DISK });
+    }
+    let told = |part: f64| {
+        let done = ByteSize::bytes((own.as_bytes() as f64 * part) as u64);
+        progress(Amount { done, total: own });
+    };
+    told(0.0);
+    storage::copy_volume((path, format), None, to, told).await?;
+    match size.filter(|size| *size > own) {
+        Some(size) => storage::grow_volume(to, DiskFormat::Qcow2, size).await,
+        None => Ok(()),
+    }
+}
+
+fn renamed(error: Error, path: &Path) -> Error {
+    match error {
+        Error::FileUnusable { fault, detail, .. } => unusable(path, fault, detail),
+        other => other,
     }
 }
 

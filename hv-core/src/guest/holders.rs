@@ -56,11 +56,11 @@ pub fn check_startable(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> R
 ///
 /// # Errors
 /// [`Error::DiskInUse`], [`Error::DiskInUseByHost`].
-pub fn check_copyable(source: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
+pub fn check_copyable(source: &Path, guests: &[GuestInfo]) -> Result<(), Error> {
     let mut running = disks(guests).filter(|(holder, _)| holder.pid.is_some());
-    match running.find(|(_, other)| other.hold() != Hold::Read && same(&source.path, &other.path)) {
-        Some((holder, _)) => Err(in_use(&source.path, holder)),
-        None => check_host(&source.path),
+    match running.find(|(_, other)| other.hold() != Hold::Read && same(source, &other.path)) {
+        Some((holder, _)) => Err(in_use(source, holder)),
+        None => check_host(source),
     }
 }
 

@@ -15,7 +15,7 @@ use super::battery;
 use super::boot;
 use super::config::{Definition, name_fault};
 use super::context::Context;
-use super::creation::{self, Resolved};
+use super::creation::{self, OwnDisk, Resolved};
 use super::devices;
 use super::disk;
 use super::edit::Edit;
@@ -416,9 +416,9 @@ impl Registry {
             let machine = registry.newest_machine(&new.name).await?;
             let Resolved { definition, disk } = registry.resolve(guest, &new, machine).await?;
             let draft = registry.context.store.begin(guest)?;
-            progress.stage(JobStage::Disk, 0.2);
-            if let Some(size) = disk {
-                creation::make_disk(draft.folder(), size).await?;
+            progress.stage(JobStage::Disk, 0.0);
+            if let Some(disk) = disk {
+                creation::make_disk(draft.folder(), &disk, &progress).await?;
             }
             progress.stage(JobStage::Definition, 0.5);
             draft.keep(&definition)?;
@@ -499,6 +499,9 @@ impl Registry {
             let resolved = creation::resolve(id, &new, limits(), machine)?;
             let existing = new.disk_path.is_some().then(|| resolved.definition.disks.first()).flatten();
             existing.map_or(Ok(()), |disk| holders::check_free(id, disk, &guests))?;
+            if let Some(OwnDisk::Copy(image, _)) = &resolved.disk {
+                holders::check_copyable(&image.path, &guests)?;
+            }
             Ok(resolved)
         };
         let resolved = files::off_thread(look).await?;

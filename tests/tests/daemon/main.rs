@@ -27,6 +27,7 @@ mod engine;
 mod files;
 mod firmware;
 mod fuzz;
+mod images;
 mod input;
 mod moments;
 mod network;

@@ -110,7 +110,7 @@ impl Registry {
             return Err(Error::CloneNotLinked { guest: guest.to_owned() });
         }
         let guests = self.list();
-        let disk = files::off_thread(move || check_copyable(&disk, &guests).map(|()| disk.path)).await?;
+        let disk = files::off_thread(move || check_copyable(&disk.path, &guests).map(|()| disk.path)).await?;
         let unreadable = || store::failed(&disk, &std::io::ErrorKind::InvalidData.into());
         let size = volume_size(&disk, DiskFormat::Qcow2).ok_or_else(unreadable)?;
         let base = self.context.store.new_base();

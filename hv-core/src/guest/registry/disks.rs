@@ -88,9 +88,8 @@ impl Registry {
             let (path, guests) = (source.clone(), registry.list());
             let found = files::off_thread(move || {
                 let format = disk_file::look(&path, told)?;
-                // Only read: but what somebody writes meanwhile can't be copied.
-                let read = Disk { read_only: true, ..Disk::new(DiskName::FIRST, &path, format) };
-                holders::check_copyable(&read, &guests)?;
+                // What somebody writes meanwhile can't be copied.
+                holders::check_copyable(&path, &guests)?;
                 Ok(format)
             });
             let format = found.await?;
