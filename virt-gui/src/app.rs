@@ -12,13 +12,13 @@ use crate::calls::{self, Wish};
 use crate::model::power::PowerAction;
 use crate::model::row::Row;
 use crate::pages::guest::{GuestWish, Question};
+use crate::widgets::device_dialog::DeviceDialog;
 use crate::widgets::guest_list::ListNews;
-use crate::widgets::usb_dialog::UsbDialog;
 use crate::widgets::{dialogs, power, text_window};
 use adw::prelude::*;
 use consoles::Consoles;
 use gtk::gio;
-use hv_api::{Accelerator, Change, GuestId, GuestState, Library};
+use hv_api::{Accelerator, Change, GuestId, GuestState, Library, PciAddress, UsbDevice};
 use installer_wizard::NewGuestWindow;
 use relm4::prelude::*;
 use std::cell::RefCell;
@@ -42,7 +42,9 @@ pub struct App {
     /// A guest that was just made, until the stream has it; and whether its console is to be opened.
     made: Option<(GuestId, bool)>,
     /// The question which USB device a guest shall have, while it is asked.
-    usb_dialog: RefCell<Option<UsbDialog>>,
+    usb_dialog: RefCell<Option<DeviceDialog<UsbDevice>>>,
+    /// The question which PCI device, in the same way.
+    pci_dialog: RefCell<Option<DeviceDialog<PciAddress>>>,
 }
 
 /// The connection to the core.
@@ -150,6 +152,7 @@ impl Component for App {
             wizard: None,
             made: None,
             usb_dialog: RefCell::default(),
+            pci_dialog: RefCell::default(),
         };
         let mut parts = ComponentParts { model, widgets: View::new(&root, &sender) };
         if let Some(daemon) = parts.model.daemon.clone() {
@@ -271,7 +274,7 @@ impl App {
         let everything = matches!(change, Change::Snapshot(_));
         self.consoles.change(&change, &self.library);
         self.library.apply(change);
-        self.follow_usb();
+        self.follow_devices();
         if everything {
             self.link = LinkState::Up;
             view.library.fill(Row::all(&self.library));

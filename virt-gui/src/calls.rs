@@ -4,8 +4,8 @@ use crate::model::power::PowerAction;
 use crate::widgets::power;
 use hv_api::client::{CallError, Connection, settle};
 use hv_api::{
-    ByteSize, Core, DiskSettings, GuestId, LogKind, NewDisk, NewNic, NicSettings, Settings, SnapshotId,
-    UsbDevice,
+    ByteSize, Core, DiskSettings, GuestId, LogKind, NewDisk, NewNic, NicSettings, PciAddress, Settings,
+    SnapshotId, UsbDevice,
 };
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, ended};
@@ -75,6 +75,10 @@ pub enum Wish {
     AddUsb(UsbDevice),
     /// Take a USB device away from it.
     RemoveUsb(UsbDevice),
+    /// Give it a PCI device of this computer's.
+    AddPci(PciAddress),
+    /// Take a PCI device away from it.
+    RemovePci(PciAddress),
     /// Add a disk.
     AddDisk {
         /// The disk.
@@ -212,6 +216,16 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
         Wish::RemoveUsb(device) => {
             daemon
                 .call(async move |core| settle(core.remove_usb(&guest.to_string(), &device).await).map(drop))
+                .await
+        }
+        Wish::AddPci(address) => {
+            daemon
+                .call(async move |core| settle(core.add_pci(&guest.to_string(), address).await).map(drop))
+                .await
+        }
+        Wish::RemovePci(address) => {
+            daemon
+                .call(async move |core| settle(core.remove_pci(&guest.to_string(), address).await).map(drop))
                 .await
         }
         Wish::AddDisk { disk, copy: false } => {

@@ -5,6 +5,8 @@ pub mod devices;
 pub mod disk;
 pub mod hardware;
 pub mod network;
+pub mod offer;
+pub mod pci;
 pub mod power;
 pub mod row;
 pub mod snapshots;

@@ -1,6 +1,7 @@
 //! Widgets that pages share. They know the model, not the core.
 
 pub mod amount_row;
+pub mod device_dialog;
 pub mod dialogs;
 pub mod framebuffer;
 pub mod graph;
@@ -12,7 +13,6 @@ pub mod setting_row;
 pub mod snapshot_dialogs;
 pub mod terminal;
 pub mod text_window;
-pub mod usb_dialog;
 
 use gtk::glib;
 use gtk::prelude::*;

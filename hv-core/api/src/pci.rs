@@ -7,8 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 use zlink::introspect::CustomType;
 
-/// What a guest's machine needs of locked memory besides the guest's own: for its firmware, its picture and its devices.
-const LOCKED_BESIDES: ByteSize = ByteSize::gib(1);
+/// What a guest's machine needs of locked memory besides the guest's own, with a margin: for its firmware, its picture
+/// and its devices. QEMU 7.2 needed 8 MiB.
+const LOCKED_BESIDES: ByteSize = ByteSize::mib(256);
 
 /// Where a PCI device is in the host. Written `0000:01:00.0`; read without the first number as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -219,7 +219,10 @@ impl Host<'_> {
         };
         let mut obstacles = Vec::new();
         if !seen.is_bound() {
-            obstacles.extend(self.use_by_host(seen));
+            // Nobody shall be told to take it from under what is mounted.
+            if let Some(used) = self.use_by_host(seen) {
+                return vec![used];
+            }
             obstacles.push(PciObstacle::new(PciFault::NotBound, seen.driver.clone().unwrap_or_default()));
         }
         let others = self.foreign.get(&group).into_iter().flatten().filter(|other| **other != seen.address);

@@ -9,6 +9,7 @@ mod guest;
 mod journey;
 mod library;
 mod network;
+mod pci;
 mod snapshots;
 mod usage;
 mod usb;

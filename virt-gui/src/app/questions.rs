@@ -1,13 +1,17 @@
-//! What is asked about the selected guest before something is done with its snapshots and its USB devices.
+//! What is asked about the selected guest before something is done with its snapshots and its devices.
 
-use super::{App, AppInput};
+use super::{App, AppCommand, AppInput};
 use crate::calls::Wish;
-use crate::model::usb::{Offer, offers};
+use crate::model::offer::Offer;
+use crate::model::{pci, usb};
 use crate::pages::guest::Question;
+use crate::widgets::device_dialog::{DeviceDialog, Words};
 use crate::widgets::snapshot_dialogs as dialogs;
-use crate::widgets::usb_dialog::UsbDialog;
-use hv_api::{GuestId, GuestInfo, SnapshotId, SnapshotInfo};
+use hv_api::client::settle;
+use hv_api::{Core, GuestId, GuestInfo, PciAddress, SnapshotId, SnapshotInfo, UsbDevice};
 use relm4::prelude::*;
+use std::cell::RefCell;
+use virt_kit::i18n::{gettext, gettext_f};
 
 impl App {
     /// Asks, and lets the core do what is answered.
@@ -50,27 +54,71 @@ impl App {
                 });
             }
             Question::AddUsb => {
-                let of = (guest.id, guest.name.as_str());
-                let dialog = UsbDialog::open(root, of, self.usb_offers(guest.id), move |device| {
-                    wish(Wish::AddUsb(device));
-                });
-                self.usb_dialog.replace(Some(dialog));
+                let words = Words {
+                    heading: gettext_f("Give “{guest}” a USB Device", &[("guest", &guest.name)]),
+                    body: gettext("This computer does not have it as long as the guest runs."),
+                    none: gettext("No USB device is connected to this computer"),
+                    none_hint: gettext("As soon as you plug one in, it is listed here"),
+                };
+                let offers = self.usb_offers(guest.id);
+                let give = move |device| wish(Wish::AddUsb(device));
+                self.usb_dialog.replace(Some(DeviceDialog::open(root, guest.id, words, offers, give)));
+            }
+            Question::AddPci => {
+                // A network that was just disconnected is told by nobody.
+                self.look_at_host(sender);
+                let words = Words {
+                    heading: gettext_f("Give “{guest}” a PCI Device", &[("guest", &guest.name)]),
+                    body: gettext(
+                        "The guest has it for itself alone, and all of the guest's memory stays in place for it: the guest can't be saved.",
+                    ),
+                    none: gettext("This computer has no PCI device that a guest would have a use for"),
+                    none_hint: String::new(),
+                };
+                let offers = self.pci_offers(guest.id);
+                let give = move |device| wish(Wish::AddPci(device));
+                self.pci_dialog.replace(Some(DeviceDialog::open(root, guest.id, words, offers, give)));
             }
         }
     }
 
-    /// Lets the question about USB devices follow what comes and goes, where it is being asked.
-    pub(super) fn follow_usb(&self) {
-        let mut dialog = self.usb_dialog.borrow_mut();
-        match dialog.as_ref().and_then(UsbDialog::guest) {
-            Some(guest) => dialog.iter().for_each(|dialog| dialog.show(self.usb_offers(guest))),
-            None => *dialog = None,
-        }
+    /// Lets the questions about devices follow what comes and goes, where they are being asked.
+    pub(super) fn follow_devices(&self) {
+        follow(&self.usb_dialog, |guest| self.usb_offers(guest));
+        follow(&self.pci_dialog, |guest| self.pci_offers(guest));
     }
 
-    fn usb_offers(&self, guest: GuestId) -> Vec<Offer> {
+    /// Lets the core look at the host anew; what it finds is told to everybody.
+    fn look_at_host(&self, sender: &ComponentSender<Self>) {
+        let Some(daemon) = self.daemon.clone() else { return };
+        sender.oneshot_command(async move {
+            // Where that fails, what was told before is as good as it gets.
+            let _unheard = daemon.call(async |core| settle(core.host().await)).await;
+            AppCommand::Done
+        });
+    }
+
+    fn usb_offers(&self, guest: GuestId) -> Vec<Offer<UsbDevice>> {
         let devices = self.library.host().map(|host| &host.usb[..]).unwrap_or_default();
-        offers(guest, devices, &self.library.guests().collect::<Vec<_>>())
+        usb::offers(guest, devices, &self.library.guests().collect::<Vec<_>>())
+    }
+
+    fn pci_offers(&self, guest: GuestId) -> Vec<Offer<PciAddress>> {
+        let Some(guest) = self.library.guest(guest) else { return Vec::new() };
+        let devices = self.library.host().map(|host| &host.pci[..]).unwrap_or_default();
+        pci::offers(guest, devices, &self.library.guests().collect::<Vec<_>>())
+    }
+}
+
+/// Offers what there is now, where the question is being asked.
+fn follow<D: Clone + PartialEq + 'static>(
+    dialog: &RefCell<Option<DeviceDialog<D>>>,
+    offers: impl Fn(GuestId) -> Vec<Offer<D>>,
+) {
+    let mut dialog = dialog.borrow_mut();
+    match dialog.as_ref().and_then(DeviceDialog::guest) {
+        Some(guest) => dialog.iter().for_each(|dialog| dialog.show(offers(guest))),
+        None => *dialog = None,
     }
 }
 

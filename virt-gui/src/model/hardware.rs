@@ -90,6 +90,13 @@ pub fn hint(guest: &GuestInfo, key: &str, amount: &Amount) -> String {
         // Translators: while a guest gives memory back, as in "The guest still has 3.2 GiB".
         return gettext_f("The guest still has {now}", &[("now", &now.to_string())]);
     }
+    if let Some(pci) = guest.pinning().filter(|_| key == "memory") {
+        // Translators: {device} is what a PCI device is called.
+        return gettext_f(
+            "While it runs, no less: all of it stays in place for {device}",
+            &[("device", &pci.title())],
+        );
+    }
     if let Some(live) = amount.live.as_ref().filter(|live| live.start() < live.end()) {
         let bytes = |value: u64| if key == "memory" { ByteSize::mib(value).as_bytes() } else { value };
         let [lowest, highest] = [live.start(), live.end()].map(|end| value(key, &bytes(*end).to_string()));

@@ -1,29 +1,13 @@
 //! USB devices in words: what a guest has of this computer's, and what it could have.
 
+use super::offer::Offer;
 use hv_api::problem::{explain_usb, usb_kind_word};
 use hv_api::{GuestId, GuestInfo, HostUsbDevice, UsbDevice, UsbInfo, UsbKind};
 use virt_kit::i18n::{gettext, gettext_f};
 
-/// A device that a guest could be given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
-    /// Which it is.
-    pub device: UsbDevice,
-    /// What it is called.
-    pub title: String,
-    /// What it is for and where it is, or why it can't be given.
-    pub subtitle: String,
-    /// The name of its icon.
-    pub icon: &'static str,
-    /// Whether it can be given now.
-    pub possible: bool,
-    /// What to do so that it can, where that is to be written somewhere else than here.
-    pub remedy: Option<String>,
-}
-
 /// Everything that is plugged into this computer, as it can be offered to the guest with this id; what can't be given
 /// comes last.
-pub fn offers(guest: GuestId, devices: &[HostUsbDevice], guests: &[&GuestInfo]) -> Vec<Offer> {
+pub fn offers(guest: GuestId, devices: &[HostUsbDevice], guests: &[&GuestInfo]) -> Vec<Offer<UsbDevice>> {
     let offer = |device: &HostUsbDevice| {
         let holder = device.holder(guests.iter().copied());
         let explanation = explain_usb(device, &|text| gettext(text)).filter(|_| holder.is_none());
@@ -39,10 +23,12 @@ pub fn offers(guest: GuestId, devices: &[HostUsbDevice], guests: &[&GuestInfo]) 
             subtitle,
             icon: icon(&device.kinds),
             possible: holder.is_none() && explanation.is_none(),
+            when: None,
+            steps: Vec::new(),
             remedy: explanation.filter(|_| device.used.is_none()).map(|explanation| explanation.remedy),
         }
     };
-    let mut offers: Vec<Offer> = devices.iter().map(offer).collect();
+    let mut offers: Vec<Offer<UsbDevice>> = devices.iter().map(offer).collect();
     offers.sort_by_key(|offer| !offer.possible);
     offers
 }

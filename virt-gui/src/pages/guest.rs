@@ -11,6 +11,7 @@ mod firmware;
 mod hardware;
 mod network;
 mod overview;
+mod pci;
 mod snapshots;
 mod startup;
 mod usage;

@@ -6,6 +6,7 @@ use super::devices::DevicesGroup;
 use super::disks::DisksGroup;
 use super::firmware::FirmwareGroup;
 use super::network::NetworkGroup;
+use super::pci::PciGroup;
 use super::startup::StartupGroup;
 use super::usb::UsbGroup;
 use crate::calls::Wish;
@@ -29,6 +30,7 @@ pub struct HardwarePage {
     /// Its network cards.
     pub network: NetworkGroup,
     usb: UsbGroup,
+    pci: PciGroup,
     firmware: FirmwareGroup,
     machine: adw::ActionRow,
     /// The model of its CPUs.
@@ -94,6 +96,8 @@ impl HardwarePage {
         root.add(network.widget());
         let usb = UsbGroup::new(wish);
         root.add(usb.widget());
+        let pci = PciGroup::new(wish);
+        root.add(pci.widget());
         let firmware = FirmwareGroup::new(wish);
         root.add(firmware.widget());
         let devices = DevicesGroup::new(wish);
@@ -109,6 +113,7 @@ impl HardwarePage {
             disks,
             network,
             usb,
+            pci,
             firmware,
             machine: kind,
             cpu_model,
@@ -167,5 +172,6 @@ impl HardwarePage {
         self.disks.show(guest, anew);
         self.network.show(guest, anew);
         self.usb.show(guest, host);
+        self.pci.show(guest, host);
     }
 }

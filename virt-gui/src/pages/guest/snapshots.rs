@@ -32,6 +32,8 @@ pub enum Question {
     Clone(Option<SnapshotId>),
     /// Which USB device of this computer's shall it have?
     AddUsb,
+    /// Give it a PCI device of this computer's.
+    AddPci,
 }
 
 /// The page.

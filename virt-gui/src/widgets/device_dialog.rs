@@ -1,36 +1,50 @@
-//! Which USB device a guest is to be given: a list of those that are plugged in, which follows what comes and goes.
+//! Which device of this computer's a guest is to be given: a list of those that there are, which follows what comes and
+//! goes.
 
 use super::question::{Answer, allow, ask, question, rows};
-use super::{decoration, icon_button};
-use crate::model::usb::Offer;
+use super::{badge, decoration, icon_button};
+use crate::model::offer::{Offer, Step};
 use adw::prelude::*;
-use hv_api::{GuestId, UsbDevice};
+use hv_api::GuestId;
 use std::cell::RefCell;
 use std::rc::Rc;
-use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::i18n::gettext;
 
-/// The dialog.
+/// The dialog, for devices that are named by a `D`.
 #[derive(Debug, Clone)]
-pub struct UsbDialog {
+pub struct DeviceDialog<D> {
     guest: GuestId,
     dialog: adw::MessageDialog,
     list: gtk::ListBox,
-    shown: Rc<RefCell<Vec<Offer>>>,
-    chosen: Rc<RefCell<Option<UsbDevice>>>,
+    words: Words,
+    shown: Rc<RefCell<Vec<Offer<D>>>>,
+    chosen: Rc<RefCell<Option<D>>>,
 }
 
-impl UsbDialog {
-    /// Asks what to give the guest with this id and name; `give` hears the answer.
+/// What it says.
+#[derive(Debug, Clone)]
+pub struct Words {
+    /// What is asked.
+    pub heading: String,
+    /// What that means.
+    pub body: String,
+    /// That there is no device at all.
+    pub none: String,
+    /// What that means.
+    pub none_hint: String,
+}
+
+impl<D: Clone + PartialEq + 'static> DeviceDialog<D> {
+    /// Asks what to give the guest with this id; `give` hears the answer.
     pub fn open(
         parent: &impl IsA<gtk::Window>,
-        (guest, name): (GuestId, &str),
-        offers: Vec<Offer>,
-        give: impl Fn(UsbDevice) + 'static,
+        guest: GuestId,
+        words: Words,
+        offers: Vec<Offer<D>>,
+        give: impl Fn(D) + 'static,
     ) -> Self {
-        let heading = gettext_f("Give “{guest}” a USB Device", &[("guest", name)]);
-        let body = gettext("This computer does not have it as long as the guest runs.");
-        let dialog = question(Some(parent), &heading, &body, &gettext("_Add"), Answer::Usual);
-        dialog.set_title(Some(&heading));
+        let dialog = question(Some(parent), &words.heading, &words.body, &gettext("_Add"), Answer::Usual);
+        dialog.set_title(Some(&words.heading));
         let list = rows();
         let scrolled = gtk::ScrolledWindow::builder()
             .hscrollbar_policy(gtk::PolicyType::Never)
@@ -41,7 +55,7 @@ impl UsbDialog {
             .child(&list)
             .build();
         dialog.set_extra_child(Some(&scrolled));
-        let chosen: Rc<RefCell<Option<UsbDevice>>> = Rc::default();
+        let chosen: Rc<RefCell<Option<D>>> = Rc::default();
         ask(&dialog, {
             let chosen = Rc::clone(&chosen);
             move || {
@@ -50,7 +64,7 @@ impl UsbDialog {
                 }
             }
         });
-        let this = Self { guest, dialog, list, shown: Rc::default(), chosen };
+        let this = Self { guest, dialog, list, words, shown: Rc::default(), chosen };
         this.lay_out(offers);
         this
     }
@@ -61,13 +75,13 @@ impl UsbDialog {
     }
 
     /// Offers something else, where it is something else.
-    pub fn show(&self, offers: Vec<Offer>) {
+    pub fn show(&self, offers: Vec<Offer<D>>) {
         if *self.shown.borrow() != offers {
             self.lay_out(offers);
         }
     }
 
-    fn lay_out(&self, offers: Vec<Offer>) {
+    fn lay_out(&self, offers: Vec<Offer<D>>) {
         while let Some(row) = self.list.first_child() {
             self.list.remove(&row);
         }
@@ -75,6 +89,10 @@ impl UsbDialog {
         let before = self.chosen.take();
         let mut first: Option<gtk::CheckButton> = None;
         for offer in &offers {
+            if !offer.steps.is_empty() {
+                self.list.append(&obstructed(offer));
+                continue;
+            }
             let row = adw::ActionRow::builder()
                 .title(&offer.title)
                 .subtitle(&offer.subtitle)
@@ -98,13 +116,10 @@ impl UsbDialog {
             row.add_prefix(&decoration(offer.icon));
             row.add_prefix(&check);
             if let Some(remedy) = &offer.remedy {
-                let copy = icon_button("edit-copy-symbolic", &gettext("Copy What to Do"));
-                copy.add_css_class("flat");
-                copy.connect_clicked({
-                    let remedy = remedy.clone();
-                    move |button| button.clipboard().set_text(&remedy)
-                });
-                row.add_suffix(&copy);
+                row.add_suffix(&copy_button(remedy));
+            }
+            if let Some(when) = &offer.when {
+                row.add_suffix(&badge(when));
             }
             if offer.possible {
                 row.set_activatable_widget(Some(&check));
@@ -115,12 +130,40 @@ impl UsbDialog {
         }
         allow(&self.dialog, self.chosen.borrow().is_some());
         if offers.is_empty() {
-            let none = adw::ActionRow::builder()
-                .title(gettext("No USB device is connected to this computer"))
-                .subtitle(gettext("As soon as you plug one in, it is listed here"))
-                .build();
+            let none =
+                adw::ActionRow::builder().title(&self.words.none).subtitle(&self.words.none_hint).build();
             self.list.append(&none);
         }
         self.shown.replace(offers);
     }
+}
+
+/// A device that can't be given: opened, it says all that is in the way, and what to do.
+fn obstructed<D>(offer: &Offer<D>) -> adw::ExpanderRow {
+    let row =
+        adw::ExpanderRow::builder().title(&offer.title).subtitle(&offer.subtitle).use_markup(false).build();
+    row.add_prefix(&decoration(offer.icon));
+    for Step { why, remedy } in &offer.steps {
+        let step = adw::ActionRow::builder()
+            .title(why)
+            .subtitle(remedy)
+            .use_markup(false)
+            .title_lines(0)
+            .subtitle_lines(0)
+            .build();
+        step.add_suffix(&copy_button(remedy));
+        row.add_row(&step);
+    }
+    row
+}
+
+/// What to do is often done elsewhere, as in a terminal.
+fn copy_button(remedy: &str) -> gtk::Button {
+    let copy = icon_button("edit-copy-symbolic", &gettext("Copy What to Do"));
+    copy.add_css_class("flat");
+    copy.connect_clicked({
+        let remedy = remedy.to_owned();
+        move |button| button.clipboard().set_text(&remedy)
+    });
+    copy
 }
