@@ -90,6 +90,8 @@ impl Daemon {
         let registry = Rc::clone(&self.registry);
         spawn_local(async move { registry.follow_devices().await });
         let registry = Rc::clone(&self.registry);
+        spawn_local(async move { registry.read_systems().await });
+        let registry = Rc::clone(&self.registry);
         spawn_local(async move { autostart::begin(&registry).await });
         tokio::select! {
             () = self.accept_clients(&quit) => {}

@@ -3,8 +3,11 @@
 //!
 //! It blocks while the file is read (a few kilobytes). What a file is, [`crate::medium`] decides.
 
+use crate::medium::Facts;
+use crate::osdb::resources::{Suits, suits};
+use crate::osdb::{Database, Identity, Labels, Named};
 use crate::{files, medium};
-use hv_api::{ByteSize, Confidence, Error, MediumInfo, Recommended};
+use hv_api::{ByteSize, Error, MediumInfo, OsChoice, Recommended};
 use std::path::Path;
 
 /// What this host has for guests.
@@ -20,7 +23,12 @@ pub struct Limits {
 ///
 /// # Errors
 /// [`Error::FileUnusable`] where it can't be opened or read. A file of an unknown kind is no error.
-pub fn inspect(path: &Path, taken: &dyn Fn(&str) -> bool, limits: Limits) -> Result<MediumInfo, Error> {
+pub fn inspect(
+    path: &Path,
+    taken: &dyn Fn(&str) -> bool,
+    limits: Limits,
+    database: &Database,
+) -> Result<MediumInfo, Error> {
     let (mut file, length) = files::open_readable(path)?;
     let shown = path.to_string_lossy().into_owned();
     let facts = medium::read(&mut file, length).map_err(|error| Error::FileUnusable {
@@ -29,14 +37,45 @@ pub fn inspect(path: &Path, taken: &dyn Fn(&str) -> bool, limits: Limits) -> Res
         detail: error.to_string(),
     })?;
     let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let suggested_name = medium::unique_name(&medium::suggested_name(&facts, &file_name), taken);
+    let named = medium::architecture(&file_name).map(|arch| if arch == "i386" { "i686" } else { arch });
+    let identity = identify(&facts, named, database);
+    let Identity {
+        system,
+        candidates,
+        family,
+        variants,
+        languages,
+        live,
+        kernel,
+        initrd,
+        confidence,
+        newer,
+        ..
+    } = identity.clone();
+    let arch = identity
+        .arch
+        .clone()
+        .or_else(|| facts.arch.or_else(|| medium::architecture(&file_name)).map(str::to_owned));
+    let by_system = system.as_ref().and_then(|system| medium::system_name(&system.name));
+    let suggested_name = by_system.unwrap_or_else(|| medium::suggested_name(&facts, &file_name));
+    let choice = |named: Named| OsChoice { os: named.id, os_name: named.name };
+    let suits = suits_of(&identity, arch.as_deref(), database);
     Ok(MediumInfo {
         path: shown,
         kind: facts.kind,
-        os: None,
-        os_name: None,
-        confidence: Confidence::Unknown,
-        arch: facts.arch.or_else(|| medium::architecture(&file_name)).map(str::to_owned),
+        os: system.as_ref().map(|system| system.id.clone()),
+        os_name: system.map(|system| system.name),
+        candidates: candidates.into_iter().map(choice).collect(),
+        family,
+        confidence,
+        newer_than_database: newer,
+        arch,
+        variants,
+        languages,
+        live,
+        kernel,
+        initrd,
+        kernel_args: None,
         boot: facts.boot,
         volume_id: facts.volume_id,
         system_id: facts.system_id,
@@ -46,17 +85,39 @@ pub fn inspect(path: &Path, taken: &dyn Fn(&str) -> bool, limits: Limits) -> Res
         size: facts.size,
         format: facts.format.map(|format| format.as_str().to_owned()),
         virtual_size: facts.virtual_size,
-        recommended: recommended(limits),
-        suggested_name,
+        recommended: within(&suits, limits),
+        suggested_name: medium::unique_name(&suggested_name, taken),
         notes: facts.notes,
     })
 }
 
-/// Resources for a guest about which nothing is known: enough for most systems of today, and at most
-/// half of the host's memory, so that host and guest both live.
-pub fn recommended(limits: Limits) -> Recommended {
+/// Which system a disc holds, by its labels. `arch` is the processor that its file's name tells.
+pub fn identify(facts: &Facts, arch: Option<&str>, database: &Database) -> Identity {
+    database.identify(&Labels {
+        volume: facts.volume_id.as_deref(),
+        system: facts.system_id.as_deref(),
+        publisher: facts.publisher_id.as_deref(),
+        application: facts.application_id.as_deref(),
+        volume_size: facts.volume_size.map(ByteSize::as_bytes),
+        arch,
+    })
+}
+
+/// What suits what was found, on any host.
+pub fn suits_of(identity: &Identity, arch: Option<&str>, database: &Database) -> Suits {
+    let like = identity.like.as_deref().and_then(|like| database.find(like));
+    suits(database, like, identity.family.as_deref(), arch.unwrap_or("x86_64"))
+}
+
+/// What suits a guest, as far as this host has it: at most half of the memory, so that host and guest both live.
+pub fn within(suits: &Suits, limits: Limits) -> Recommended {
     let half = ByteSize::mib((limits.memory.as_mib() / 2).max(16));
-    Recommended { cpus: limits.cpus.clamp(1, 2), memory: half.min(ByteSize::gib(2)), disk: ByteSize::gib(20) }
+    Recommended { cpus: suits.cpus.min(limits.cpus).max(1), memory: half.min(suits.memory), disk: suits.disk }
+}
+
+/// Resources for a guest about which nothing is known.
+pub fn recommended(limits: Limits) -> Recommended {
+    within(&suits(&Database::default(), None, None, "x86_64"), limits)
 }
 
 #[cfg(test)]
@@ -81,7 +142,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("notes-amd64.txt");
         std::fs::write(&path, "nothing to start").expect("a file");
-        let found = inspect(&path, &|_| false, LARGE).expect("it can be read");
+        let found = inspect(&path, &|_| false, LARGE, &Database::default()).expect("it can be read");
         assert_eq!(found.kind, MediumKind::Unknown);
         assert_eq!(found.size, ByteSize::bytes(16));
         assert_eq!(found.path, path.to_str().expect("UTF-8"));
@@ -95,7 +156,8 @@ mod tests {
         let mut image = vec![0; 4096];
         image[510..512].copy_from_slice(&[0x55, 0xaa]);
         std::fs::write(&path, image).expect("a file");
-        let found = inspect(&path, &|name| name == "My System", LARGE).expect("it can be read");
+        let found =
+            inspect(&path, &|name| name == "My System", LARGE, &Database::default()).expect("it can be read");
         assert_eq!(found.suggested_name, "My System 2");
         assert_eq!(found.format.as_deref(), Some("raw"));
         assert_eq!(found.virtual_size, Some(ByteSize::bytes(4096)));
@@ -103,7 +165,7 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_an_error() {
-        let missing = inspect(Path::new("/nowhere/at/all.iso"), &|_| false, LARGE);
+        let missing = inspect(Path::new("/nowhere/at/all.iso"), &|_| false, LARGE, &Database::default());
         assert!(matches!(missing, Err(Error::FileUnusable { fault: FileFault::Missing, .. })), "{missing:?}");
     }
 }

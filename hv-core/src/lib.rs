@@ -15,6 +15,7 @@ pub mod job;
 pub mod kernel;
 pub mod keys;
 pub mod medium;
+pub mod osdb;
 pub mod serial;
 pub mod server;
 pub mod session;

@@ -16,7 +16,7 @@ mod name;
 
 pub use foreign::{Foreign, foreign};
 pub use label::architecture;
-pub use name::{suggested_name, unique_name};
+pub use name::{suggested_name, system_name, unique_name};
 
 use hv_api::{BootMode, ByteSize, MediumKind, MediumNote};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -13,7 +13,7 @@ packages_apt() {
     build) echo gcc libc6-dev pkg-config gettext ca-certificates libgtk-4-dev libadwaita-1-dev libvte-2.91-gtk4-dev ;;
     fuzz) echo g++ ;;
     run)
-      echo qemu-system-x86 qemu-utils seabios ovmf swtpm
+      echo qemu-system-x86 qemu-utils seabios ovmf swtpm osinfo-db
       echo adwaita-icon-theme fonts-dejavu-core librsvg2-common dbus
       # Newer releases keep the display we use in a package of its own.
       if ! compgen -G '/usr/lib/*/qemu/ui-dbus.so' >/dev/null; then echo qemu-system-modules-opengl; fi
@@ -36,7 +36,7 @@ packages_dnf() {
     fuzz) echo gcc-c++ ;;
     run)
       echo qemu-system-x86-core qemu-img qemu-ui-dbus qemu-device-display-virtio-vga seabios-bin
-      echo edk2-ovmf swtpm
+      echo edk2-ovmf swtpm osinfo-db
       echo adwaita-icon-theme dejavu-sans-fonts librsvg2 dbus-daemon
       ;;
     test)
@@ -51,7 +51,7 @@ packages_pacman() {
     build) echo gcc pkgconf gettext gtk4 libadwaita vte4 ;;
     fuzz) ;;
     run)
-      echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios edk2-ovmf swtpm
+      echo qemu-system-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga seabios edk2-ovmf swtpm osinfo-db
       echo adwaita-icon-theme ttf-dejavu librsvg dbus
       ;;
     test)
@@ -66,7 +66,7 @@ packages_zypper() {
     build) echo gcc pkgconf gettext-tools 'pkgconfig(gtk4)' 'pkgconfig(libadwaita-1)' 'pkgconfig(vte-2.91-gtk4)' ;;
     fuzz) echo gcc-c++ ;;
     run)
-      echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios qemu-ovmf-x86_64 swtpm
+      echo qemu-x86 qemu-img qemu-ui-dbus qemu-hw-display-virtio-vga qemu-seabios qemu-ovmf-x86_64 swtpm osinfo-db
       echo adwaita-icon-theme dejavu-fonts librsvg dbus-1-daemon
       ;;
     test)
@@ -80,7 +80,7 @@ reason() {
   case $1 in
     build) echo "to build it: a C linker and GTK, libadwaita and VTE's development files" ;;
     fuzz) echo "to look for faults in it: a C++ compiler" ;;
-    run) echo "to run it: QEMU, which runs the guests, with firmware and a TPM, icons and a font" ;;
+    run) echo "to run it: QEMU, which runs the guests, with firmware and a TPM, the operating-system database, icons and a font" ;;
     test) echo "to test it: a virtual screen, the accessibility bus and small bootable discs" ;;
   esac
 }

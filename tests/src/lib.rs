@@ -8,6 +8,7 @@
 //! - [`bus`] is a message bus, for services that only pretend.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
 //! - [`FaultyDisk`] is full, or can only be read, from a chosen change on.
+//! - [`disc`] makes discs that say what they are.
 //! - [`fuzz`] is what the fuzzers do, and the tests with what they once found.
 //! - [`ui`] is the window, operated as a person does.
 //!
@@ -15,6 +16,7 @@
 #![expect(clippy::missing_panics_doc, reason = "what a test can't go on without, it panics over")]
 
 pub mod bus;
+pub mod disc;
 pub mod fake_engine;
 mod fake_qemu;
 mod faulty_disk;

@@ -46,7 +46,7 @@ pub use host::{AcceleratorInfo, CpuLimitFault, EngineInfo, FirmwareInfo, HostInf
 pub use ids::{GuestId, JobId, SnapshotId};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
-pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
+pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended};
 pub use network::{
     BridgeFault, Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic,
     NicInfo, NicModel, NicSettings, Protocol,

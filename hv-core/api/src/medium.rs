@@ -67,6 +67,15 @@ pub struct Recommended {
     pub disk: ByteSize,
 }
 
+/// An operating system to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct OsChoice {
+    /// Its short id.
+    pub os: String,
+    /// Its name for people.
+    pub os_name: String,
+}
+
 /// What a file is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomType)]
 pub struct MediumInfo {
@@ -78,10 +87,30 @@ pub struct MediumInfo {
     pub os: Option<String>,
     /// The operating system's name for people.
     pub os_name: Option<String>,
+    /// Every system that it may be, the likeliest first. Where `os` is missing and these are not, a person has to
+    /// choose. Empty where there is no doubt, and where nothing is known.
+    pub candidates: Vec<OsChoice>,
+    /// The kind of system, as `linux`, `winnt` or `freebsd`.
+    pub family: Option<String>,
     /// How sure that is.
     pub confidence: Confidence,
-    /// The processor it is for, as `x86_64`, where that is known.
+    /// True where this computer's operating-system database does not know the release: then `os` is by the medium's
+    /// own words, and what is recommended is by the nearest release that it knows.
+    pub newer_than_database: bool,
+    /// The processor it is for, as `x86_64` or `i686`, where that is known.
     pub arch: Option<String>,
+    /// The system's editions that are on it.
+    pub variants: Vec<String>,
+    /// Languages that are on it, as `de_DE`, where it says so.
+    pub languages: Vec<String>,
+    /// Whether it can be used without installing; missing where that is unknown.
+    pub live: Option<bool>,
+    /// The installer's kernel, as a path on the medium.
+    pub kernel: Option<String>,
+    /// What is loaded with that kernel.
+    pub initrd: Option<String>,
+    /// What the kernel has to be told to find what it installs.
+    pub kernel_args: Option<String>,
     /// Which firmware can start from it.
     pub boot: Vec<BootMode>,
     /// The disc's name for itself (ISO 9660 volume id).

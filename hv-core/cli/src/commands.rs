@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{HostView, MediumView, Output, host_block, medium_block};
 use hv_api::client::{Connection, connect_or_start, settle};
-use hv_api::{Core, paths};
+use hv_api::{Core, Media, paths};
 
 /// Does what the command line asks for.
 pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
@@ -125,14 +125,33 @@ async fn cpu_models(core: &mut Connection, output: &mut Output) -> Result<(), Fa
     models.models.iter().try_for_each(|model| output.line(model))
 }
 
+/// Files that are looked at with one call.
+const INSPECTED_AT_ONCE: usize = 100;
+
 async fn inspect(core: &mut Connection, paths: &[String], output: &mut Output) -> Result<(), Failure> {
-    let found = settle(core.inspect(paths).await)?;
-    for medium in &found.media {
-        if output.is_json() {
-            output.object(&MediumView::from(medium))?;
-        } else {
-            output.text(&medium_block(medium))?;
+    let mut show = |media: &Media| {
+        media.media.iter().try_for_each(|medium| {
+            if output.is_json() {
+                output.object(&MediumView::from(medium))
+            } else {
+                output.text(&medium_block(medium))
+            }
+        })
+    };
+    let mut failed = None;
+    // A call and its answer have an end; thousands of files may be asked for.
+    for paths in paths.chunks(INSPECTED_AT_ONCE) {
+        if let Ok(media) = settle(core.inspect(paths).await) {
+            show(&media)?;
+            continue;
+        }
+        // One that can't be read keeps nobody from the others.
+        for path in paths {
+            match settle(core.inspect(std::slice::from_ref(path)).await) {
+                Ok(media) => show(&media)?,
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
         }
     }
-    Ok(())
+    failed.map_or(Ok(()), |error| Err(error.into()))
 }

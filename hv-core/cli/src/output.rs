@@ -1,6 +1,7 @@
 //! The answer on standard output: JSON for programs, text for people.
 
 mod human;
+mod media;
 mod network;
 mod pci;
 mod statistics;
@@ -8,15 +9,16 @@ mod text;
 mod usb;
 mod views;
 
-pub use human::{guest_block, host_block, medium_block, moment, table};
+pub use human::{guest_block, host_block, moment, table};
+pub use media::{MediumView, medium_block};
 pub use network::{NicsView, mode_words};
 pub use pci::{GuestPciView, HeldPciView, PciView};
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};
 pub use text::{command_line, escaped, printable_lines};
 pub use usb::{GuestUsbView, HeldUsbView, UsbView};
 pub use views::{
-    DiskReplyView, DisksView, DriveView, GuestView, HostView, JobView, LogView, MediaView, MediumView,
-    PlanView, ProgressView, ScreenshotView, SettingsView, SnapshotsView, wire_word,
+    DiskReplyView, DisksView, DriveView, GuestView, HostView, JobView, LogView, MediaView, PlanView,
+    ProgressView, ScreenshotView, SettingsView, SnapshotsView, wire_word,
 };
 
 use crate::failure::Failure;

@@ -5,6 +5,7 @@ use super::volumes::Volumes;
 use crate::engine::{Engine, RunFiles};
 use crate::host::scopes::Scopes;
 use crate::host::{Accelerators, Folders};
+use crate::osdb::Source;
 use crate::store::Store;
 use hv_api::{Change, GuestId};
 use std::cell::Cell;
@@ -34,6 +35,8 @@ pub struct Context {
     pub power: watch::Sender<Option<bool>>,
     /// For how long nobody must have looked at a guest that is paused on battery.
     pub patience: Cell<Duration>,
+    /// The operating-system database.
+    pub systems: Arc<Source>,
     /// Where changes are told.
     pub changes: broadcast::Sender<Change>,
 }

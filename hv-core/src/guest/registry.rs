@@ -5,6 +5,7 @@
 
 mod copies;
 mod disks;
+mod media;
 mod network;
 mod pci;
 mod saving;
@@ -33,13 +34,14 @@ use crate::files;
 use crate::host::pci::Pci;
 use crate::host::scopes::Scopes;
 use crate::host::{self, Accelerators, Folders};
-use crate::inspect::{Limits, inspect};
+use crate::inspect::Limits;
 use crate::job::Jobs;
+use crate::osdb::Source;
 use crate::store::Store;
 use futures_util::future::join_all;
 use hv_api::{
     ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, HostUsbDevice, JobKind,
-    JobStage, MediumInfo, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
+    JobStage, NewGuest, Plan, SettingResult, Settings, Snapshot, StateReason,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -108,6 +110,7 @@ impl Registry {
             session_wait: Cell::default(),
             power: watch::Sender::new(None),
             patience: Cell::new(battery::UNSEEN),
+            systems: Arc::new(Source::from_env()),
         });
         // All at once: an engine that does not answer delays no other guest.
         let entries = loaded.into_iter().map(async |found| {
@@ -277,17 +280,6 @@ impl Registry {
         let registry = Rc::clone(self);
         // Nobody may be watching.
         spawn_local(async move { registry.context.changes.send(Change::Host(registry.host().await)) });
-    }
-
-    /// What each of these files is.
-    pub async fn inspect(&self, paths: Vec<String>) -> Result<Vec<MediumInfo>, Error> {
-        let limits = limits();
-        let names = self.names();
-        let look = move || {
-            let taken = |name: &str| names.iter().any(|other| same_name(other, name));
-            paths.iter().map(|path| inspect(path.as_ref(), &taken, limits)).collect()
-        };
-        files::off_thread(look).await
     }
 
     /// Changes a guest's settings: all of them, or none.

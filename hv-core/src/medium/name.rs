@@ -56,6 +56,11 @@ pub fn suggested_name(facts: &Facts, file_name: &str) -> String {
     from_label.or_else(|| from_file_name(file_name)).unwrap_or_else(|| PLAIN.to_owned())
 }
 
+/// A name for a guest with a system of this name: without its maker, whom everybody knows.
+pub fn system_name(name: &str) -> Option<String> {
+    tidy(name.strip_prefix("Microsoft ").unwrap_or(name))
+}
+
 /// `base`, or where that is taken, the first of `base 2`, `base 3` … that is not.
 pub fn unique_name(base: &str, taken: impl Fn(&str) -> bool) -> String {
     let base = tidy(base).unwrap_or_else(|| PLAIN.to_owned());
@@ -200,6 +205,13 @@ mod tests {
         ] {
             assert_eq!(suggested_name(&labelled(label), file_name), name, "{label} {file_name}");
         }
+    }
+
+    #[test]
+    fn systems_lend_their_names() {
+        assert_eq!(system_name("Debian 12").as_deref(), Some("Debian 12"));
+        assert_eq!(system_name("Microsoft Windows 11").as_deref(), Some("Windows 11"));
+        assert_eq!(system_name("/"), None);
     }
 
     #[test]

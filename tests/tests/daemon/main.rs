@@ -29,6 +29,7 @@ mod firmware;
 mod fuzz;
 mod images;
 mod input;
+mod media;
 mod moments;
 mod network;
 mod pci;

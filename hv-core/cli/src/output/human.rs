@@ -5,8 +5,8 @@ use super::network::mode_words;
 use super::text::escaped;
 use super::views::wire_word;
 use crate::failure::english;
-use hv_api::problem::{explain_accelerator, explain_state, note_sentence};
-use hv_api::{CpuLimitFault, GuestInfo, HostInfo, MediumInfo, ShutdownWait};
+use hv_api::problem::{explain_accelerator, explain_state};
+use hv_api::{CpuLimitFault, GuestInfo, HostInfo, ShutdownWait};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
@@ -205,38 +205,6 @@ pub fn host_block(host: &HostInfo) -> String {
     facts.push(("Sockets", host.runtime_folder.clone()));
     facts.push(("Core", format!("hv-core {}, process {}", host.core_version, host.core_pid)));
     block("This computer", &facts)
-}
-
-/// What a file is.
-pub fn medium_block(medium: &MediumInfo) -> String {
-    let mut facts = vec![("Kind", wire_word(&medium.kind))];
-    facts.push(match medium.os_name.as_deref().or(medium.os.as_deref()) {
-        Some(system) => ("System", format!("{system} ({})", wire_word(&medium.confidence))),
-        None => ("System", "unknown".to_owned()),
-    });
-    if let Some(arch) = &medium.arch {
-        facts.push(("Processor", arch.clone()));
-    }
-    if !medium.boot.is_empty() {
-        facts.push(("Starts by", medium.boot.iter().map(wire_word).collect::<Vec<_>>().join(", ")));
-    }
-    if let Some(volume) = &medium.volume_id {
-        facts.push(("Label", volume.clone()));
-    }
-    if let Some(format) = &medium.format {
-        facts.push(("Format", format.clone()));
-    }
-    if let Some(size) = medium.virtual_size {
-        facts.push(("Disk size", size.to_string()));
-    }
-    facts.push(("File size", medium.size.to_string()));
-    let recommended = &medium.recommended;
-    facts.push((
-        "Recommended",
-        format!("CPUs: {}, memory: {}, disk: {}", recommended.cpus, recommended.memory, recommended.disk),
-    ));
-    facts.extend(medium.notes.iter().map(|note| ("Note", note_sentence(*note, &english))));
-    block(&medium.path, &facts)
 }
 
 #[cfg(test)]

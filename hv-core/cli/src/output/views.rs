@@ -6,11 +6,10 @@ use super::pci::{HostPciView, PciView};
 use super::usb::{HostUsbView, UsbView};
 use hv_api::problem::explain_accelerator;
 use hv_api::{
-    Accelerator, AudioService, BatteryAction, BootMode, ByteSize, Confidence, CrashAction, DriveInfo,
-    EndAction, Firmware, FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind,
-    JobStage, JobState, KvmState, LogoutAction, MediumInfo, MediumKind, MediumNote, PendingChange, Plan,
-    PowerInfo, Recommended, SettingResult, ShutdownWait, SleepAction, SnapshotId, SnapshotInfo, SoundCard,
-    StateReason, Watchdog,
+    Accelerator, AudioService, BatteryAction, ByteSize, CrashAction, DriveInfo, EndAction, Firmware,
+    FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState,
+    KvmState, LogoutAction, PendingChange, Plan, PowerInfo, SettingResult, ShutdownWait, SleepAction,
+    SnapshotId, SnapshotInfo, SoundCard, StateReason, Watchdog,
 };
 use hv_api::{
     Applied, CpuLimitFault, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow,
@@ -302,54 +301,6 @@ impl<'a> From<&'a HostInfo> for HostView<'a> {
     }
 }
 
-/// What a file is.
-#[derive(Debug, Serialize)]
-pub struct MediumView<'a> {
-    path: &'a str,
-    kind: Word<MediumKind>,
-    os: Option<&'a str>,
-    os_name: Option<&'a str>,
-    confidence: Word<Confidence>,
-    arch: Option<&'a str>,
-    boot: Vec<Word<BootMode>>,
-    volume_id: Option<&'a str>,
-    system_id: Option<&'a str>,
-    publisher_id: Option<&'a str>,
-    application_id: Option<&'a str>,
-    volume_size: Option<ByteSize>,
-    size: ByteSize,
-    format: Option<&'a str>,
-    virtual_size: Option<ByteSize>,
-    recommended: Recommended,
-    suggested_name: &'a str,
-    notes: Vec<Word<MediumNote>>,
-}
-
-impl<'a> From<&'a MediumInfo> for MediumView<'a> {
-    fn from(medium: &'a MediumInfo) -> Self {
-        Self {
-            path: &medium.path,
-            kind: Word(medium.kind),
-            os: medium.os.as_deref(),
-            os_name: medium.os_name.as_deref(),
-            confidence: Word(medium.confidence),
-            arch: medium.arch.as_deref(),
-            boot: medium.boot.iter().copied().map(Word).collect(),
-            volume_id: medium.volume_id.as_deref(),
-            system_id: medium.system_id.as_deref(),
-            publisher_id: medium.publisher_id.as_deref(),
-            application_id: medium.application_id.as_deref(),
-            volume_size: medium.volume_size,
-            size: medium.size,
-            format: medium.format.as_deref(),
-            virtual_size: medium.virtual_size,
-            recommended: medium.recommended,
-            suggested_name: &medium.suggested_name,
-            notes: medium.notes.iter().copied().map(Word).collect(),
-        }
-    }
-}
-
 /// A job.
 #[derive(Debug, Serialize)]
 pub struct JobView<'a> {
@@ -627,7 +578,7 @@ pub mod tests {
 
     #[test]
     fn members_of_enumerations_are_written_with_hyphens() {
-        assert_eq!(wire_word(&MediumKind::DiskImage), "disk-image");
+        assert_eq!(wire_word(&hv_api::MediumKind::DiskImage), "disk-image");
         assert_eq!(wire_word(&Applied::AtNextStart), "at-next-start");
         assert_eq!(wire_word(&KvmState::NoPermission), "no-permission");
         let results = [SettingResult {

@@ -1,0 +1,127 @@
+//! What media are, as JSON and as text.
+
+use super::human::block;
+use super::views::{Word, wire_word};
+use crate::failure::english;
+use hv_api::problem::note_sentence;
+use hv_api::{BootMode, ByteSize, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
+use serde::Serialize;
+
+/// What a file is.
+#[derive(Debug, Serialize)]
+pub struct MediumView<'a> {
+    path: &'a str,
+    kind: Word<MediumKind>,
+    os: Option<&'a str>,
+    os_name: Option<&'a str>,
+    candidates: Vec<&'a str>,
+    family: Option<&'a str>,
+    arch: Option<&'a str>,
+    confidence: Word<Confidence>,
+    newer_than_database: bool,
+    variants: &'a [String],
+    languages: &'a [String],
+    live: Option<bool>,
+    boot: Vec<Word<BootMode>>,
+    kernel: Option<&'a str>,
+    initrd: Option<&'a str>,
+    kernel_args: Option<&'a str>,
+    volume_id: Option<&'a str>,
+    system_id: Option<&'a str>,
+    publisher_id: Option<&'a str>,
+    application_id: Option<&'a str>,
+    volume_size: Option<ByteSize>,
+    size: ByteSize,
+    format: Option<&'a str>,
+    virtual_size: Option<ByteSize>,
+    recommended: Recommended,
+    suggested_name: &'a str,
+    notes: Vec<Word<MediumNote>>,
+}
+
+impl<'a> From<&'a MediumInfo> for MediumView<'a> {
+    fn from(medium: &'a MediumInfo) -> Self {
+        Self {
+            path: &medium.path,
+            kind: Word(medium.kind),
+            os: medium.os.as_deref(),
+            os_name: medium.os_name.as_deref(),
+            candidates: medium.candidates.iter().map(|choice| choice.os.as_str()).collect(),
+            family: medium.family.as_deref(),
+            arch: medium.arch.as_deref(),
+            confidence: Word(medium.confidence),
+            newer_than_database: medium.newer_than_database,
+            variants: &medium.variants,
+            languages: &medium.languages,
+            live: medium.live,
+            boot: medium.boot.iter().copied().map(Word).collect(),
+            kernel: medium.kernel.as_deref(),
+            initrd: medium.initrd.as_deref(),
+            kernel_args: medium.kernel_args.as_deref(),
+            volume_id: medium.volume_id.as_deref(),
+            system_id: medium.system_id.as_deref(),
+            publisher_id: medium.publisher_id.as_deref(),
+            application_id: medium.application_id.as_deref(),
+            volume_size: medium.volume_size,
+            size: medium.size,
+            format: medium.format.as_deref(),
+            virtual_size: medium.virtual_size,
+            recommended: medium.recommended,
+            suggested_name: &medium.suggested_name,
+            notes: medium.notes.iter().copied().map(Word).collect(),
+        }
+    }
+}
+
+/// What a file is.
+pub fn medium_block(medium: &MediumInfo) -> String {
+    let mut facts = vec![("Kind", wire_word(&medium.kind))];
+    facts.push(("System", system(medium)));
+    if let Some(arch) = &medium.arch {
+        facts.push(("Processor", arch.clone()));
+    }
+    if !medium.languages.is_empty() {
+        facts.push(("Languages", medium.languages.join(", ")));
+    }
+    if let Some(kernel) = &medium.kernel {
+        let initrd = medium.initrd.as_ref().map(|initrd| format!(", {initrd}")).unwrap_or_default();
+        facts.push(("Kernel", format!("{kernel}{initrd}")));
+    }
+    if let Some(arguments) = &medium.kernel_args {
+        facts.push(("Arguments", arguments.clone()));
+    }
+    if !medium.boot.is_empty() {
+        facts.push(("Starts by", medium.boot.iter().map(wire_word).collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(volume) = &medium.volume_id {
+        facts.push(("Label", volume.clone()));
+    }
+    if let Some(format) = &medium.format {
+        facts.push(("Format", format.clone()));
+    }
+    if let Some(size) = medium.virtual_size {
+        facts.push(("Disk size", size.to_string()));
+    }
+    facts.push(("File size", medium.size.to_string()));
+    let recommended = &medium.recommended;
+    facts.push((
+        "Recommended",
+        format!("CPUs: {}, memory: {}, disk: {}", recommended.cpus, recommended.memory, recommended.disk),
+    ));
+    facts.extend(medium.notes.iter().map(|note| ("Note", note_sentence(*note, &english))));
+    block(&medium.path, &facts)
+}
+
+/// The system on a medium and how sure that is, or those it may be.
+fn system(medium: &MediumInfo) -> String {
+    let newer = if medium.newer_than_database { ", newer than this computer's database" } else { "" };
+    let sure = wire_word(&medium.confidence);
+    match medium.os_name.as_deref().or(medium.os.as_deref()) {
+        Some(system) => format!("{system} ({sure}{newer})"),
+        None if medium.candidates.is_empty() => "unknown".to_owned(),
+        None => {
+            let names: Vec<&str> = medium.candidates.iter().map(|choice| choice.os_name.as_str()).collect();
+            format!("one of {} ({sure}{newer})", names.join(", "))
+        }
+    }
+}
