@@ -3,7 +3,8 @@
 //! `viewers`), what clients are told (`view`), what of it waits for the next start (`pending`), what a machine that
 //! runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its snapshots (`snapshots`),
 //! what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core (`context`), the rest
-//! of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made (`creation`),
+//! of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made (`creation`, with what its
+//! system needs in `systems`),
 //! what the core notes in its log (`note`), and the list of all of them (`registry`).
 
 pub mod actor;
@@ -36,6 +37,7 @@ pub mod slots;
 pub mod snapshots;
 pub mod state;
 pub mod statistics;
+pub mod systems;
 pub mod usb;
 pub mod view;
 pub mod viewers;

@@ -96,6 +96,16 @@ impl Database {
         self.index(id).map(|index| &self.systems[index])
     }
 
+    /// What a short word means, with the known system that is the nearest to it: also that of a release that came
+    /// after the database, as `debian13`.
+    pub fn named(&self, id: &str) -> Option<(Named, &System)> {
+        if let Some(system) = self.find(id) {
+            return Some((Named::of(system), system));
+        }
+        let release = self.lines().named(&self.systems, id)?;
+        Some((release.named, release.like?))
+    }
+
     fn index(&self, id: &str) -> Option<usize> {
         self.by_short_id.get(id).or_else(|| self.by_id.get(id)).copied()
     }
@@ -143,6 +153,12 @@ impl System {
     fn is_fallback(&self) -> bool {
         self.status == Status::Rolling
     }
+}
+
+/// What a file says, for tests elsewhere.
+#[cfg(test)]
+pub fn xml_content(text: &str) -> Content {
+    xml::read(text).unwrap_or_default()
 }
 
 #[cfg(test)]

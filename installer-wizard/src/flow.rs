@@ -587,6 +587,7 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
         | Error::CpuModelUnknown { .. }
+        | Error::OsUnknown { .. }
         | Error::CpuLimitOutOfRange { .. }
         | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }

@@ -322,6 +322,11 @@ pub enum Error {
         /// The words of the system.
         detail: String,
     },
+    /// Nobody knows an operating system of that short id.
+    OsUnknown {
+        /// The short id.
+        os: String,
+    },
     /// The engine has no CPU of that model.
     CpuModelUnknown {
         /// The model.

@@ -115,6 +115,8 @@ pub struct GuestInfo {
     pub accelerator: Option<Accelerator>,
     /// The operating system, as a short id of the operating-system database.
     pub os: Option<String>,
+    /// The operating system's name for people.
+    pub os_name: Option<String>,
     /// How many virtual CPUs it is defined with.
     pub cpus: u32,
     /// How much memory it is defined with.
@@ -197,6 +199,7 @@ impl GuestInfo {
             pid: None,
             accelerator: None,
             os: None,
+            os_name: None,
             cpus: 0,
             memory: ByteSize::bytes(0),
             max_cpus: 0,
@@ -274,7 +277,7 @@ pub struct NewGuest {
     pub initrd: Option<String>,
     /// The kernel's command line.
     pub append: Option<String>,
-    /// The operating system, as a short id of the operating-system database.
+    /// The operating system, as a short id of the operating-system database; where left out, what the medium says.
     pub os: Option<String>,
     /// Virtual CPUs, at least 1 and at most what the host's `limits` allow.
     pub cpus: Option<u32>,
@@ -299,7 +302,7 @@ pub struct NewGuest {
     pub nics: Option<Vec<NewNic>>,
     /// Serial ports, 0–4; one where left out.
     pub serial_ports: Option<u32>,
-    /// The firmware; where left out, what the medium needs, or BIOS.
+    /// The firmware; where left out, what the medium or its system needs, or BIOS.
     pub firmware: Option<Firmware>,
     /// True for UEFI firmware that starts only what is signed. Excludes BIOS.
     pub secure_boot: Option<bool>,

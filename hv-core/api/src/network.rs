@@ -109,7 +109,7 @@ pub struct NewNic {
     /// The name of the isolated network, which isolated mode needs; of the same characters. Guests that name the
     /// same one reach each other.
     pub network: Option<String>,
-    /// What it is; virtio where left out.
+    /// What it is; where left out, virtio, or what the guest's system has a driver for.
     pub model: Option<NicModel>,
     /// Its address; one that nobody has where left out.
     pub mac: Option<MacAddress>,

@@ -55,6 +55,9 @@ pub struct Definition {
     /// The operating system, as a short id of the operating-system database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os: Option<String>,
+    /// Its name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_name: Option<String>,
     /// The kind of machine, as the engine named it when the guest was made.
     pub machine: String,
     /// The model of its CPUs, as the engine names it; the usual one where left out.
@@ -315,6 +318,7 @@ pub(crate) mod tests {
             id: "5f0c2a52-9a3e-4a75-b7d5-0c8b8f6d1e11".parse().unwrap(),
             name: "Debian 12".into(),
             os: Some("debian12".into()),
+            os_name: Some("Debian 12".into()),
             machine: "pc-q35-7.2".into(),
             cpus: 2,
             cpu_model: None,

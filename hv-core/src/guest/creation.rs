@@ -84,6 +84,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         id,
         name: new.name.clone(),
         os: new.os.clone(),
+        os_name: None,
         machine,
         cpu_model: None,
         cpus,

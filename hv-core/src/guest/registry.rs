@@ -25,6 +25,7 @@ use super::holders;
 use super::limit;
 use super::power::PowerPolicy;
 use super::state::Wish;
+use super::systems;
 use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
@@ -486,9 +487,14 @@ impl Registry {
 
     /// Decides what a new guest will be, and looks at its files.
     async fn resolve(&self, id: GuestId, new: &NewGuest, machine: String) -> Result<Resolved, Error> {
-        let (new, guests) = (new.clone(), self.list());
+        let (mut new, guests) = (new.clone(), self.list());
+        let database = Arc::clone(&self.context.systems);
+        let tpm = self.context.engine.tpm_program().is_some();
         let look = move || {
-            let resolved = creation::resolve(id, &new, limits(), machine)?;
+            let chosen = systems::chosen(&new, &database.get())?;
+            systems::fill(&mut new, &chosen, limits(), tpm);
+            let mut resolved = creation::resolve(id, &new, limits(), machine)?;
+            systems::settle(&mut resolved.definition, &new, chosen);
             let existing = new.disk_path.is_some().then(|| resolved.definition.disks.first()).flatten();
             existing.map_or(Ok(()), |disk| holders::check_free(id, disk, &guests))?;
             if let Some(OwnDisk::Copy(image, _)) = &resolved.disk {

@@ -54,6 +54,7 @@ pub fn view(
         pid: engine.as_ref().map(|engine| engine.pid),
         accelerator: record.filter(|_| engine.is_some()).map(|record| record.accelerator),
         os: definition.os.clone(),
+        os_name: definition.os_name.clone(),
         cpus: definition.cpus,
         memory: definition.memory,
         max_cpus: definition.most_cpus(),

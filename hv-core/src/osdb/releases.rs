@@ -68,6 +68,11 @@ impl Lines {
         Self { lines, by_stem }
     }
 
+    /// The release that comes next in some line and has this short word.
+    pub fn named<'a>(&self, systems: &'a [System], id: &str) -> Option<Release<'a>> {
+        self.lines.iter().flat_map(|line| line.by_id(systems, id)).find(|release| release.named.id == id)
+    }
+
     fn line(&self, stem: &str) -> Option<&Line> {
         self.by_stem.get(stem).map(|index| &self.lines[*index])
     }

@@ -3,11 +3,19 @@
 
 use super::Database;
 use super::model::{Amounts, System};
-use hv_api::ByteSize;
+use hv_api::{ByteSize, NicModel};
 
-/// The identities of virtio's disk, network card and display, old and new.
+/// The identities of virtio's disk, new and old.
 const VIRTIO_DISK: [&str; 2] = ["http://pcisig.com/pci/1af4/1042", "http://pcisig.com/pci/1af4/1001"];
-const VIRTIO_NETWORK: [&str; 2] = ["http://pcisig.com/pci/1af4/1041", "http://pcisig.com/pci/1af4/1000"];
+
+/// Network cards, the best first, and their identities.
+const CARDS: [(NicModel, &[&str]); 5] = [
+    (NicModel::Virtio, &["http://pcisig.com/pci/1af4/1041", "http://pcisig.com/pci/1af4/1000"]),
+    (NicModel::E1000e, &["http://pcisig.com/pci/8086/10d3"]),
+    (NicModel::E1000, &["http://pcisig.com/pci/8086/100e"]),
+    (NicModel::Rtl8139, &["http://pcisig.com/pci/10ec/8139"]),
+    (NicModel::Pcnet, &["http://pcisig.com/pci/1022/2000"]),
+];
 
 /// Windows from this release on has to be started by UEFI with Secure Boot and a TPM.
 const STRICT_WINDOWS: &str = "win11";
@@ -27,8 +35,8 @@ pub struct Suits {
     pub least_disk: Option<ByteSize>,
     /// It has a driver for virtio disks.
     pub virtio_disk: bool,
-    /// It has a driver for virtio network cards.
-    pub virtio_network: bool,
+    /// The network card that it has a driver for.
+    pub network: NicModel,
     /// It does not start from a PC's traditional firmware, or not as it should.
     pub uefi: bool,
     /// Its installer wants Secure Boot and a TPM.
@@ -53,7 +61,11 @@ fn usual(family: Option<&str>, released: Option<&str>) -> Suits {
         least_memory: None,
         least_disk: None,
         virtio_disk: virtio,
-        virtio_network: virtio,
+        network: match family {
+            _ if virtio => NicModel::Virtio,
+            Some("winnt") if !old => NicModel::E1000e,
+            _ => NicModel::Rtl8139,
+        },
         uefi: false,
         secure: false,
     }
@@ -78,7 +90,7 @@ pub fn suits(database: &Database, like: Option<&System>, family: Option<&str>, a
         least_memory: minimum.memory,
         least_disk: minimum.disk,
         virtio_disk: has(&VIRTIO_DISK, usual.virtio_disk),
-        virtio_network: has(&VIRTIO_NETWORK, usual.virtio_network),
+        network: CARDS.into_iter().find(|(_, ids)| has(ids, false)).map_or(usual.network, |(model, _)| model),
         uefi: !database.starts_from_bios(system, arch) || is_strict(system),
         secure: is_strict(system),
     }

@@ -226,6 +226,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
         | Error::CpuModelUnknown { .. }
+        | Error::OsUnknown { .. }
         | Error::CpuLimitOutOfRange { .. }
         | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }

@@ -161,6 +161,7 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             detail: None,
         },
         Error::EngineMissing { program } => engine_missing(program, t),
+        Error::OsUnknown { os } => os_unknown(os, t),
         Error::CpuModelUnknown { model, known } => cpu::model_unknown(model, known, t),
         Error::CpuLimitOutOfRange { requested } => cpu::limit_out_of_range(*requested, t),
         Error::CpuLimitUnavailable { fault, detail } => cpu::limit_unavailable(*fault, detail, t),
@@ -516,6 +517,16 @@ fn saved_state_unusable(guest: &str, fault: SavedStateFault, detail: &str, t: Tr
         why,
         remedy,
         detail: some_text(detail),
+    }
+}
+
+fn os_unknown(os: &str, t: Translate<'_>) -> Explanation {
+    Explanation {
+        code: "os-unknown",
+        what: fill(&t("“{os}” is no operating system that is known here."), &[("os", os)]),
+        why: t("It is not in this computer's operating-system database, nor a next release of one that is."),
+        remedy: t("Choose another one, or none: the guest then gets what suits most systems."),
+        detail: None,
     }
 }
 

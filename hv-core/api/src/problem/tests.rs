@@ -114,6 +114,7 @@ fn errors() -> Vec<Error> {
         Error::EngineMissing { program: "qemu-system-x86_64".into() },
         Error::EngineMissing { program: "qemu-img".into() },
         Error::EngineMissing { program: "swtpm".into() },
+        Error::OsUnknown { os: "debain12".into() },
         Error::CpuModelUnknown { model: "Nehalen".into(), known: vec!["max".into(), "Nehalem".into()] },
         Error::CpuLimitOutOfRange { requested: 101 },
         Error::CpuLimitUnavailable { fault: CpuLimitFault::NoManager, detail: detail() },

@@ -78,7 +78,8 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
         facts.push(("Engine", format!("process {pid}{accelerator}")));
     }
     if let Some(os) = &guest.os {
-        facts.push(("System", os.clone()));
+        let name = guest.os_name.as_ref().map(|name| format!("{name} ({os})"));
+        facts.push(("System", name.unwrap_or_else(|| os.clone())));
     }
     let share = guest.cpu_limit.map(|percent| format!(", {percent} % of their time")).unwrap_or_default();
     facts.push(("CPUs", format!("{} of at most {}{share}", guest.cpus, guest.max_cpus)));

@@ -275,6 +275,18 @@ impl Line {
         Some(Release { named, like: Some(like), media, arch, family, newer: true, weight: (Found::Words, 0) })
     }
 
+    /// The releases that a short word may be, if it is one of this line.
+    pub fn by_id<'a>(&self, systems: &'a [System], id: &str) -> Vec<Release<'a>> {
+        let word = |id: &str| id.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().to_owned();
+        let is_ours = self.members.iter().any(|member| word(systems[member.system].short_id()) == word(id));
+        let numbers: Vec<&str> = id
+            .split(|c: char| !c.is_ascii_digit())
+            .filter(|number| !number.is_empty())
+            .take(MOST_NUMBERS)
+            .collect();
+        if is_ours && !numbers.is_empty() { self.releases(systems, &numbers, "") } else { Vec::new() }
+    }
+
     fn make_shapes(&self, systems: &[System]) -> Vec<Shape> {
         let mut shapes: Vec<Shape> = Vec::new();
         let mut add = |form: Form, of_application: bool, source: (usize, usize)| {

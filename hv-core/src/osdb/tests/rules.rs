@@ -3,7 +3,7 @@
 use super::super::pattern::{Pattern, anchored};
 use super::super::{Database, DatabaseBuilder, Identity, Labels};
 use super::super::{resources, xml};
-use hv_api::{ByteSize, Confidence};
+use hv_api::{ByteSize, Confidence, NicModel};
 use proptest::prelude::*;
 
 const SMALL: &str = r#"<libosinfo>
@@ -150,7 +150,8 @@ fn what_a_system_needs_is_its_relatives_need_too() {
     let eight = suits("one8");
     assert_eq!((eight.cpus, eight.memory, eight.disk), (3, ByteSize::gib(3), ByteSize::gib(20)));
     assert_eq!((eight.least_memory, eight.least_disk), (Some(ByteSize::mib(512)), Some(ByteSize::gib(5))));
-    assert!(eight.virtio_disk && !eight.virtio_network && !eight.uefi);
+    assert!(eight.virtio_disk && !eight.uefi);
+    assert_eq!(eight.network, NicModel::Virtio);
     let windows = suits("two1");
     assert_eq!(
         (windows.memory, windows.disk, windows.virtio_disk),
