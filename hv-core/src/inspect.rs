@@ -5,9 +5,12 @@
 
 use crate::medium::Facts;
 use crate::osdb::resources::{Suits, suits};
+use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
+use crate::tree::Folder;
 use crate::{files, medium};
-use hv_api::{ByteSize, Error, MediumInfo, OsChoice, Recommended};
+use futures_util::FutureExt;
+use hv_api::{ByteSize, Error, FileFault, MediumInfo, MediumKind, OsChoice, Recommended};
 use std::path::Path;
 
 /// What this host has for guests.
@@ -29,6 +32,9 @@ pub fn inspect(
     limits: Limits,
     database: &Database,
 ) -> Result<MediumInfo, Error> {
+    if path.is_absolute() && path.is_dir() {
+        return folder(path, taken, limits, database);
+    }
     let (mut file, length) = files::open_readable(path)?;
     let shown = path.to_string_lossy().into_owned();
     let facts = medium::read(&mut file, length).map_err(|error| Error::FileUnusable {
@@ -58,14 +64,13 @@ pub fn inspect(
         .or_else(|| facts.arch.or_else(|| medium::architecture(&file_name)).map(str::to_owned));
     let by_system = system.as_ref().and_then(|system| medium::system_name(&system.name));
     let suggested_name = by_system.unwrap_or_else(|| medium::suggested_name(&facts, &file_name));
-    let choice = |named: Named| OsChoice { os: named.id, os_name: named.name };
     let suits = suits_of(&identity, arch.as_deref(), database);
     Ok(MediumInfo {
         path: shown,
         kind: facts.kind,
         os: system.as_ref().map(|system| system.id.clone()),
         os_name: system.map(|system| system.name),
-        candidates: candidates.into_iter().map(choice).collect(),
+        candidates: choices(candidates),
         family,
         confidence,
         newer_than_database: newer,
@@ -88,6 +93,61 @@ pub fn inspect(
         recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes: facts.notes,
+    })
+}
+
+fn choices(candidates: Vec<Named>) -> Vec<OsChoice> {
+    candidates.into_iter().map(|named| OsChoice { os: named.id, os_name: named.name }).collect()
+}
+
+/// Looks at a folder: an install tree, or nothing that a guest could be made from.
+fn folder(
+    path: &Path,
+    taken: &dyn Fn(&str) -> bool,
+    limits: Limits,
+    database: &Database,
+) -> Result<MediumInfo, Error> {
+    let shown = path.to_string_lossy().into_owned();
+    let mut tree = Folder { path: path.to_owned() };
+    // A folder is never waited for.
+    let found = trees::identify(&mut tree, &shown, database).now_or_never().flatten();
+    let Some(Found { identity, url_argument }) = found else {
+        let detail = "a folder that is no install tree".to_owned();
+        return Err(Error::FileUnusable { path: shown, fault: FileFault::IsFolder, detail });
+    };
+    let suits = suits_of(&identity, identity.arch.as_deref(), database);
+    let name = identity.system.as_ref().and_then(|system| medium::system_name(&system.name));
+    let file_name = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let nothing = Facts { kind: MediumKind::Tree, ..Facts::unknown(0) };
+    let suggested_name = name.unwrap_or_else(|| medium::suggested_name(&nothing, &file_name()));
+    Ok(MediumInfo {
+        kind: MediumKind::Tree,
+        os: identity.system.as_ref().map(|system| system.id.clone()),
+        os_name: identity.system.map(|system| system.name),
+        candidates: choices(identity.candidates),
+        family: identity.family,
+        confidence: identity.confidence,
+        newer_than_database: identity.newer,
+        arch: identity.arch,
+        variants: identity.variants,
+        languages: identity.languages,
+        live: identity.live,
+        kernel: identity.kernel,
+        initrd: identity.initrd,
+        kernel_args: url_argument.map(|argument| format!("{argument}={shown}")),
+        boot: Vec::new(),
+        volume_id: None,
+        system_id: None,
+        publisher_id: None,
+        application_id: None,
+        volume_size: None,
+        size: ByteSize::bytes(0),
+        format: None,
+        virtual_size: None,
+        recommended: within(&suits, limits),
+        suggested_name: medium::unique_name(&suggested_name, taken),
+        notes: Vec::new(),
+        path: shown,
     })
 }
 
@@ -123,7 +183,6 @@ pub fn recommended(limits: Limits) -> Recommended {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hv_api::{FileFault, MediumKind};
 
     const LARGE: Limits = Limits { cpus: 16, memory: ByteSize::gib(64) };
 

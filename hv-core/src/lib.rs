@@ -22,3 +22,4 @@ pub mod session;
 pub mod storage;
 pub mod store;
 pub mod switch;
+pub mod tree;

@@ -75,7 +75,7 @@ impl ImageFormat {
 
 impl Facts {
     /// A file of this length about which nothing is known.
-    fn unknown(length: u64) -> Self {
+    pub(crate) fn unknown(length: u64) -> Self {
         Self {
             kind: MediumKind::Unknown,
             arch: None,

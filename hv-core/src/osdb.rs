@@ -12,6 +12,7 @@ mod pattern;
 pub mod places;
 mod releases;
 pub mod resources;
+pub mod trees;
 mod xml;
 
 pub use media::{Identity, Labels, Named};

@@ -101,7 +101,7 @@ impl Defaults {
 pub fn is_disk(medium: &MediumInfo) -> bool {
     match medium.kind {
         MediumKind::DiskImage => true,
-        MediumKind::Iso | MediumKind::Unknown => false,
+        MediumKind::Iso | MediumKind::Tree | MediumKind::Unknown => false,
     }
 }
 

@@ -7,7 +7,9 @@
 use crate::defaults::{Defaults, Limits, is_disk};
 use crate::form::{Caution, Edit, Form, Invalid, ROWS, Row};
 use hv_api::client::CallError;
-use hv_api::{Created, Error, GuestId, HostInfo, JobId, JobInfo, JobStage, JobState, MediumInfo, NewGuest};
+use hv_api::{
+    Created, Error, GuestId, HostInfo, JobId, JobInfo, JobStage, JobState, MediumInfo, MediumKind, NewGuest,
+};
 use std::path::PathBuf;
 use virt_kit::daemon::Trouble;
 use virt_kit::problem::Problem;
@@ -41,6 +43,8 @@ pub enum SourceFault {
     NotLocal,
     /// Its path has bytes that are not UTF-8, and can't be told to the core.
     NotUtf8,
+    /// It is an install tree, which nothing is made from yet.
+    Tree,
     /// The core could not use it, or could not be asked.
     Unusable(Failure),
 }
@@ -399,6 +403,9 @@ impl Flow {
         match outcome {
             // The answer to a look that was given up.
             _ if !awaited => {}
+            Ok(medium) if medium.kind == MediumKind::Tree => {
+                self.page = Page::Source { fault: Some(SourceFault::Tree) };
+            }
             Ok(medium) => self.review(Source::Medium(medium)),
             Err(failure) => self.page = Page::Source { fault: Some(SourceFault::Unusable(failure)) },
         }

@@ -96,6 +96,9 @@ pub fn source_fault(fault: &SourceFault) -> String {
         SourceFault::NotLocal => {
             gettext("This is not a file on this computer. Copy it here first, then drop the copy.")
         }
+        SourceFault::Tree => {
+            gettext("This folder is an install tree. No guest can be made from one yet: take a disc instead.")
+        }
         SourceFault::NotUtf8 => {
             gettext("The path of this file has characters that can't be read. Rename the file or its folder.")
         }
@@ -112,6 +115,7 @@ pub fn medium_title(medium: &MediumInfo) -> String {
         (_, Confidence::Unknown) | (None, _) => match medium.kind {
             MediumKind::Iso => gettext("Installation disc of an unknown system"),
             MediumKind::DiskImage => gettext("Disk image"),
+            MediumKind::Tree => gettext("Install tree of an unknown system"),
             MediumKind::Unknown => gettext("File of an unknown kind"),
         },
     }

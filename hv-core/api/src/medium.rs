@@ -13,6 +13,8 @@ pub enum MediumKind {
     Iso,
     /// A hard disk's image.
     DiskImage,
+    /// A folder with what installs a system.
+    Tree,
     /// Something else.
     Unknown,
 }

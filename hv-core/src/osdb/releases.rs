@@ -15,6 +15,8 @@ use super::model::{Media, System};
 use line::Line;
 use std::collections::HashMap;
 
+pub use shape::processor;
+
 /// A release that a disc's labels may mean.
 #[derive(Debug)]
 pub struct Release<'a> {
@@ -71,6 +73,11 @@ impl Lines {
     /// The release that comes next in some line and has this short word.
     pub fn named<'a>(&self, systems: &'a [System], id: &str) -> Option<Release<'a>> {
         self.lines.iter().flat_map(|line| line.by_id(systems, id)).find(|release| release.named.id == id)
+    }
+
+    /// The releases of a line that a version with these numbers may mean.
+    pub fn of_line<'a>(&self, systems: &'a [System], stem: &str, numbers: &[&str]) -> Vec<Release<'a>> {
+        self.line(stem).map(|line| line.releases(systems, numbers, "")).unwrap_or_default()
     }
 
     fn line(&self, stem: &str) -> Option<&Line> {
