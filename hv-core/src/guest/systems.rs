@@ -63,7 +63,7 @@ pub fn fill(new: &mut NewGuest, chosen: &Chosen, limits: Limits, tpm: bool) {
     let recommended = within(suits, limits);
     new.cpus.get_or_insert(recommended.cpus);
     new.memory.get_or_insert(recommended.memory);
-    if new.disk_path.is_none() && new.no_disk != Some(true) {
+    if new.disk_path.is_none() && new.image.is_none() && new.no_disk != Some(true) {
         new.disk.get_or_insert(recommended.disk);
     }
     if new.firmware.is_none() && new.secure_boot.is_none() && suits.uefi {
