@@ -232,7 +232,7 @@ impl TreeInfo {
             infos.filter(|info| fit(info)).map(|info| usize::from(info.variant.is_some()) + 1).max()
         };
         let mut lines: Vec<(usize, &str)> = Vec::new();
-        for system in database.systems().iter() {
+        for system in database.systems() {
             let (Some(weight), Some((stem, _))) = (of_family(system), system.id.rsplit_once('/')) else {
                 continue;
             };
@@ -454,7 +454,7 @@ fn debian_tree(
         return None;
     };
     let parts = || location.split('/').filter(|part| !part.is_empty());
-    let known = parts().filter_map(|part| by_codename(database, stem, part)).next();
+    let known = parts().find_map(|part| by_codename(database, stem, part));
     let testing = || {
         let system = database.find("debiantesting").filter(|_| root == "daily")?;
         Some(Identity {
