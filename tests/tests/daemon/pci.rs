@@ -7,9 +7,10 @@ use hv_api::{
     SettingResult, Settings,
 };
 use hv_core::engine::{Alteration, EngineError, EngineEvent};
-use hv_tests::fake_engine::{Answer, Asked};
+use hv_tests::fake_engine::{Answer, Asked, FakeCore, FakeEngine};
 use hv_tests::{Home, PciSlots, Script, until};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const CARD: &str = "8086:10d3";
 
@@ -154,6 +155,25 @@ async fn each_condition_is_refused_by_its_name_when_it_is_added_and_at_each_star
     slots.switch_iommu_off();
     assert_eq!(fault(started().await), (PciFault::NoIommu, String::new()));
     assert_eq!(shown(&mut core, "one").await.state, GuestState::Off);
+}
+
+#[tokio::test]
+async fn a_guest_that_is_restarted_is_not_started_without_its_device() {
+    let home = Home::without_programs();
+    let slots = PciSlots::of(&home);
+    slots.put_ready("0000:01:00.0", CARD, 1);
+    let engine = Arc::<FakeEngine>::default();
+    let _thread = FakeCore::start(&home, &engine).await;
+    let (mut core, mut events) = crate::connected(&home).await;
+    make(&mut core, &bare("one")).await.expect("a guest");
+    core.add_pci("one", at("01:00.0")).await.unwrap().unwrap();
+    core.start("one", None).await.unwrap().unwrap();
+    events.state("one", GuestState::Running).await;
+    // The host's own restart would do this; nobody asks the guest's registry at this start.
+    slots.bind("0000:01:00.0", "e1000e");
+    let refused = core.restart("one").await.unwrap().unwrap_err();
+    assert_eq!(fault(refused), (PciFault::NotBound, "e1000e".into()));
+    assert_eq!(engine.running(), 0);
 }
 
 #[tokio::test]

@@ -198,6 +198,17 @@ mod tests {
         let amount = memory(&guest, None);
         assert_eq!(amount.when(64), "At next start");
         assert_eq!(hint(&guest, "memory", &amount), "The guest still has 3 GiB");
+        guest.memory_now = None;
+        guest.pci = vec![hv_api::PciInfo {
+            name: "pci0".into(),
+            address: "01:00.0".parse().unwrap(),
+            id: "8086:10d3".parse().unwrap(),
+            label: None,
+            present: Some(true),
+            leaving: false,
+        }];
+        let words = "While it runs, no less: all of it stays in place for 8086:10d3";
+        assert_eq!(hint(&guest, "memory", &amount), words);
     }
 
     #[test]

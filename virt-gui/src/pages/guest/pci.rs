@@ -86,9 +86,7 @@ impl PciGroup {
         self.none.set_visible(guest.pci.is_empty());
         let when = gettext_f("Takes effect: {when}", &[("when", &when_any_added(guest))]);
         self.add.set_tooltip_text(Some(&when));
-        let words = gettext(
-            "All of the guest's memory stays in place for them, and while it runs with them it can't be saved",
-        );
+        let words = gettext("While it runs with them, it can't be saved and keeps all of its memory");
         self.root.set_description(Some(&words).filter(|_| !guest.pci.is_empty()).map(String::as_str));
     }
 }
