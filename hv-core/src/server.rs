@@ -18,11 +18,12 @@ use hv_api::{
     CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
     DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware,
     FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
-    GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobId, JobInfo,
-    JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media,
-    MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic,
-    NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciAddress, PciFault, PciInfo, PciKind,
-    PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
+    GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind,
+    ImportNote, ImportOutcome, ImportPlan, ImportReason, JobId, JobInfo, JobKind, JobReply, JobStage,
+    JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
+    NicSettings, NicStatistics, NotNow, Operation, PciAddress, PciFault, PciInfo, PciKind, PciObstacle,
+    PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
     SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason,
     StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
 };
@@ -75,7 +76,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -101,6 +102,10 @@ impl Service {
 
     async fn plan(&self, guest: NewGuest) -> Result<Plan, Error> {
         self.registry.plan(&guest).await
+    }
+
+    async fn plan_import(&self, path: String) -> Result<ImportPlan, Error> {
+        self.registry.plan_import(path).await
     }
 
     async fn create(&self, guest: NewGuest) -> Result<Created, Error> {

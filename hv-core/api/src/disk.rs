@@ -75,6 +75,9 @@ pub struct NewDisk {
     pub size: Option<ByteSize>,
     /// A disk image or block device: an absolute path.
     pub path: Option<String>,
+    /// True for a copy of what is at `path`, which then may be in a form of other programs, or packed. For disks of new
+    /// guests; to one that is there, a copy is added by a job.
+    pub copy: Option<bool>,
     /// Its format, where it is not to be found out: `raw` for one without a partition table.
     pub format: Option<String>,
     /// What it is attached to; virtio where left out.

@@ -2,8 +2,8 @@
 
 use crate::{
     BootInfo, BootSettings, ByteSize, DeviceSettings, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges,
-    NewNic, NicInfo, PciInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo, SoundCard,
-    UsbInfo, Watchdog,
+    NewDisk, NewNic, NicInfo, PciInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo,
+    SoundCard, UsbInfo, Watchdog,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -294,6 +294,8 @@ pub struct NewGuest {
     pub image: Option<String>,
     /// An existing disk image to use in place, instead of a new disk: an absolute path.
     pub disk_path: Option<String>,
+    /// All of its disks, instead of `disk`, `image` and `disk_path`.
+    pub disks: Option<Vec<NewDisk>>,
     /// True where it shall have no disk at all.
     pub no_disk: Option<bool>,
     /// False where it shall have no network card.
@@ -308,6 +310,12 @@ pub struct NewGuest {
     pub secure_boot: Option<bool>,
     /// True for a TPM 2.0 of its own.
     pub tpm: Option<bool>,
+    /// Its identity, where another program has given it one; nobody else may have it.
+    pub id: Option<GuestId>,
+    /// What becomes of it when it ends, and when the session does.
+    pub power: Option<PowerSettings>,
+    /// Its watchdog, sound card and serial ports, which count more than `serial_ports`.
+    pub devices: Option<DeviceSettings>,
     /// True to start it as soon as it is made.
     pub start: Option<bool>,
 }

@@ -17,6 +17,7 @@ mod event;
 mod guest;
 mod host;
 mod ids;
+mod import;
 mod job;
 mod live;
 mod medium;
@@ -44,6 +45,7 @@ pub use guest::{
 };
 pub use host::{AcceleratorInfo, CpuLimitFault, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId, SnapshotId};
+pub use import::{ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended};

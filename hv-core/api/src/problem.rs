@@ -20,7 +20,7 @@ pub use condition::{explain_accelerator, explain_state};
 pub use pci::{explain_pci, pci_kind_word};
 pub use refusal::explain;
 pub use usb::{explain_usb, usb_kind_word};
-pub use words::{note_sentence, stage_word, state_word};
+pub use words::{import_outcome, import_reason, note_sentence, stage_word, state_word};
 
 use crate::client::{CallError, ConnectError};
 use std::io::ErrorKind;

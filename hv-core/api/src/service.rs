@@ -3,8 +3,8 @@
 
 use crate::{
     Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
-    JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, PciAddress, SettingResult, Settings,
-    UsbDevice,
+    ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, PciAddress,
+    SettingResult, Settings, UsbDevice,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -123,6 +123,10 @@ pub trait Core {
 
     /// What [`Core::create`] would do with the same words; changes nothing.
     async fn plan(&mut self, guest: &NewGuest) -> zlink::Result<Result<Plan, Error>>;
+
+    /// What guest a file of another program's would be here, which [`Core::create`] then makes; changes nothing. The path
+    /// is absolute.
+    async fn plan_import(&mut self, path: &str) -> zlink::Result<Result<ImportPlan, Error>>;
 
     /// Begins to make a guest. What can be refused at once is refused here, the rest by the job.
     async fn create(&mut self, guest: &NewGuest) -> zlink::Result<Result<Created, Error>>;

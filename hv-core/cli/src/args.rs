@@ -41,6 +41,21 @@ pub enum Command {
     Call(Call),
     /// Make a new guest. What is not said is chosen by the medium and the host.
     Create(Box<Create>),
+    /// Make a guest of another program's: of Xen (xm and xl) or libvirt (XML). Says what becomes of each thing in the file.
+    Import {
+        /// The file.
+        #[arg(value_parser = path)]
+        file: String,
+        /// Another name for it.
+        #[arg(long)]
+        name: Option<String>,
+        /// Start it when it is made.
+        #[arg(long)]
+        start: bool,
+        /// Change nothing: only say what would become of it.
+        #[arg(long, conflicts_with = "start")]
+        dry_run: bool,
+    },
     /// Keep a guest's memory on the disk and end its engine. Starting it lets it go on from there.
     Save {
         /// Its name or identity.
@@ -423,6 +438,10 @@ impl Create {
             firmware: self.firmware.map(Firmware::from),
             secure_boot: self.secure_boot.then_some(true),
             tpm: self.tpm.then_some(true),
+            disks: None,
+            id: None,
+            power: None,
+            devices: None,
             start: (self.start || self.console).then_some(true),
         })
     }
@@ -671,7 +690,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_is_not_there() {
-        for command in ["snapshot A list b", "clone A", "import f", "create A --tree /x"] {
+        for command in ["snapshot A list b", "clone A", "export f", "create A --tree /x"] {
             assert!(parse(&format!("hv {command}")).is_err(), "{command}");
         }
     }

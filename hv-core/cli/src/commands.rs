@@ -4,6 +4,7 @@ mod create;
 mod disk;
 mod events;
 mod guests;
+mod import;
 mod job;
 mod machine;
 mod network;
@@ -37,6 +38,10 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
         Command::Save { guest } => {
             let direction = saved::Direction::Save;
             saved::run(&mut core, &socket, &guest, direction, output, &mut interrupt).await
+        }
+        Command::Import { file, name, start, dry_run } => {
+            let wish = import::Wish { file, name, start, dry_run };
+            import::run(&mut core, &socket, wish, output, &mut interrupt).await
         }
         Command::Restore { guest, paused } => {
             let direction = saved::Direction::Restore { paused };

@@ -2,29 +2,30 @@
 
 use super::boot;
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, VERSION};
+use super::devices;
 use super::disk_file::{self, Image};
 use super::forwards::mac_of;
 use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
-use crate::engine::{DiskFormat, DiskName};
+use crate::engine::{DiskFormat, DiskName, MAX_DISKS};
 use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::job::Progress;
 use crate::storage;
-use hv_api::{ByteSize, Error, GuestId, JobStage, NewGuest, NewNic};
+use hv_api::{ByteSize, Error, GuestId, JobStage, NewDisk, NewGuest, NewNic};
 use std::path::{Path, PathBuf};
-
-/// The file of a disk that was made for its guest, in the guest's folder.
-const DISK_FILE: &str = "disk0.qcow2";
 
 /// A guest to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
     /// What it will be.
     pub definition: Definition,
-    /// The disk to make for it.
-    pub disk: Option<OwnDisk>,
+    /// The disks to make for it.
+    pub own_disks: OwnDisks,
 }
+
+/// Disks that are made for a guest, with the names of their files.
+pub type OwnDisks = Vec<(PathBuf, OwnDisk)>;
 
 /// A disk that is made for its guest, in the guest's folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +52,14 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     conflict("disk_path", new.disk_path.is_some(), "no_disk", no_disk)?;
     conflict("image", new.image.is_some(), "no_disk", no_disk)?;
     conflict("image", new.image.is_some(), "disk_path", new.disk_path.is_some())?;
+    for (option, given) in [
+        ("disk", new.disk.is_some()),
+        ("image", new.image.is_some()),
+        ("disk_path", new.disk_path.is_some()),
+        ("no_disk", no_disk),
+    ] {
+        conflict("disks", new.disks.is_some(), option, given)?;
+    }
 
     let serial_ports = new.serial_ports.unwrap_or(1);
     if serial_ports > MAX_SERIAL_PORTS {
@@ -61,21 +70,10 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     }
     let (firmware, secure_boot) = boot::for_new(new)?;
     let suggested = recommended(limits);
-    let image = new.image.as_deref().map(|path| Image::look(path.as_ref())).transpose()?;
-    let own = || vec![Disk::new(DiskName::FIRST, DISK_FILE, DiskFormat::Qcow2)];
-    let (disks, disk) = match (image, &new.disk_path, no_disk) {
-        (Some(image), ..) => {
-            let least = image.size().unwrap_or(MIN_DISK);
-            new.disk.map_or(Ok(()), |size| check_size(size, least))?;
-            (own(), Some(OwnDisk::Copy(image, new.disk)))
-        }
-        (None, Some(path), _) => (vec![disk_file::existing(path.as_ref(), None, false)?], None),
-        (None, None, true) => (Vec::new(), None),
-        (None, None, false) => {
-            let size = new.disk.unwrap_or(suggested.disk);
-            check_size(size, MIN_DISK)?;
-            (own(), Some(OwnDisk::Empty(size)))
-        }
+    let (disks, own_disks) = match &new.disks {
+        Some(disks) => listed(&new.name, disks)?,
+        None if no_disk => (Vec::new(), Vec::new()),
+        None => listed(&new.name, &[single(new, suggested.disk)])?,
     };
     let cpus = new.cpus.unwrap_or(suggested.cpus);
     let memory = new.memory.unwrap_or(suggested.memory);
@@ -112,14 +110,64 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         usb: Vec::new(),
         pci: Vec::new(),
     };
-    let definition = with_nics(definition, new)?;
-    Ok(Resolved { definition, disk })
+    let mut definition = with_nics(definition, new)?;
+    if let Some(power) = &new.power {
+        definition.power.set(power);
+    }
+    if let Some(devices) = &new.devices {
+        devices::apply(devices, &mut definition);
+    }
+    Ok(Resolved { definition, own_disks })
 }
 
 /// Room for memory that is added later: as much as the host has. Linux keeps 64 MiB for itself where there is
 /// any, which a small guest would miss.
 fn room(memory: ByteSize, limits: Limits) -> Option<ByteSize> {
     (memory >= ByteSize::gib(1)).then(|| ByteSize::mib(limits.memory.as_mib()))
+}
+
+/// The one disk of a guest of which no list says what it has.
+fn single(new: &NewGuest, suggested: ByteSize) -> NewDisk {
+    let NewGuest { disk, image, disk_path, .. } = new.clone();
+    let size = disk.or_else(|| (image.is_none() && disk_path.is_none()).then_some(suggested));
+    NewDisk { size, copy: image.is_some().then_some(true), path: image.or(disk_path), ..NewDisk::default() }
+}
+
+/// The disks that a list says, and which of them are to be made.
+fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error> {
+    let (mut disks, mut made) = (Vec::new(), Vec::new());
+    for (number, new) in list.iter().enumerate() {
+        let too_many = || Error::TooManyDisks { guest: guest.to_owned(), maximum: MAX_DISKS as u32 };
+        let name = DiskName::numbered(number).ok_or_else(too_many)?;
+        let file = PathBuf::from(format!("{name}.qcow2"));
+        let own = Disk::new(name, &file, DiskFormat::Qcow2);
+        let copied = new.copy == Some(true);
+        let mut disk = match (new.path.as_deref(), new.size) {
+            (Some(path), size) if copied => {
+                let image = Image::look(path.as_ref(), disk_file::known_format(new)?)?;
+                let least = image.size().unwrap_or(MIN_DISK);
+                size.map_or(Ok(()), |size| check_size(size, least))?;
+                made.push((file, OwnDisk::Copy(image, size)));
+                own
+            }
+            (Some(_), Some(_)) => return Err(Error::conflict("size", "path")),
+            (Some(path), None) => {
+                let (format, read_only) = (disk_file::known_format(new)?, new.read_only == Some(true));
+                Disk { name, ..disk_file::existing(path.as_ref(), format, read_only)? }
+            }
+            (None, Some(size)) => {
+                check_size(size, MIN_DISK)?;
+                made.push((file, OwnDisk::Empty(size)));
+                own
+            }
+            (None, None) => {
+                return Err(Error::OptionNeeds { option: "disks".into(), needs: "size".into() });
+            }
+        };
+        disk.set_new(new)?;
+        disks.push(disk);
+    }
+    Ok((disks, made))
 }
 
 fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
@@ -129,13 +177,12 @@ fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
     Err(Error::DiskSizeOutOfRange { requested, minimum, maximum: MAX_DISK })
 }
 
-/// Makes the guest's own disk in the folder in which it is made.
-pub async fn make_disk(folder: &Path, disk: &OwnDisk, progress: &Progress) -> Result<(), Error> {
-    let path = folder.join(DISK_FILE);
+/// Makes one of the guest's own disks in the folder in which the guest is made.
+pub async fn make_disk(path: &Path, disk: &OwnDisk, progress: &Progress) -> Result<(), Error> {
     match disk {
-        OwnDisk::Empty(size) => storage::create_volume(&path, *size).await,
+        OwnDisk::Empty(size) => storage::create_volume(path, *size).await,
         OwnDisk::Copy(image, size) => {
-            image.copy(&path, *size, |amount| progress.amount(JobStage::Copying, amount)).await
+            image.copy(path, *size, |amount| progress.amount(JobStage::Copying, amount)).await
         }
     }
 }
@@ -176,8 +223,8 @@ mod tests {
 
     #[test]
     fn what_is_left_open_is_chosen() {
-        let Resolved { definition, disk } = resolved(NewGuest::default()).unwrap();
-        assert_eq!(disk, Some(OwnDisk::Empty(ByteSize::gib(20))));
+        let Resolved { definition, own_disks } = resolved(NewGuest::default()).unwrap();
+        assert_eq!(own_disks, [("disk0.qcow2".into(), OwnDisk::Empty(ByteSize::gib(20)))]);
         assert_eq!((definition.cpus, definition.memory), (2, ByteSize::gib(2)));
         assert_eq!(definition.nics[0].mac.to_string(), "52:54:00:6d:1e:11");
         assert_eq!(definition.drives, [Drive::default()]);

@@ -4,7 +4,7 @@
 use super::config::Definition;
 use super::{slots, usb};
 use crate::engine::{DiskConfig, DiskFormat, DiskName, MAX_DISKS};
-use hv_api::{DiskBus, DiskCache, DiskInfo, DiskSettings, Error, NotNow, PendingChange};
+use hv_api::{DiskBus, DiskCache, DiskInfo, DiskSettings, Error, NewDisk, NotNow, PendingChange};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::path::{Path, PathBuf};
@@ -96,6 +96,22 @@ impl Disk {
         }
         self.read_only = read_only.unwrap_or(self.read_only);
         self.shareable = shareable.unwrap_or(self.shareable);
+    }
+
+    /// Takes over what was asked for a new disk. Its path is absolute, for what may be wrong with it.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check).
+    pub fn set_new(&mut self, new: &NewDisk) -> Result<(), Error> {
+        self.set(&DiskSettings {
+            bus: new.bus,
+            cache: new.cache,
+            discard: new.discard,
+            serial: new.serial.clone(),
+            read_only: new.read_only,
+            shareable: new.shareable,
+        });
+        self.check()
     }
 
     /// Whether there can be such a disk.

@@ -5,7 +5,7 @@ use super::disk::Disk;
 use crate::engine::{Amount, DiskFormat, DiskName, MAX_DISKS};
 use crate::storage::{self, Packing};
 use crate::{files, medium, store};
-use hv_api::{ByteSize, Error, FileFault};
+use hv_api::{ByteSize, Error, FileFault, NewDisk};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -55,6 +55,18 @@ pub fn look(path: &Path, told: Option<DiskFormat>) -> Result<DiskFormat, Error> 
     }
 }
 
+/// The format that was named for a disk.
+///
+/// # Errors
+/// [`Error::OptionNeeds`] where there is none of this name.
+pub fn known_format(new: &NewDisk) -> Result<Option<DiskFormat>, Error> {
+    let Some(name) = &new.format else { return Ok(None) };
+    let format = DiskFormat::of_name(name);
+    format
+        .map(Some)
+        .ok_or_else(|| Error::OptionNeeds { option: format!("format={name}"), needs: "format=qcow2".into() })
+}
+
 /// A disk image that is to be copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
@@ -74,18 +86,18 @@ pub enum ImageForm {
 }
 
 impl Image {
-    /// Looks at one.
+    /// Looks at one; `told` is its format, where that is known.
     ///
     /// # Errors
     /// [`Error::FileUnusable`].
-    pub fn look(path: &Path) -> Result<Self, Error> {
+    pub fn look(path: &Path, told: Option<DiskFormat>) -> Result<Self, Error> {
         let (mut file, _) = files::open_readable(path)?;
         let mut head = [0; 8];
         let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
         let read = file.read(&mut head).map_err(failed)?;
         let form = match Packing::of(&head[..read]) {
             Some(packing) => ImageForm::Packed(packing),
-            None => ImageForm::Plain(look(path, None)?),
+            None => ImageForm::Plain(look(path, told)?),
         };
         Ok(Self { path: path.to_owned(), form })
     }

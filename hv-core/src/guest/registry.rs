@@ -5,6 +5,7 @@
 
 mod copies;
 mod disks;
+mod imports;
 mod media;
 mod network;
 mod pci;
@@ -396,7 +397,7 @@ impl Registry {
     /// Begins to make a guest. What can be refused at once is refused here.
     pub async fn create(self: &Rc<Self>, new: NewGuest) -> Result<Created, Error> {
         self.check_new(&new)?;
-        let guest = GuestId::random();
+        let guest = new.id.unwrap_or_else(GuestId::random);
         let reservation = self.reserve(guest, &new.name);
         // Everything that can be known without an engine is checked before there is a job.
         let resolved = self.resolve(guest, &new, String::new()).await?;
@@ -407,11 +408,11 @@ impl Registry {
         let name = new.name.clone();
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
             let machine = registry.newest_machine(&new.name).await?;
-            let Resolved { definition, disk } = registry.resolve(guest, &new, machine).await?;
+            let Resolved { definition, own_disks } = registry.resolve(guest, &new, machine).await?;
             let draft = registry.context.store.begin(guest)?;
             progress.stage(JobStage::Disk, 0.0);
-            if let Some(disk) = disk {
-                creation::make_disk(draft.folder(), &disk, &progress).await?;
+            for (name, disk) in &own_disks {
+                creation::make_disk(&draft.folder().join(name), disk, &progress).await?;
             }
             progress.stage(JobStage::Definition, 0.5);
             draft.keep(&definition)?;
@@ -454,6 +455,15 @@ impl Registry {
         for memory in [new.memory, new.max_memory].into_iter().flatten() {
             Self::check_memory(memory)?;
         }
+        if let Some(id) = new.id.filter(|id| self.guests.borrow().contains_key(id)) {
+            return Err(Error::NameTaken { name: id.to_string() });
+        }
+        if let Some(power) = &new.power {
+            let mut policy = PowerPolicy::default();
+            policy.set(power);
+            policy.check()?;
+        }
+        new.devices.as_ref().map_or(Ok(()), devices::check)?;
         new.nics.iter().flatten().try_for_each(|nic| self.check_nic(None, nic))
     }
 
@@ -495,10 +505,14 @@ impl Registry {
             systems::fill(&mut new, &chosen, limits(), tpm);
             let mut resolved = creation::resolve(id, &new, limits(), machine)?;
             systems::settle(&mut resolved.definition, &new, chosen);
-            let existing = new.disk_path.is_some().then(|| resolved.definition.disks.first()).flatten();
-            existing.map_or(Ok(()), |disk| holders::check_free(id, disk, &guests))?;
-            if let Some(OwnDisk::Copy(image, _)) = &resolved.disk {
-                holders::check_copyable(&image.path, &guests)?;
+            let Resolved { definition, own_disks } = &resolved;
+            let is_own = |disk: &&disk::Disk| own_disks.iter().any(|(name, _)| *name == disk.path);
+            let mut existing = definition.disks.iter().filter(|disk| !is_own(disk));
+            existing.try_for_each(|disk| holders::check_free(id, disk, &guests))?;
+            for (_, disk) in own_disks {
+                if let OwnDisk::Copy(image, _) = disk {
+                    holders::check_copyable(&image.path, &guests)?;
+                }
             }
             Ok(resolved)
         };

@@ -63,7 +63,8 @@ pub fn fill(new: &mut NewGuest, chosen: &Chosen, limits: Limits, tpm: bool) {
     let recommended = within(suits, limits);
     new.cpus.get_or_insert(recommended.cpus);
     new.memory.get_or_insert(recommended.memory);
-    if new.disk_path.is_none() && new.image.is_none() && new.no_disk != Some(true) {
+    let has_disk = new.disk_path.is_some() || new.image.is_some() || new.disks.is_some();
+    if !has_disk && new.no_disk != Some(true) {
         new.disk.get_or_insert(recommended.disk);
     }
     if new.firmware.is_none() && new.secure_boot.is_none() && suits.uefi {
@@ -88,7 +89,7 @@ pub fn fill(new: &mut NewGuest, chosen: &Chosen, limits: Limits, tpm: bool) {
 
 /// Gives a guest the name of its system, and its new disk the bus that the system knows.
 pub fn settle(definition: &mut Definition, new: &NewGuest, chosen: Chosen) {
-    if new.disk_path.is_none() {
+    if new.disk_path.is_none() && new.disks.is_none() {
         for disk in definition.disks.iter_mut().filter(|disk| disk.name == DiskName::FIRST) {
             disk.bus = if chosen.suits.virtio_disk { disk.bus } else { DiskBus::Sata };
         }

@@ -28,6 +28,7 @@ mod files;
 mod firmware;
 mod fuzz;
 mod images;
+mod imports;
 mod input;
 mod media;
 mod moments;

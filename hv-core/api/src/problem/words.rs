@@ -1,7 +1,7 @@
 //! Words for what guests, jobs and media are.
 
 use super::Translate;
-use crate::{GuestState, JobStage, MediumNote};
+use crate::{GuestState, ImportOutcome, ImportReason, JobStage, MediumNote};
 
 /// A guest's state, as a word or two.
 pub fn state_word(state: GuestState, t: Translate<'_>) -> String {
@@ -29,6 +29,46 @@ pub fn stage_word(stage: JobStage, t: Translate<'_>) -> String {
         JobStage::Restoring => t("Resuming"),
         JobStage::PuttingBack => t("Putting it back"),
         JobStage::Copying => t("Copying the disks"),
+    }
+}
+
+/// What becomes of something that an imported file says, as a word.
+pub fn import_outcome(outcome: ImportOutcome, t: Translate<'_>) -> String {
+    match outcome {
+        ImportOutcome::Kept => t("kept"),
+        ImportOutcome::Changed => t("changed"),
+        ImportOutcome::Lost => t("lost"),
+    }
+}
+
+/// Why something is otherwise than an imported file says.
+pub fn import_reason(reason: ImportReason, t: Translate<'_>) -> String {
+    match reason {
+        ImportReason::Unknown => t("Guesthouse does not know what this means."),
+        ImportReason::NoCounterpart => t("There is nothing like it here."),
+        ImportReason::NotNeeded => {
+            t("It told the other program how to run machines. Here that is done otherwise.")
+        }
+        ImportReason::OutOfRange => t("It can't be just that here, and is as near to it as possible."),
+        ImportReason::Name => t("The guest gets another name: this one is taken, or can't be one."),
+        ImportReason::Identity => t("Another guest has this identity already, so this one gets a new one."),
+        ImportReason::NoBridge => {
+            t("This computer has no such bridge. The guest shares this computer's connection instead.")
+        }
+        ImportReason::Paravirtual => t(
+            "It was a paravirtual guest of Xen. Here it is a whole PC with virtio devices, which Linux knows.",
+        ),
+        ImportReason::KernelOnDisk => t(
+            "Its kernel was taken from its own disk. Here its firmware starts the boot loader on that disk.",
+        ),
+        ImportReason::PartitionAsDisk => t(
+            "The guest saw it as a partition. Here it is a whole disk, which has another name in the guest.",
+        ),
+        ImportReason::FoundBeside => t("A file of this name lies beside the imported one, and is used."),
+        ImportReason::FileMissing => t("There is no such file on this computer."),
+        ImportReason::OtherDevice => {
+            t("It is another device here, for which the guest may need another driver.")
+        }
     }
 }
 

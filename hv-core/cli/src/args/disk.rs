@@ -148,6 +148,7 @@ impl AddDisk {
         NewDisk {
             size: self.size,
             path: self.path,
+            copy: None,
             format: self.format,
             bus: self.bus.map(DiskBus::from),
             cache: self.cache.map(DiskCache::from),
@@ -194,6 +195,7 @@ mod tests {
             panic!()
         };
         let expected = NewDisk {
+            copy: None,
             size: Some(ByteSize::gib(1)),
             bus: Some(DiskBus::Nvme),
             discard: Some(false),

@@ -26,12 +26,15 @@ impl Registry {
         let handle = self.find(guest)?;
         let registry = Rc::clone(self);
         let addition = spawn_local(async move {
+            if new.copy == Some(true) {
+                return Err(Error::conflict("copy", "add"));
+            }
             match (new.size, &new.path) {
                 (Some(_), Some(_)) => Err(Error::conflict("size", "path")),
                 (None, None) => Err(Error::OptionNeeds { option: "add".into(), needs: "size".into() }),
                 (Some(size), None) => registry.add_new_disk(&handle, size, &new).await,
                 (None, Some(path)) => {
-                    let (path, format) = (PathBuf::from(path), known_format(&new)?);
+                    let (path, format) = (PathBuf::from(path), disk_file::known_format(&new)?);
                     let read_only = new.read_only == Some(true);
                     let found =
                         files::off_thread(move || disk_file::existing(&path, format, read_only)).await?;
@@ -45,9 +48,10 @@ impl Registry {
     /// A new, empty disk in the guest's folder.
     async fn add_new_disk(&self, handle: &Handle, size: ByteSize, new: &NewDisk) -> Result<DiskReply, Error> {
         check_size(size)?;
-        let format = known_format(new)?.unwrap_or(DiskFormat::Qcow2);
+        let format = disk_file::known_format(new)?.unwrap_or(DiskFormat::Qcow2);
         let folder = PathBuf::from(&handle.info().paths.folder);
-        let mut disk = wanted(Disk::new(DiskName::FIRST, folder.join("new"), format), new)?;
+        let mut disk = Disk::new(DiskName::FIRST, folder.join("new"), format);
+        disk.set_new(new)?;
         let room = Room::make(&folder, format)?;
         storage::create_volume_of(room.path(), format, size).await?;
         disk.path = room.name();
@@ -60,7 +64,8 @@ impl Registry {
 
     /// A disk that is there, and that nobody else may have.
     async fn add_found_disk(&self, handle: &Handle, found: Disk, new: &NewDisk) -> Result<DiskReply, Error> {
-        let disk = wanted(found, new)?;
+        let mut disk = found;
+        disk.set_new(new)?;
         let (id, guests, checked) = (handle.info().id, self.list(), disk.clone());
         files::off_thread(move || holders::check_free(id, &checked, &guests)).await?;
         self.ask_to_add(handle, disk).await
@@ -81,7 +86,7 @@ impl Registry {
         if new.size.is_some() {
             return Err(Error::conflict("size", "path"));
         }
-        let told = known_format(&new)?;
+        let told = disk_file::known_format(&new)?;
         let registry = Rc::clone(self);
         let (id, name) = (info.id, info.name.clone());
         let work = |progress: crate::job::Progress| async move {
@@ -94,8 +99,8 @@ impl Registry {
             });
             let format = found.await?;
             let folder = PathBuf::from(&handle.info().paths.folder);
-            let whole = Disk::new(DiskName::FIRST, folder.join("new"), DiskFormat::Qcow2);
-            let mut disk = wanted(whole, &NewDisk { format: None, ..new })?;
+            let mut disk = Disk::new(DiskName::FIRST, folder.join("new"), DiskFormat::Qcow2);
+            disk.set_new(&new)?;
             let room = Room::make(&folder, DiskFormat::Qcow2)?;
             let total = storage::volume_size(&source, format).unwrap_or_default();
             let told = |part: f64| {
@@ -220,29 +225,6 @@ fn named<'a>(info: &'a GuestInfo, disk: Option<&str>) -> Result<(DiskName, &'a D
         guest: info.name.clone(),
         disk: disk.unwrap_or_default().to_owned(),
     })
-}
-
-/// A disk with what was asked for it. Its path is absolute, for what may be wrong with it.
-fn wanted(mut disk: Disk, new: &NewDisk) -> Result<Disk, Error> {
-    disk.set(&DiskSettings {
-        bus: new.bus,
-        cache: new.cache,
-        discard: new.discard,
-        serial: new.serial.clone(),
-        read_only: new.read_only,
-        shareable: new.shareable,
-    });
-    disk.check()?;
-    Ok(disk)
-}
-
-/// The format that was named.
-fn known_format(new: &NewDisk) -> Result<Option<DiskFormat>, Error> {
-    let Some(name) = &new.format else { return Ok(None) };
-    let format = DiskFormat::of_name(name);
-    format
-        .map(Some)
-        .ok_or_else(|| Error::OptionNeeds { option: format!("format={name}"), needs: "format=qcow2".into() })
 }
 
 fn check_size(requested: ByteSize) -> Result<(), Error> {
