@@ -3,7 +3,8 @@
 //!
 //! It blocks while the file is read (a few kilobytes). What a file is, [`crate::medium`] decides.
 
-use crate::medium::Facts;
+use crate::guest::disk_file::{Image, ImageForm};
+use crate::medium::{Facts, ImageFormat};
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
@@ -42,6 +43,7 @@ pub fn inspect(
         fault: files::fault_of(&error),
         detail: error.to_string(),
     })?;
+    let facts = if facts.kind == MediumKind::Unknown { to_copy(path, facts) } else { facts };
     let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let named = medium::architecture(&file_name).map(|arch| if arch == "i386" { "i686" } else { arch });
     let identity = identify(&facts, named, database);
@@ -94,6 +96,16 @@ pub fn inspect(
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes: facts.notes,
     })
+}
+
+/// What an image is that can be copied into a disk, and not be one itself.
+fn to_copy(path: &Path, facts: Facts) -> Facts {
+    let Ok(image) = Image::look(path, None) else { return facts };
+    let format = match image.form {
+        ImageForm::Plain(format) => ImageFormat::Foreign(format.name()),
+        ImageForm::Packed(packing) => ImageFormat::Packed(packing.name()),
+    };
+    Facts { kind: MediumKind::DiskImage, format: Some(format), virtual_size: image.size(), ..facts }
 }
 
 fn choices(candidates: Vec<Named>) -> Vec<OsChoice> {

@@ -61,6 +61,10 @@ pub enum ImageFormat {
     Raw,
     /// QEMU's format, version 2 or 3.
     Qcow2,
+    /// One of another program, by the engine's name.
+    Foreign(&'static str),
+    /// Packed, by the usual ending of such files' names. What is in it shows when it is unpacked.
+    Packed(&'static str),
 }
 
 impl ImageFormat {
@@ -69,6 +73,7 @@ impl ImageFormat {
         match self {
             Self::Raw => "raw",
             Self::Qcow2 => "qcow2",
+            Self::Foreign(name) | Self::Packed(name) => name,
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio::sync::watch;
 #[cfg(test)]
 pub(crate) use chain::tests::overlay;
 pub use chain::{backing_files, layers};
-pub use packed::Packing;
+pub use packed::{Packing, head as packed_head};
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";

@@ -105,6 +105,11 @@ pub fn is_disk(medium: &MediumInfo) -> bool {
     }
 }
 
+/// True where the guest gets a copy of the disk on the medium: its own is never written in a form of another program.
+pub fn is_copied(medium: &MediumInfo) -> bool {
+    is_disk(medium) && !matches!(medium.format.as_deref(), Some("raw" | "qcow2"))
+}
+
 /// How the memory scale is laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryScale {

@@ -4,7 +4,7 @@
 //! or file system. It promises that what a person has put in survives every failure and every way back,
 //! and that nothing is created but from a form in which all is possible.
 
-use crate::defaults::{Defaults, Limits, is_disk};
+use crate::defaults::{Defaults, Limits, is_copied, is_disk};
 use crate::form::{Caution, Edit, Form, Invalid, ROWS, Row};
 use hv_api::client::CallError;
 use hv_api::{
@@ -433,6 +433,7 @@ impl Flow {
         let Page::Review(review) = &self.page else { return None };
         let mut wish = self.form.wish(&self.limits, &self.taken, review.source.makes_disk())?;
         match &review.source {
+            Source::Medium(medium) if is_copied(medium) => wish.image = Some(medium.path.clone()),
             Source::Medium(medium) if is_disk(medium) => wish.disk_path = Some(medium.path.clone()),
             Source::Medium(medium) => wish.iso = Some(medium.path.clone()),
             Source::Nothing => {}
@@ -532,7 +533,8 @@ impl Flow {
 
 /// The steps of a creation, in the order in which the core does them.
 fn stages_of(wish: &NewGuest) -> Vec<JobStage> {
-    let disk = wish.disk.map(|_size| JobStage::Disk);
+    let copied = wish.image.as_ref().map(|_image| JobStage::Copying);
+    let disk = copied.or_else(|| wish.disk.map(|_size| JobStage::Disk));
     let starting = wish.start.is_some_and(|start| start).then_some(JobStage::Starting);
     [Some(JobStage::Checking), disk, Some(JobStage::Definition), starting].into_iter().flatten().collect()
 }

@@ -3,6 +3,7 @@
 //!
 //! Pure but for the translation.
 
+use crate::defaults::is_copied;
 use crate::flow::{Remark, SourceFault};
 use crate::form::{Caution, Form, Invalid, Row};
 use crate::sizes;
@@ -149,8 +150,11 @@ pub fn medium_facts(medium: &MediumInfo) -> Vec<String> {
 
 /// What a person should know about a medium before using it. Never a refusal.
 pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
-    let in_place = (medium.kind == MediumKind::DiskImage)
+    let in_place = (medium.kind == MediumKind::DiskImage && !is_copied(medium))
         .then(|| gettext("The guest will write to this file. Make a copy first to keep it as it is."));
+    let copied = is_copied(medium).then(|| {
+        gettext("The guest gets a copy of this disk, and the file stays as it is. That takes a while.")
+    });
     let unknown = (medium.kind == MediumKind::Unknown).then(|| {
         gettext("This is neither a disc image nor a known disk image, so the guest may not start from it.")
     });
@@ -166,7 +170,7 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
             gettext("The disc's boot record is damaged, so the guest may not start from it.")
         }
     });
-    in_place.into_iter().chain(unknown).chain(notes).collect()
+    in_place.into_iter().chain(copied).chain(unknown).chain(notes).collect()
 }
 
 /// A step of a creation.
@@ -176,8 +180,9 @@ pub fn stage(stage: JobStage) -> String {
         JobStage::Disk => gettext("Creating the disk"),
         JobStage::Definition => gettext("Writing the definition"),
         JobStage::Starting => gettext("Starting the guest"),
+        JobStage::Copying => gettext("Copying the disk"),
         // No part of a creation.
-        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack | JobStage::Copying => {
+        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack => {
             hv_api::problem::stage_word(stage, &|text| gettext(text))
         }
     }

@@ -7,7 +7,7 @@ use crate::storage::{self, Packing};
 use crate::{files, medium, store};
 use hv_api::{ByteSize, Error, FileFault, NewDisk};
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 
 /// A disk image or block device as a disk. Its format is what it says it is: guessing `raw` for a file that could be
@@ -96,7 +96,12 @@ impl Image {
         let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
         let read = file.read(&mut head).map_err(failed)?;
         let form = match Packing::of(&head[..read]) {
-            Some(packing) => ImageForm::Packed(packing),
+            Some(packing) => {
+                file.rewind().map_err(failed)?;
+                let head = storage::packed_head(file, packing).map_err(failed)?;
+                check_head(&head).map_err(|detail| unusable(path, FileFault::WrongFormat, detail.into()))?;
+                ImageForm::Packed(packing)
+            }
             None => ImageForm::Plain(look(path, told)?),
         };
         Ok(Self { path: path.to_owned(), form })
@@ -158,6 +163,20 @@ async fn copy_plain(
         Some(size) => storage::grow_volume(to, DiskFormat::Qcow2, size).await,
         None => Ok(()),
     }
+}
+
+/// Makes sure that what is packed begins like a disk image.
+fn check_head(head: &[u8]) -> Result<(), &'static str> {
+    let (mut file, length) = (io::Cursor::new(head), head.len() as u64);
+    let foreign = medium::foreign(&mut file, length).ok().flatten();
+    let facts = medium::read(&mut file, length).ok();
+    if facts.as_ref().is_some_and(|facts| facts.needs_other_file) {
+        return Err("it builds on another file, and only images that are whole can be used");
+    }
+    if foreign.is_some() || facts.is_some_and(|facts| facts.format.is_some()) {
+        return Ok(());
+    }
+    Err("what is packed in it is no disk image")
 }
 
 fn renamed(error: Error, path: &Path) -> Error {

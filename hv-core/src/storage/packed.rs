@@ -19,6 +19,9 @@ const WINDOW_KIB: u32 = 128 << 10;
 /// The unit in which it is read and written, and the smallest hole.
 const PART: usize = 64 << 10;
 
+/// As much as shows what an image is.
+const HEAD: usize = 4 << 10;
+
 /// What a file is packed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
@@ -125,6 +128,18 @@ impl<R: BufRead> Read for Zstd<R> {
         }
         Ok(count)
     }
+}
+
+/// What is at the beginning of a packed file, up to some kilobytes.
+///
+/// # Errors
+/// Where it can't be read or unpacked.
+pub fn head(file: File, packing: Packing) -> io::Result<Vec<u8>> {
+    let mut packed = BufReader::with_capacity(PART, file);
+    let mut head = vec![0; HEAD];
+    let filled = fill(&mut *packing.decoder(&mut packed)?, &mut head)?;
+    head.truncate(filled);
+    Ok(head)
 }
 
 /// A file of which it is counted how much has been read.

@@ -80,10 +80,21 @@ fn a_disc_becomes_a_guest() {
 fn a_disk_image_is_the_disk_and_an_empty_guest_has_no_medium() {
     let mut flow = flow();
     let ticket = choose(&mut flow);
-    let image = MediumInfo { kind: MediumKind::DiskImage, path: "/d/a.qcow2".into(), ..*disc() };
-    flow.step(Input::Looked { ticket, outcome: Ok(Box::new(image)) });
+    let of = |path: &str, format: &str| {
+        let (path, format) = (path.to_owned(), Some(format.to_owned()));
+        Box::new(MediumInfo { kind: MediumKind::DiskImage, path, format, ..*disc() })
+    };
+    flow.step(Input::Looked { ticket, outcome: Ok(of("/d/a.qcow2", "qcow2")) });
     let (_, wish) = create(&mut flow);
     assert_eq!((wish.iso, wish.disk_path.as_deref(), wish.disk), (None, Some("/d/a.qcow2"), None));
+    // What a guest can't write to is copied.
+    let mut flow = self::flow();
+    let ticket = choose(&mut flow);
+    flow.step(Input::Looked { ticket, outcome: Ok(of("/d/a.vmdk", "vmdk")) });
+    let (_, wish) = create(&mut flow);
+    assert_eq!((wish.disk_path, wish.image.as_deref(), wish.disk), (None, Some("/d/a.vmdk"), None));
+    let Page::Creating(creating) = flow.page() else { panic!("{:?}", flow.page()) };
+    assert_eq!(creating.stages[1], JobStage::Copying);
 
     let mut flow = self::flow();
     flow.step(Input::ChooseNothing);

@@ -82,6 +82,12 @@ async fn a_disk_is_made_of_an_image_in_any_form_and_the_image_stays_as_it_is() {
         let kept = fs::read_dir(&guest.paths.folder).expect("a folder").count();
         assert_eq!(kept, 2, "{name}: the definition and the disk");
     }
+    let told = home.hv(["inspect", "--json", images[1].to_str().expect("UTF-8")]).await.json();
+    assert_eq!(
+        (told["kind"].as_str(), told["format"].as_str()),
+        (Some("disk-image"), Some("vmdk")),
+        "{told}"
+    );
     // Larger, where that is asked for; never smaller.
     let larger = NewGuest { disk: Some(ByteSize::mib(8)), ..of_image("larger", &images[0]) };
     let guest = make(&mut core, &larger).await.unwrap();
@@ -142,7 +148,9 @@ async fn a_creation_that_is_cancelled_leaves_nothing() {
     let (mut core, _events) = connected(&home).await;
     // What takes a while to unpack: some gigabytes, part by part.
     let part = home.path("part.img");
-    fs::File::create(&part).expect("a file").set_len(16 << 20).expect("room");
+    let mut content = vec![0; 16 << 20];
+    content[510..512].copy_from_slice(&[0x55, 0xaa]);
+    fs::write(&part, content).expect("a file");
     let Some(image) = packed(&part, "gzip") else { return };
     fs::write(&image, fs::read(&image).expect("a file").repeat(256)).expect("a file");
     let created = core.create(&of_image("one", &image)).await.unwrap().unwrap();
