@@ -5,6 +5,7 @@
 
 use crate::guest::disk_file::{Image, ImageForm};
 use crate::medium::{Facts, ImageFormat};
+use crate::osdb::model::System;
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
@@ -47,19 +48,8 @@ pub fn inspect(
     let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let named = medium::architecture(&file_name).map(|arch| if arch == "i386" { "i686" } else { arch });
     let identity = identify(&facts, named, database);
-    let Identity {
-        system,
-        candidates,
-        family,
-        variants,
-        languages,
-        live,
-        kernel,
-        initrd,
-        confidence,
-        newer,
-        ..
-    } = identity.clone();
+    let Identity { system, family, variants, languages, live, kernel, initrd, confidence, newer, .. } =
+        identity.clone();
     let arch = identity
         .arch
         .clone()
@@ -72,7 +62,7 @@ pub fn inspect(
         kind: facts.kind,
         os: system.as_ref().map(|system| system.id.clone()),
         os_name: system.map(|system| system.name),
-        candidates: choices(candidates),
+        candidates: choices(&identity, database, limits),
         family,
         confidence,
         newer_than_database: newer,
@@ -108,8 +98,31 @@ fn to_copy(path: &Path, facts: Facts) -> Facts {
     Facts { kind: MediumKind::DiskImage, format: Some(format), virtual_size: image.size(), ..facts }
 }
 
-fn choices(candidates: Vec<Named>) -> Vec<OsChoice> {
-    candidates.into_iter().map(|named| OsChoice { os: named.id, os_name: named.name }).collect()
+/// A system of the database, to choose.
+pub fn choice(system: &System, database: &Database, limits: Limits) -> OsChoice {
+    let suits = suits(database, Some(system), None, "x86_64");
+    OsChoice {
+        os: system.short_id().to_owned(),
+        os_name: system.name.to_string(),
+        released: system.released.as_deref().map(str::to_owned),
+        recommended: within(&suits, limits),
+    }
+}
+
+/// The systems that a medium may hold, to choose.
+fn choices(identity: &Identity, database: &Database, limits: Limits) -> Vec<OsChoice> {
+    let one = |named: &Named| match database.named(&named.id) {
+        Some((_, like)) => {
+            OsChoice { os: named.id.clone(), os_name: named.name.clone(), ..choice(like, database, limits) }
+        }
+        None => OsChoice {
+            os: named.id.clone(),
+            os_name: named.name.clone(),
+            released: None,
+            recommended: within(&suits_of(identity, identity.arch.as_deref(), database), limits),
+        },
+    };
+    identity.candidates.iter().map(one).collect()
 }
 
 /// Looks at a folder: an install tree, or nothing that a guest could be made from.
@@ -128,6 +141,7 @@ fn folder(
         return Err(Error::FileUnusable { path: shown, fault: FileFault::IsFolder, detail });
     };
     let suits = suits_of(&identity, identity.arch.as_deref(), database);
+    let candidates = choices(&identity, database, limits);
     let name = identity.system.as_ref().and_then(|system| medium::system_name(&system.name));
     let file_name = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let nothing = Facts { kind: MediumKind::Tree, ..Facts::unknown(0) };
@@ -136,7 +150,7 @@ fn folder(
         kind: MediumKind::Tree,
         os: identity.system.as_ref().map(|system| system.id.clone()),
         os_name: identity.system.map(|system| system.name),
-        candidates: choices(identity.candidates),
+        candidates,
         family: identity.family,
         confidence: identity.confidence,
         newer_than_database: identity.newer,

@@ -44,6 +44,21 @@ pub fn host(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
     });
 }
 
+/// Asks for the systems that a guest can be for. Without them, only those that a medium may hold are offered.
+pub fn systems(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    sender.command(move |out, shutdown| {
+        shutdown
+            .register(async move {
+                match daemon.call(async |core| settle(core.systems(None).await)).await {
+                    Ok(found) => out.emit(Input::Systems(found.systems).into()),
+                    Err(error) => debug!(%error, "the systems are not known"),
+                }
+            })
+            .drop_on_shutdown()
+    });
+}
+
 /// Lets the core look at a file.
 pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<NewGuestWindow>) {
     let daemon = daemon.clone();

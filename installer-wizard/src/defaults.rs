@@ -5,7 +5,7 @@
 //! core's word alone; the bounds only spare people from asking for what can't be.
 
 use crate::sizes::whole_mib;
-use hv_api::{ByteSize, HostInfo, MediumInfo, MediumKind, Recommended};
+use hv_api::{ByteSize, HostInfo, MediumInfo, MediumKind, OsChoice, Recommended};
 use std::ops::RangeInclusive;
 use virt_kit::words::{FIRMWARE_KINDS, FirmwareKind};
 
@@ -86,6 +86,12 @@ impl Defaults {
             name: free_name(&medium.suggested_name, taken),
             recommended: within(medium.recommended, limits),
         }
+    }
+
+    /// For a guest whose system was chosen by a person.
+    pub fn of_system(choice: &OsChoice, limits: &Limits, taken: &[String]) -> Self {
+        let name = choice.os_name.strip_prefix("Microsoft ").unwrap_or(&choice.os_name);
+        Self { name: free_name(name, taken), recommended: within(choice.recommended, limits) }
     }
 
     /// For a guest without any medium, whose name begins with `name`.

@@ -9,6 +9,7 @@ use crate::form::{Caution, Edit, Form, Invalid, ROWS, Row};
 use hv_api::client::CallError;
 use hv_api::{
     Created, Error, GuestId, HostInfo, JobId, JobInfo, JobStage, JobState, MediumInfo, MediumKind, NewGuest,
+    OsChoice,
 };
 use std::path::PathBuf;
 use virt_kit::daemon::Trouble;
@@ -156,6 +157,8 @@ pub enum Input {
     Host(Box<HostInfo>),
     /// The names that guests have.
     Taken(Vec<String>),
+    /// The systems that a guest can be for.
+    Systems(Vec<OsChoice>),
     /// A change in the form.
     Edit(Edit),
     /// Create the guest.
@@ -250,6 +253,7 @@ pub struct Flow {
     limits: Limits,
     taken: Vec<String>,
     empty_name: String,
+    systems: Vec<OsChoice>,
     ticket: u64,
 }
 
@@ -262,6 +266,7 @@ impl Flow {
             limits: host.map(Limits::of).unwrap_or_default(),
             taken,
             empty_name,
+            systems: Vec::new(),
             ticket: 0,
         }
     }
@@ -290,6 +295,38 @@ impl Flow {
         }
     }
 
+    /// The systems that are offered: those that the medium may hold, then all others.
+    pub fn systems(&self) -> impl Iterator<Item = &OsChoice> {
+        let candidates = self.candidates();
+        let others =
+            self.systems.iter().filter(|choice| candidates.iter().all(|known| known.os != choice.os));
+        candidates.iter().chain(others)
+    }
+
+    /// The medium of the form, where there is one.
+    pub fn medium(&self) -> Option<&MediumInfo> {
+        match &self.page {
+            Page::Review(Review { source: Source::Medium(medium), .. }) => Some(medium),
+            _ => None,
+        }
+    }
+
+    fn candidates(&self) -> &[OsChoice] {
+        self.medium().map(|medium| medium.candidates.as_slice()).unwrap_or_default()
+    }
+
+    /// The system that the person has chosen.
+    pub fn chosen_system(&self) -> Option<&OsChoice> {
+        let chosen = self.form.system.get().as_ref()?;
+        self.systems().find(|choice| choice.os == *chosen)
+    }
+
+    /// True where the medium may hold one of several systems, and nobody has said which.
+    fn is_system_unclear(&self) -> bool {
+        let several = |medium: &MediumInfo| medium.os.is_none() && !medium.candidates.is_empty();
+        self.form.system.get().is_none() && self.medium().is_some_and(several)
+    }
+
     /// What is to be said about a row of the form.
     pub fn remark(&self, row: Row) -> Option<Remark> {
         let Page::Review(review) = &self.page else { return None };
@@ -299,6 +336,10 @@ impl Flow {
         fault
             .or_else(|| refused.map(|(_, problem)| Remark::Refused(problem.clone())))
             .or_else(|| self.form.caution(row, &self.limits, makes_disk).map(Remark::Caution))
+            .or_else(|| {
+                let unclear = row == Row::System && self.is_system_unclear();
+                unclear.then_some(Remark::Caution(Caution::SystemUnclear))
+            })
     }
 
     /// The first reason why the guest can't be created as the form stands.
@@ -345,10 +386,18 @@ impl Flow {
                 self.propose();
                 None
             }
+            Input::Systems(systems) => {
+                self.systems = systems;
+                None
+            }
             Input::Edit(edit) => {
+                let is_system = matches!(edit, Edit::System(_));
                 if let Page::Review(review) = &mut self.page {
                     review.refusal.take_if(|(about, _)| edit.row() == Some(*about));
                     self.form.edit(edit);
+                }
+                if is_system {
+                    self.propose();
                 }
                 None
             }
@@ -412,6 +461,7 @@ impl Flow {
     }
 
     fn review(&mut self, source: Source) {
+        self.form.forget_system();
         self.page = Page::Review(Review::of(source));
         self.propose();
     }
@@ -421,6 +471,10 @@ impl Flow {
             let defaults = match &review.source {
                 Source::Medium(medium) => Defaults::of_medium(medium, &self.limits, &self.taken),
                 Source::Nothing => Defaults::of_empty(&self.empty_name, &self.limits, &self.taken),
+            };
+            let defaults = match self.chosen_system() {
+                Some(choice) => Defaults::of_system(choice, &self.limits, &self.taken),
+                None => defaults,
             };
             self.form.propose(defaults);
         }
@@ -438,7 +492,8 @@ impl Flow {
             Source::Medium(medium) => wish.iso = Some(medium.path.clone()),
             Source::Nothing => {}
         }
-        if let Source::Medium(medium) = &review.source {
+        wish.os.clone_from(self.form.system.get());
+        if let (Source::Medium(medium), None) = (&review.source, &wish.os) {
             wish.os.clone_from(&medium.os);
         }
         self.ticket += 1;
@@ -543,6 +598,7 @@ fn stages_of(wish: &NewGuest) -> Vec<JobStage> {
 const fn row_of(error: &Error) -> Option<Row> {
     match error {
         Error::NameTaken { .. } | Error::NameInvalid { .. } => Some(Row::Name),
+        Error::OsUnknown { .. } => Some(Row::System),
         Error::CpusOutOfRange { .. } => Some(Row::Cpus),
         Error::MemoryOutOfRange { .. } | Error::MemoryPromised { .. } => Some(Row::Memory),
         Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
@@ -596,7 +652,6 @@ const fn row_of(error: &Error) -> Option<Row> {
         | Error::PutBackInPart { .. }
         | Error::BeingCloned { .. }
         | Error::CpuModelUnknown { .. }
-        | Error::OsUnknown { .. }
         | Error::CpuLimitOutOfRange { .. }
         | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }

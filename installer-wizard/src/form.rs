@@ -65,6 +65,8 @@ impl<T: PartialEq> Field<T> {
 pub enum Row {
     /// The name.
     Name,
+    /// The operating system.
+    System,
     /// The number of virtual CPUs.
     Cpus,
     /// The memory.
@@ -76,7 +78,7 @@ pub enum Row {
 }
 
 /// The rows, from top to bottom.
-pub const ROWS: [Row; 5] = [Row::Name, Row::Cpus, Row::Memory, Row::Disk, Row::Firmware];
+pub const ROWS: [Row; 6] = [Row::Name, Row::System, Row::Cpus, Row::Memory, Row::Disk, Row::Firmware];
 
 /// Why a value can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,6 +121,8 @@ pub enum Caution {
         /// What is recommended.
         recommended: ByteSize,
     },
+    /// The medium may hold one of several systems, and nobody has said which.
+    SystemUnclear,
     /// The disk could grow beyond what is free on the host.
     SpaceShort {
         /// What is free.
@@ -131,6 +135,8 @@ pub enum Caution {
 pub enum Edit {
     /// The name as typed.
     Name(String),
+    /// The operating system's short id; nothing for what the medium says.
+    System(Option<String>),
     /// The number of virtual CPUs.
     Cpus(u32),
     /// The memory as typed.
@@ -154,6 +160,7 @@ impl Edit {
     pub const fn row(&self) -> Option<Row> {
         match self {
             Self::Name(_) => Some(Row::Name),
+            Self::System(_) => Some(Row::System),
             Self::Cpus(_) => Some(Row::Cpus),
             Self::Memory(_) | Self::MemoryScale(_) => Some(Row::Memory),
             Self::Disk(_) | Self::NoDisk(_) => Some(Row::Disk),
@@ -168,6 +175,8 @@ impl Edit {
 pub struct Form {
     /// The name as typed.
     pub name: Field<String>,
+    /// The operating system's short id; nothing for what the medium says.
+    pub system: Field<Option<String>>,
     /// Virtual CPUs.
     pub cpus: Field<u32>,
     /// The memory as typed.
@@ -190,6 +199,7 @@ impl Default for Form {
     fn default() -> Self {
         Self {
             name: Field::new(String::new()),
+            system: Field::new(None),
             cpus: Field::new(1),
             memory: Field::new(String::new()),
             disk: Field::new(String::new()),
@@ -213,10 +223,17 @@ impl Form {
         self.recommended = recommended;
     }
 
+    /// Forgets which system was chosen: it was one for another medium.
+    pub fn forget_system(&mut self) {
+        let revision = self.system.revision + 1;
+        self.system = Field { revision, ..Field::new(None) };
+    }
+
     /// Takes one change by the person.
     pub fn edit(&mut self, edit: Edit) {
         match edit {
             Edit::Name(text) => self.name.typed(text),
+            Edit::System(system) => self.system.typed(system),
             Edit::Cpus(count) => self.cpus.typed(count),
             Edit::Memory(text) => self.memory.typed(text),
             Edit::MemoryScale(size) => self.memory.chosen(sizes::exact(size)),
@@ -244,7 +261,7 @@ impl Form {
                 size_fault(self.disk.get(), *limits.disk.start(), *limits.disk.end())
             }
             // Only what the host has is offered.
-            Row::Disk | Row::Firmware => None,
+            Row::Disk | Row::Firmware | Row::System => None,
         }
     }
 
@@ -263,7 +280,7 @@ impl Form {
                 let size = sizes::parse(self.disk.get()).ok()?;
                 limits.space_free.filter(|free| size > *free).map(|free| Caution::SpaceShort { free })
             }
-            Row::Name | Row::Cpus | Row::Disk | Row::Firmware => None,
+            Row::Name | Row::System | Row::Cpus | Row::Disk | Row::Firmware => None,
         }
     }
 

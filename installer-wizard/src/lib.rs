@@ -156,6 +156,7 @@ impl Component for NewGuestWindow {
         let given = !sources.is_empty();
         let mut model = Self { flow, daemon, recent: Vec::new(), given, chooser: None };
         calls::host(&model.daemon, &sender);
+        calls::systems(&model.daemon, &sender);
         if let Some(folder) = glib::user_special_dir(glib::UserDirectory::Downloads) {
             sender.spawn_oneshot_command(move || News::Recent(recent::scan(&folder)));
         }

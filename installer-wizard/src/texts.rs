@@ -60,6 +60,9 @@ fn caution(caution: &Caution) -> String {
         Caution::BelowRecommended { recommended } => {
             gettext_f("At least {size} is recommended.", &[("size", &recommended.to_string())])
         }
+        Caution::SystemUnclear => gettext(
+            "The disc does not tell which of these it holds. Choose the one you are going to install.",
+        ),
         Caution::SpaceShort { free } => gettext_f(
             "Only {size} is free where guests are kept. The disk's file grows as the guest fills it.",
             &[("size", &free.to_string())],
@@ -80,8 +83,30 @@ pub fn hint(row: Row, form: &Form) -> Option<String> {
         Row::Firmware => {
             Some(gettext("An installed system starts only with the firmware that it was installed with"))
         }
-        Row::Name | Row::Cpus | Row::Disk => None,
+        Row::Name | Row::System | Row::Cpus | Row::Disk => None,
     }
+}
+
+/// What the list of systems shows where nobody has chosen one.
+pub fn system_of_medium(medium: Option<&MediumInfo>) -> String {
+    match medium {
+        Some(MediumInfo { os_name: Some(name), .. }) => name.clone(),
+        // Translators: shown in place of an operating system, of which a person is to choose one.
+        Some(medium) if !medium.candidates.is_empty() => gettext("Choose One"),
+        // Translators: an operating system that was not recognised.
+        Some(_) | None => gettext("Other or Unknown"),
+    }
+}
+
+/// How it is known which system a medium holds.
+pub fn system_hint(medium: Option<&MediumInfo>) -> Option<String> {
+    let medium = medium.filter(|medium| medium.os.is_some())?;
+    Some(match (medium.newer_than_database, medium.confidence) {
+        (true, _) => gettext("Recognised by its label: newer than this computer's list of systems"),
+        (false, Confidence::Exact) => gettext("Recognised by the disc"),
+        (false, Confidence::Probable) => gettext("Recognised by the disc's label"),
+        (false, Confidence::Unknown) => return None,
+    })
 }
 
 /// A problem in running text: what happened, why, and what to do.
@@ -113,6 +138,11 @@ pub fn medium_title(medium: &MediumInfo) -> String {
         (Some(name), Confidence::Exact) => name.clone(),
         // Translators: the operating system on a disc, where only the disc's label looks like it.
         (Some(name), Confidence::Probable) => gettext_f("Probably {system}", &[("system", name)]),
+        (None, _) if !medium.candidates.is_empty() => {
+            let names: Vec<&str> = medium.candidates.iter().map(|choice| choice.os_name.as_str()).collect();
+            // Translators: several operating systems, as “Windows 11 / Windows 10”, of which a disc holds one.
+            gettext_f("One of {systems}", &[("systems", &names.join(" / "))])
+        }
         (_, Confidence::Unknown) | (None, _) => match medium.kind {
             MediumKind::Iso => gettext("Installation disc of an unknown system"),
             MediumKind::DiskImage => gettext("Disk image"),
@@ -217,6 +247,7 @@ mod tests {
             (Row::Disk, Remark::Invalid(Invalid::NotASize)),
             (Row::Disk, Remark::Invalid(Invalid::TooSmall { minimum: size })),
             (Row::Disk, Remark::Invalid(Invalid::TooLarge { maximum: size })),
+            (Row::System, Remark::Caution(Caution::SystemUnclear)),
             (Row::Disk, Remark::Caution(Caution::SpaceShort { free: size })),
         ];
         let mut all = String::new();
@@ -238,6 +269,7 @@ mod tests {
             SourceFault::Several,
             SourceFault::NotLocal,
             SourceFault::NotUtf8,
+            SourceFault::Tree,
             SourceFault::Unusable(unusable),
         ];
         insta::assert_snapshot!(faults.iter().map(source_fault).collect::<Vec<_>>().join("\n"));

@@ -62,7 +62,7 @@ pub use power::{
 pub use saved::{Begun, SavedStateFault};
 pub use service::{
     Changed, Core, CpuModels, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media,
-    Plan, Port, StatisticsReply,
+    Plan, Port, StatisticsReply, Systems,
 };
 pub use size::{ByteSize, SizeError};
 pub use snapshot::SnapshotInfo;

@@ -76,6 +76,10 @@ pub struct OsChoice {
     pub os: String,
     /// Its name for people.
     pub os_name: String,
+    /// When it was released, as `2023-06-10`, where that is known.
+    pub released: Option<String>,
+    /// Resources that suit it on this host.
+    pub recommended: Recommended,
 }
 
 /// What a file is.

@@ -3,7 +3,7 @@
 
 use crate::{
     Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
-    ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, PciAddress,
+    ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, OsChoice, PciAddress,
     SettingResult, Settings, UsbDevice,
 };
 use futures_util::Stream;
@@ -58,6 +58,15 @@ pub struct Plan {
 pub struct CpuModels {
     /// The names of the models, in the engine's order.
     pub models: Vec<String>,
+}
+
+/// Operating systems that this computer's database knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Systems {
+    /// The systems, the newest first; at most a thousand.
+    pub systems: Vec<OsChoice>,
+    /// The version of the database, as it names it; missing where there is none.
+    pub version: Option<String>,
 }
 
 /// One message about a job.
@@ -120,6 +129,10 @@ pub trait Core {
 
     /// What each of these files is. Paths are absolute.
     async fn inspect(&mut self, paths: &[String]) -> zlink::Result<Result<Media, Error>>;
+
+    /// The operating systems that a guest can be for. With `search`, those whose name or short id has each of its
+    /// words.
+    async fn systems(&mut self, search: Option<&str>) -> zlink::Result<Result<Systems, Error>>;
 
     /// What [`Core::create`] would do with the same words; changes nothing.
     async fn plan(&mut self, guest: &NewGuest) -> zlink::Result<Result<Plan, Error>>;

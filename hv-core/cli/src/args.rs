@@ -114,6 +114,11 @@ pub enum Call {
         #[arg(required = true, value_name = "PATH", value_parser = path)]
         paths: Vec<String>,
     },
+    /// List the operating systems that a guest can be for, the newest first.
+    Systems {
+        /// Words that have to be in the name or the short id.
+        search: Vec<String>,
+    },
     /// List all guests.
     List,
     /// Show one guest.

@@ -19,9 +19,9 @@ use crate::args::{Args, Call, Command, DiskAction, SnapshotAction};
 use crate::console;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{HostView, MediumView, Output, host_block, medium_block};
+use crate::output::{HostView, MediumView, Output, SystemView, host_block, medium_block, table};
 use hv_api::client::{Connection, connect_or_start, settle};
-use hv_api::{Core, Media, paths};
+use hv_api::{Core, Media, OsChoice, paths};
 
 /// Does what the command line asks for.
 pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
@@ -66,6 +66,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Host { cpu_models: false } => host(core, output).await,
         Call::Host { cpu_models: true } => cpu_models(core, output).await,
         Call::Inspect { paths } => inspect(core, &paths, output).await,
+        Call::Systems { search } => systems(core, &search.join(" "), output).await,
         Call::List => guests::list(core, output).await,
         Call::Show { guest } => guests::show(core, &guest, output).await,
         Call::Start { guest, dry_run: true, .. } => {
@@ -128,6 +129,17 @@ async fn cpu_models(core: &mut Connection, output: &mut Output) -> Result<(), Fa
         return output.object(&models);
     }
     models.models.iter().try_for_each(|model| output.line(model))
+}
+
+async fn systems(core: &mut Connection, search: &str, output: &mut Output) -> Result<(), Failure> {
+    let found = settle(core.systems(Some(search)).await)?;
+    if output.is_json() {
+        return found.systems.iter().try_for_each(|system| output.object(&SystemView::from(system)));
+    }
+    let row = |system: &OsChoice| {
+        [system.os.clone(), system.os_name.clone(), system.released.clone().unwrap_or_default()]
+    };
+    output.text(&table(["ID", "NAME", "RELEASED"], found.systems.iter().map(row).collect()))
 }
 
 /// Files that are looked at with one call.

@@ -10,7 +10,7 @@ mod usb;
 mod views;
 
 pub use human::{guest_block, host_block, moment, table};
-pub use media::{MediumView, medium_block};
+pub use media::{MediumView, SystemView, medium_block};
 pub use network::{NicsView, mode_words};
 pub use pci::{GuestPciView, HeldPciView, PciView};
 pub use statistics::{StatisticsView, usage_block, usage_head, usage_line};

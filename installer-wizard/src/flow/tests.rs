@@ -218,6 +218,42 @@ fn nothing_is_chosen_while_a_guest_is_being_made() {
     assert_eq!(flow, before);
 }
 
+fn twins() -> Box<MediumInfo> {
+    let twin = |os: &str, gib| OsChoice {
+        os: os.into(),
+        os_name: format!("Microsoft {os}"),
+        released: None,
+        recommended: Recommended { memory: ByteSize::gib(gib), ..SUITS },
+    };
+    Box::new(MediumInfo { candidates: vec![twin("win11", 4), twin("win10", 3)], ..*disc() })
+}
+
+#[test]
+fn of_several_systems_a_person_chooses_and_gets_what_that_one_needs() {
+    let mut flow = flow();
+    let ticket = choose(&mut flow);
+    flow.step(Input::Looked { ticket, outcome: Ok(twins()) });
+    assert_eq!(flow.remark(Row::System), Some(Remark::Caution(Caution::SystemUnclear)));
+    assert_eq!(flow.obstacle(), None, "it stops nobody");
+    let other =
+        OsChoice { os: "debian12".into(), os_name: "Debian 12".into(), released: None, recommended: SUITS };
+    flow.step(Input::Systems(vec![other, twins().candidates[1].clone()]));
+    let offered: Vec<&str> = flow.systems().map(|choice| choice.os.as_str()).collect();
+    assert_eq!(offered, ["win11", "win10", "debian12"]);
+
+    flow.step(Input::Edit(Edit::System(Some("win10".into()))));
+    assert_eq!((flow.remark(Row::System), flow.form().memory.get().as_str()), (None, "3 GiB"));
+    assert_eq!(flow.form().name.get(), "win10");
+    let (_, wish) = create(&mut flow);
+    assert_eq!((wish.os.as_deref(), wish.memory), (Some("win10"), Some(ByteSize::gib(3))));
+
+    let mut flow = reviewed();
+    flow.step(Input::Edit(Edit::System(Some("debian12".into()))));
+    let ticket = choose(&mut flow);
+    flow.step(Input::Looked { ticket, outcome: Ok(disc()) });
+    assert_eq!(*flow.form().system.get(), None, "another medium, another system");
+}
+
 /// What was put in last, as a witness beside the flow.
 #[derive(Default)]
 struct Typed {
@@ -235,6 +271,8 @@ impl Typed {
     fn note(&mut self, edit: &Edit) {
         match edit.clone() {
             Edit::Name(name) => self.name = Some(name),
+            // Another medium makes it nothing.
+            Edit::System(_) => {}
             Edit::Cpus(cpus) => self.cpus = Some(cpus),
             Edit::Memory(memory) => self.memory = Some(memory),
             Edit::MemoryScale(size) => self.memory = Some(crate::sizes::exact(size)),
@@ -282,6 +320,7 @@ fn edits() -> impl Strategy<Value = Edit> {
     ];
     prop_oneof![
         prop_oneof![Just("Taken".to_owned()), Just("Mine".to_owned()), "\\PC{0,70}"].prop_map(Edit::Name),
+        prop::sample::select(vec![None, Some("win10".to_owned())]).prop_map(Edit::System),
         (0_u32..9).prop_map(Edit::Cpus),
         sizes.clone().prop_map(Edit::Memory),
         (0_u64..9000).prop_map(|mib| Edit::MemoryScale(ByteSize::mib(mib))),

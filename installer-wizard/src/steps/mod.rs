@@ -5,6 +5,7 @@ pub mod create;
 pub mod review;
 pub mod row;
 pub mod source;
+pub mod system;
 
 use crate::Input;
 use gtk::prelude::*;

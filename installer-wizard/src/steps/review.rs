@@ -1,6 +1,7 @@
 //! The second page: what was found on the medium, and one form with everything there is to decide.
 
 use super::row::{FormRow, switch_row};
+use super::system::SystemRow;
 use super::{Say, clear, name, note, ornament, scrolled, text};
 use crate::Input;
 use crate::defaults::{Limits, MemoryScale, is_disk};
@@ -25,6 +26,7 @@ pub struct ReviewPage {
     card: Card,
     name: Shown<gtk::Entry>,
     name_row: FormRow,
+    system: SystemRow,
     cpus: Shown<gtk::SpinButton>,
     cpus_row: FormRow,
     memory: Shown<gtk::Entry>,
@@ -79,6 +81,8 @@ impl ReviewPage {
         let to = say.clone();
         name_entry.connect_changed(move |entry| edit(&to, Edit::Name(entry.text().into())));
         let name_row = FormRow::new(&gettext("Name"), &name_entry, None);
+
+        let system = SystemRow::new(say);
 
         let cpus = gtk::SpinButton::with_range(1.0, 1.0, 1.0);
         cpus.set_halign(gtk::Align::End);
@@ -141,6 +145,7 @@ impl ReviewPage {
         resources.append(&no_disk_row);
         let names = list(&gettext("Name"));
         names.append(name_row.widget());
+        names.append(system.row().widget());
         let rest = list(&gettext("Options"));
         rest.append(firmware_row.widget());
         rest.append(&network_row);
@@ -164,6 +169,7 @@ impl ReviewPage {
             card,
             name: Shown::new(name_entry),
             name_row,
+            system,
             cpus: Shown::new(cpus),
             cpus_row,
             memory: Shown::new(memory),
@@ -223,6 +229,7 @@ impl ReviewPage {
     fn show_form(&self, flow: &Flow, review: &Review) {
         let form = flow.form();
         self.name.give(&form.name, |entry, text| entry.set_text(text));
+        self.system.show(flow);
         let most = (*flow.limits().cpus.end()).max(*form.cpus.get());
         self.cpus.control.set_range(1.0, f64::from(most));
         self.cpus.give(&form.cpus, |spin, count| spin.set_value(f64::from(*count)));
@@ -288,6 +295,7 @@ impl ReviewPage {
     fn show_remarks(&self, flow: &Flow) {
         for (row, widget) in [
             (Row::Name, &self.name_row),
+            (Row::System, self.system.row()),
             (Row::Cpus, &self.cpus_row),
             (Row::Memory, &self.memory_row),
             (Row::Disk, &self.disk_row),
@@ -296,7 +304,12 @@ impl ReviewPage {
             let remark = flow
                 .remark(row)
                 .map(|remark| (texts::remark(row, &remark), remark.forbids()))
-                .or_else(|| Some((texts::hint(row, flow.form())?, false)));
+                .or_else(|| {
+                    let of_system =
+                        || texts::system_hint(flow.medium()).filter(|_| flow.chosen_system().is_none());
+                    let hint = if row == Row::System { of_system() } else { texts::hint(row, flow.form()) };
+                    Some((hint?, false))
+                });
             widget.say(remark.as_ref().map(|(sentence, forbids)| (sentence.as_str(), *forbids)));
         }
         let reason = flow.obstacle().map(|(row, remark)| texts::remark(row, &remark));

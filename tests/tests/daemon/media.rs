@@ -60,6 +60,30 @@ async fn a_medium_tells_its_system() {
 }
 
 #[tokio::test]
+async fn a_guest_gets_what_its_system_needs() {
+    let (home, _core) = home().await;
+    let folder = home.path("config/osinfo/os/example.invalid");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("example.xml"), SYSTEMS).expect("a file");
+    let listed = home.hv(["systems", "--json", "example", "os"]).await.json();
+    assert_eq!((&listed["os"], &listed["os_name"]), (&json!("exampleos3"), &json!("Example OS 3")));
+
+    let disc = Disc { volume: "ExampleOS 4.0 amd64", ..Disc::default() };
+    let iso = home.file("a.iso", disc.bytes());
+    home.hv(["create", "by medium", "--iso", &iso]).await.done();
+    home.hv(["create", "by word", "--empty", "--os", "exampleos3", "--cpus", "2"]).await.done();
+    for (name, os, os_name, cpus) in
+        [("by medium", "exampleos4", "Example OS 4", 1), ("by word", "exampleos3", "Example OS 3", 2)]
+    {
+        let guest = home.hv(["show", name, "--json"]).await.json();
+        assert_eq!((&guest["os"], &guest["os_name"]), (&json!(os), &json!(os_name)));
+        assert_eq!((&guest["cpus"], &guest["memory"]), (&json!(cpus), &json!(268_435_456)));
+    }
+    let refused = home.hv(["create", "nobody", "--empty", "--os", "exampel3", "--json"]).await;
+    assert_eq!((refused.code, &refused.json()["error"]["code"]), (1, &json!("os-unknown")));
+}
+
+#[tokio::test]
 async fn one_file_that_cannot_be_read_keeps_nobody_from_the_others() {
     let (home, _core) = home().await;
     let disc = home.file("a.iso", Disc { volume: "A", ..Disc::default() }.bytes());

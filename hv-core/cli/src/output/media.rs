@@ -4,7 +4,7 @@ use super::human::block;
 use super::views::{Word, wire_word};
 use crate::failure::english;
 use hv_api::problem::note_sentence;
-use hv_api::{BootMode, ByteSize, Confidence, MediumInfo, MediumKind, MediumNote, Recommended};
+use hv_api::{BootMode, ByteSize, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended};
 use serde::Serialize;
 
 /// What a file is.
@@ -110,6 +110,22 @@ pub fn medium_block(medium: &MediumInfo) -> String {
     ));
     facts.extend(medium.notes.iter().map(|note| ("Note", note_sentence(*note, &english))));
     block(&medium.path, &facts)
+}
+
+/// An operating system that a guest can be for.
+#[derive(Debug, Serialize)]
+pub struct SystemView<'a> {
+    os: &'a str,
+    os_name: &'a str,
+    released: Option<&'a str>,
+    recommended: Recommended,
+}
+
+impl<'a> From<&'a OsChoice> for SystemView<'a> {
+    fn from(choice: &'a OsChoice) -> Self {
+        let OsChoice { os, os_name, released, recommended } = choice;
+        Self { os, os_name, released: released.as_deref(), recommended: *recommended }
+    }
 }
 
 /// The system on a medium and how sure that is, or those it may be.

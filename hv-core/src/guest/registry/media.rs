@@ -2,9 +2,13 @@
 
 use super::{Registry, limits, same_name};
 use crate::files;
-use crate::inspect::inspect;
-use hv_api::{Error, MediumInfo};
+use crate::inspect::{choice, inspect};
+use crate::osdb::model::System;
+use hv_api::{Error, MediumInfo, Systems};
 use std::sync::Arc;
+
+/// The most systems in one answer: all that are known, and room for more.
+const MOST_SYSTEMS: usize = 1000;
 
 impl Registry {
     /// What each of these files is.
@@ -17,6 +21,29 @@ impl Registry {
             paths.iter().map(|path| inspect(path.as_ref(), &taken, limits, &database)).collect()
         };
         files::off_thread(look).await
+    }
+
+    /// The systems that a guest can be for, the newest first. With `search`, those that have each of its words in
+    /// their name or short id.
+    pub async fn systems(&self, search: Option<String>) -> Result<Systems, Error> {
+        let (limits, systems) = (limits(), Arc::clone(&self.context.systems));
+        files::off_thread(move || {
+            let database = systems.get();
+            let search = search.unwrap_or_default().to_lowercase();
+            let words: Vec<&str> = search.split_whitespace().take(16).collect();
+            let has = |system: &&System| {
+                let text = format!("{} {}", system.name, system.short_ids.join(" ")).to_lowercase();
+                words.iter().all(|word| text.contains(word))
+            };
+            let mut found: Vec<&System> =
+                database.systems().iter().filter(|system| !system.is_generic()).filter(has).collect();
+            // Those without a date are the always newest ones, and general ones.
+            found.sort_by(|a, b| b.released.cmp(&a.released).then_with(|| a.name.cmp(&b.name)));
+            let systems =
+                found.into_iter().take(MOST_SYSTEMS).map(|system| choice(system, &database, limits));
+            Ok(Systems { systems: systems.collect(), version: database.version().map(str::to_owned) })
+        })
+        .await
     }
 
     /// Reads the operating-system database, so that it is there when it is needed.
