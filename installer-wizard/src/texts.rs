@@ -7,7 +7,7 @@ use crate::defaults::is_copied;
 use crate::flow::{Remark, SourceFault};
 use crate::form::{Caution, Form, Invalid, Row};
 use crate::sizes;
-use hv_api::{BootMode, Confidence, JobStage, MediumInfo, MediumKind, MediumNote, NameFault};
+use hv_api::{BootMode, Confidence, JobStage, MediumInfo, MediumKind, MediumNote, NameFault, OsChoice};
 use virt_kit::i18n::{gettext, gettext_f};
 use virt_kit::problem::Problem;
 
@@ -139,7 +139,8 @@ pub fn medium_title(medium: &MediumInfo) -> String {
         // Translators: the operating system on a disc, where only the disc's label looks like it.
         (Some(name), Confidence::Probable) => gettext_f("Probably {system}", &[("system", name)]),
         (None, _) if !medium.candidates.is_empty() => {
-            let names: Vec<&str> = medium.candidates.iter().map(|choice| choice.os_name.as_str()).collect();
+            let short = |choice: &'_ OsChoice| choice.os_name.trim_start_matches("Microsoft ").to_owned();
+            let names: Vec<String> = medium.candidates.iter().map(short).collect();
             // Translators: several operating systems, as “Windows 11 / Windows 10”, of which a disc holds one.
             gettext_f("One of {systems}", &[("systems", &names.join(" / "))])
         }

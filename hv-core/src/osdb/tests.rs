@@ -5,3 +5,4 @@ mod held_out;
 mod places;
 mod round_trip;
 mod rules;
+mod trees;
