@@ -1,0 +1,120 @@
+//! A new guest on the command line.
+
+use super::{boot, network, path, size};
+use clap::ArgGroup;
+use hv_api::{ByteSize, Firmware, Forward, NewGuest};
+
+/// What is said of a new guest.
+#[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["iso", "image", "kernel", "empty"])))]
+pub struct Create {
+    /// The name of the new guest.
+    pub name: String,
+    /// Install or start from this ISO file.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub iso: Option<String>,
+    /// Start this Linux kernel directly.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    pub kernel: Option<String>,
+    /// The initial file system that goes with the kernel.
+    #[arg(long, value_name = "PATH", requires = "kernel", conflicts_with_all = ["iso", "empty"], value_parser = path)]
+    pub initrd: Option<String>,
+    /// The kernel's command line.
+    #[arg(long, value_name = "TEXT", requires = "kernel", conflicts_with_all = ["iso", "empty"], allow_hyphen_values = true)]
+    pub append: Option<String>,
+    /// Nothing to start from yet.
+    #[arg(long)]
+    pub empty: bool,
+    /// The operating system, as a short id of the operating-system database.
+    #[arg(long, value_name = "ID")]
+    pub os: Option<String>,
+    /// Virtual CPUs.
+    #[arg(long, value_name = "NUMBER")]
+    pub cpus: Option<u32>,
+    /// Memory, as 2GiB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub memory: Option<ByteSize>,
+    /// How many virtual CPUs it can be given while it runs [default: the host's].
+    #[arg(long, value_name = "NUMBER")]
+    pub max_cpus: Option<u32>,
+    /// How much memory it can be given while it runs [default: the host's, from 1 GiB of memory on].
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub max_memory: Option<ByteSize>,
+    /// The size of its new disk, as 20GiB.
+    #[arg(long, value_name = "SIZE", value_parser = size, conflicts_with_all = ["disk_path", "no_disk"])]
+    pub disk: Option<ByteSize>,
+    /// Copy this disk image into a disk of its own: raw, qcow2, VMDK, VDI, VHD or VHDX, also packed as .gz, .xz or .zst.
+    #[arg(long, value_name = "PATH", value_parser = path, conflicts_with_all = ["disk_path", "no_disk"])]
+    pub image: Option<String>,
+    /// An existing disk image to use in place.
+    #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
+    pub disk_path: Option<String>,
+    /// No disk at all.
+    #[arg(long)]
+    pub no_disk: bool,
+    /// A network card: user, bridge=BRIDGE or isolated=NAME, with ,mac=ADDRESS and ,model=MODEL behind it, or none.
+    /// May be repeated [default: user].
+    #[arg(long = "nic", value_name = "CARD", value_parser = network::nic_word)]
+    pub nics: Vec<network::NicWord>,
+    /// A port of this computer's that leads to its card: tcp|udp:[ADDRESS:]PORT:GUEST-PORT. May be repeated.
+    /// Without an address, only this computer reaches it.
+    #[arg(long = "forward", value_name = "FORWARD")]
+    pub forwards: Vec<Forward>,
+    /// Serial ports, 0 to 4 [default: 1].
+    #[arg(long, value_name = "NUMBER")]
+    pub serial: Option<u32>,
+    /// Its firmware [default: what the medium needs].
+    #[arg(long, value_enum)]
+    pub firmware: Option<boot::FirmwareName>,
+    /// UEFI firmware that starts only what is signed.
+    #[arg(long)]
+    pub secure_boot: bool,
+    /// A TPM 2.0 of its own.
+    #[arg(long)]
+    pub tpm: bool,
+    /// Start it when it is made.
+    #[arg(long)]
+    pub start: bool,
+    /// Start it and show its serial console.
+    #[arg(long)]
+    pub console: bool,
+    /// Change nothing: print its definition and the engine's command line.
+    #[arg(long, conflicts_with = "console")]
+    pub dry_run: bool,
+}
+
+impl Create {
+    /// The same in the core's words.
+    ///
+    /// # Errors
+    /// Which options don't go together, in words.
+    pub fn into_guest(self) -> Result<NewGuest, String> {
+        Ok(NewGuest {
+            name: self.name,
+            iso: self.iso,
+            kernel: self.kernel,
+            initrd: self.initrd,
+            append: self.append,
+            os: self.os,
+            cpus: self.cpus,
+            memory: self.memory,
+            max_cpus: self.max_cpus,
+            max_memory: self.max_memory,
+            disk: self.disk,
+            image: self.image,
+            disk_path: self.disk_path,
+            no_disk: self.no_disk.then_some(true),
+            network: None,
+            nics: network::cards(self.nics, self.forwards)?,
+            serial_ports: self.serial,
+            firmware: self.firmware.map(Firmware::from),
+            secure_boot: self.secure_boot.then_some(true),
+            tpm: self.tpm.then_some(true),
+            disks: None,
+            id: None,
+            power: None,
+            devices: None,
+            start: (self.start || self.console).then_some(true),
+        })
+    }
+}
