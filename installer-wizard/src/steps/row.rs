@@ -57,6 +57,11 @@ impl FormRow {
             .child(&content)
             .build();
         name(control.upcast_ref::<gtk::Widget>(), title);
+        // What of a choice is pressed is a button within it, which has no name of its own.
+        if let Some(button) = control.dynamic_cast_ref::<gtk::DropDown>().and_then(gtk::DropDown::first_child)
+        {
+            name(&button, title);
+        }
         Self { row, control: control.clone().upcast(), remark }
     }
 

@@ -117,15 +117,20 @@ async fn snapshot(home: &Home) {
 
 /// One that stands still before it has begun is given up, and none is left.
 async fn start(home: &Home) {
-    let known: Vec<u32> = home.engines().iter().map(Process::pid).collect();
-    let mut start = home.command(program("hv"));
-    let start = start.args(["start", "start", "--json"]).stdout(Stdio::piped()).spawn().expect("hv");
-    let engine =
-        until("its engine", || home.engines().into_iter().find(|engine| !known.contains(&engine.pid())))
-            .await;
-    engine.stop();
-    let told = start.wait_with_output().await.expect("its end");
-    assert!(!told.status.success());
+    // It may have begun before it is seen.
+    let engine = loop {
+        let known: Vec<u32> = home.engines().iter().map(Process::pid).collect();
+        let mut start = home.command(program("hv"));
+        let start = start.args(["start", "start", "--json"]).stdout(Stdio::piped()).spawn().expect("hv");
+        let is_new = |engine: &Process| !known.contains(&engine.pid());
+        let engine = until("its engine", || home.engines().into_iter().find(is_new)).await;
+        engine.stop();
+        let told = start.wait_with_output().await.expect("its end");
+        if !told.status.success() {
+            break engine;
+        }
+        home.hv(["force-off", "start"]).await.done();
+    };
     engine.ended().await;
     is(home, "start", "crashed").await;
     home.hv(["start", "start"]).await.done();
