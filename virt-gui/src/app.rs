@@ -56,6 +56,15 @@ enum LinkState {
     Away(Option<Problem>),
 }
 
+/// Where somebody wishes something: what is asked about it, and why it came to nothing, is shown there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The library's window.
+    Library,
+    /// The guest's console.
+    Console,
+}
+
 /// What the window is told.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "messages are moved once and not kept")]
@@ -72,14 +81,14 @@ pub enum AppInput {
     List(ListNews),
     /// The list shall show only what this text finds.
     Search(String),
-    /// Something is wished on a guest's page.
-    Guest(GuestId, GuestWish),
+    /// Something is wished for a guest.
+    Guest(Place, GuestId, GuestWish),
     /// Something is wished that needs no guest: to go back to the list.
     Back,
     /// Something to be done by the core.
-    Wish(GuestId, Wish),
+    Wish(Place, GuestId, Wish),
     /// A problem's button was pressed.
-    Solve(Option<GuestId>, Option<Wish>, ProblemAction),
+    Solve(Place, GuestId, Option<Wish>, ProblemAction),
     /// A console window has closed.
     ConsoleClosed(GuestId),
     /// The New Guest window has closed.
@@ -104,7 +113,7 @@ pub enum AppCommand {
     /// It was done; the stream says what it changed.
     Done,
     /// It was not.
-    Failed(GuestId, Box<Wish>, Problem),
+    Failed(Place, GuestId, Box<Wish>, Problem),
     /// A log was read.
     Log(GuestId, Result<String, Problem>),
     /// The command of a guest's next start is known.
@@ -180,13 +189,13 @@ impl Component for App {
             AppInput::Act(action) => self.act(view, action, &sender, root),
             AppInput::List(news) => self.list_news(view, news, &sender, root),
             AppInput::Search(text) => view.library.search(&text),
-            AppInput::Guest(id, wish) => self.guest_wish(id, wish, &sender, root),
+            AppInput::Guest(place, id, wish) => self.guest_wish(place, id, wish, &sender, root),
             AppInput::Back => {
                 self.selected = None;
                 view.library.select(None);
             }
-            AppInput::Wish(id, wish) => self.ask(id, wish, &sender),
-            AppInput::Solve(id, wish, action) => self.solve(id, wish, action, &sender, root),
+            AppInput::Wish(place, id, wish) => self.ask(place, id, wish, &sender),
+            AppInput::Solve(place, id, wish, action) => self.solve(place, id, wish, action, &sender, root),
             AppInput::Wizard(output) => {
                 self.wizard = None;
                 if let installer_wizard::Output::Created { guest, started } = output {
@@ -229,7 +238,10 @@ impl Component for App {
     ) {
         match command {
             AppCommand::Done => {}
-            AppCommand::Failed(id, wish, problem) => Self::failed(view, id, *wish, problem, &sender, root),
+            AppCommand::Failed(Place::Console, id, wish, problem) => self.consoles.failed(id, *wish, problem),
+            AppCommand::Failed(Place::Library, id, wish, problem) => {
+                Self::failed(view, id, *wish, problem, &sender, root);
+            }
             AppCommand::Log(id, Ok(log)) => text_window::show_log(root, &self.name(id), &log),
             AppCommand::Command(id, Ok(command)) => {
                 text_window::show_command(root, &self.name(id), &command);
@@ -290,12 +302,12 @@ impl App {
         }
     }
 
-    fn ask(&self, id: GuestId, wish: Wish, sender: &ComponentSender<Self>) {
+    fn ask(&self, place: Place, id: GuestId, wish: Wish, sender: &ComponentSender<Self>) {
         let Some(daemon) = self.daemon.clone() else { return };
         sender.oneshot_command(async move {
             match calls::perform(daemon, id, wish.clone()).await {
                 Ok(()) => AppCommand::Done,
-                Err(problem) => AppCommand::Failed(id, Box::new(wish), problem),
+                Err(problem) => AppCommand::Failed(place, id, Box::new(wish), problem),
             }
         });
     }
@@ -323,23 +335,15 @@ impl App {
                 view.guest.refuse_name(id, &format!("{} {}", problem.why, problem.remedy));
                 return;
             }
-            Wish::Nic(nic) => {
-                let words = [&problem.what, &problem.why, &problem.remedy].map(String::as_str);
-                view.guest.refuse_nic(id, nic, &words.join(" "));
-                return;
-            }
             Wish::Set(_) => view.guest.revert(id),
-            Wish::SetDisk { disk, .. } | Wish::GrowDisk { disk, .. } | Wish::RemoveDisk { disk, .. } => {
-                let reason = format!("{} {} {}", problem.what, problem.why, problem.remedy);
-                view.guest.refuse_disk(id, disk, &reason);
-                return;
-            }
+            other if view.guest.refuse(id, other, &problem) => return,
             _ => {}
         }
         let (parent, sender) = (root.clone(), sender.input_sender().clone());
         view.toast(&problem.what.clone(), move || {
             let (sender, wish) = (sender.clone(), wish.clone());
-            let act = move |action| sender.emit(AppInput::Solve(Some(id), Some(wish.clone()), action));
+            let act =
+                move |action| sender.emit(AppInput::Solve(Place::Library, id, Some(wish.clone()), action));
             dialogs::show_problem(&parent, &problem, Some(Box::new(act)));
         });
     }
@@ -361,7 +365,7 @@ impl App {
                 self.selected = Some(id);
                 self.act(view, Action::OpenConsole, sender, root);
             }
-            ListNews::Power(id, action) => self.ask(id, Wish::Power(action), sender),
+            ListNews::Power(id, action) => self.ask(Place::Library, id, Wish::Power(action), sender),
         }
     }
 
@@ -376,8 +380,13 @@ impl App {
         let change_power = |action| {
             let Some(guest) = guest else { return };
             let (id, sender) = (guest.id, sender.input_sender().clone());
-            let ask = move || sender.emit(AppInput::Wish(id, Wish::Power(action)));
+            let ask = move || sender.emit(AppInput::Wish(Place::Library, id, Wish::Power(action)));
             power::confirmed(Some(root.upcast_ref()), &guest.name, action, ask);
+        };
+        let ask = |question| {
+            if let Some(guest) = guest {
+                self.question(Place::Library, guest, question, sender, root.upcast_ref());
+            }
         };
         match action {
             Action::New => self.new_guest(Vec::new(), sender, root),
@@ -407,8 +416,8 @@ impl App {
             Action::Pause => change_power(PowerAction::Pause),
             Action::Restart => change_power(PowerAction::Restart),
             Action::ForceOff => change_power(PowerAction::ForceOff),
-            Action::TakeSnapshot => self.question(Question::Take, sender, root),
-            Action::Clone => self.question(Question::Clone(None), sender, root),
+            Action::TakeSnapshot => ask(Question::Take),
+            Action::Clone => ask(Question::Clone(None)),
             Action::Rename => view.guest.edit_name(),
             Action::ShowLog => {
                 if let Some(id) = self.selected {
@@ -419,7 +428,7 @@ impl App {
                 if let Some(guest) = guest {
                     let (id, sender) = (guest.id, sender.input_sender().clone());
                     dialogs::confirm_delete(root, guest, move |disks| {
-                        sender.emit(AppInput::Wish(id, Wish::Delete { disks }));
+                        sender.emit(AppInput::Wish(Place::Library, id, Wish::Delete { disks }));
                     });
                 }
             }
@@ -440,32 +449,38 @@ impl App {
 
     fn guest_wish(
         &mut self,
+        place: Place,
         id: GuestId,
         wish: GuestWish,
         sender: &ComponentSender<Self>,
         root: &adw::ApplicationWindow,
     ) {
+        let parent = &self.window(place, id, root);
         match wish {
-            GuestWish::Core(wish) => self.ask(id, wish, sender),
-            GuestWish::ChooseMedium(drive) => choose_medium(id, drive, sender, root),
+            GuestWish::Core(wish) => self.ask(place, id, wish, sender),
+            GuestWish::ChooseMedium(drive) => choose_medium(place, id, drive, sender, parent),
             GuestWish::Apply => {
                 if let Some(guest) = self.library.guest(id) {
                     let sender = sender.input_sender().clone();
-                    dialogs::confirm_apply(root, guest, move || {
-                        sender.emit(AppInput::Guest(id, GuestWish::ApplyNow));
+                    dialogs::confirm_apply(parent, guest, move || {
+                        sender.emit(AppInput::Guest(place, id, GuestWish::ApplyNow));
                     });
                 }
             }
-            GuestWish::ApplyNow => self.ask(id, Wish::Power(PowerAction::Restart), sender),
+            GuestWish::ApplyNow => self.ask(place, id, Wish::Power(PowerAction::Restart), sender),
             GuestWish::Details => {
                 if let Some(problem) = self.library.guest(id).and_then(Problem::of_guest) {
                     let sender = sender.input_sender().clone();
-                    let act = move |action| sender.emit(AppInput::Solve(Some(id), None, action));
-                    dialogs::show_problem(root, &problem, Some(Box::new(act)));
+                    let act = move |action| sender.emit(AppInput::Solve(place, id, None, action));
+                    dialogs::show_problem(parent, &problem, Some(Box::new(act)));
                 }
             }
-            GuestWish::Ask(question) => self.question(question, sender, root),
-            GuestWish::Solve(action) => self.solve(Some(id), None, action, sender, root),
+            GuestWish::Ask(question) => {
+                if let Some(guest) = self.library.guest(id) {
+                    self.question(place, guest, question, sender, parent);
+                }
+            }
+            GuestWish::Solve(action) => self.solve(place, id, None, action, sender, root),
             GuestWish::ShowCommand => {
                 if let Some(daemon) = self.daemon.clone() {
                     sender.oneshot_command(async move {
@@ -478,46 +493,52 @@ impl App {
                     sender.oneshot_command(async { AppCommand::CpuModels(calls::cpu_models(daemon).await) });
                 }
             }
-            GuestWish::OpenFolder(folder) => open_folder(&folder, root),
+            GuestWish::OpenFolder(folder) => open_folder(&folder, parent),
             GuestWish::Back => sender.input(AppInput::Back),
         }
+    }
+
+    /// The window in which something was wished.
+    fn window(&self, place: Place, id: GuestId, root: &adw::ApplicationWindow) -> gtk::Window {
+        let console = if place == Place::Console { self.consoles.window(id) } else { None };
+        console.unwrap_or_else(|| root.clone().upcast())
     }
 
     /// Does what a problem's button says. `wish` is what had failed.
     fn solve(
         &mut self,
-        id: Option<GuestId>,
+        place: Place,
+        id: GuestId,
         wish: Option<Wish>,
         action: ProblemAction,
         sender: &ComponentSender<Self>,
         root: &adw::ApplicationWindow,
     ) {
-        let Some(id) = id else { return };
+        let parent = &self.window(place, id, root);
+        let power = |action| {
+            let sender = sender.input_sender().clone();
+            move || sender.emit(AppInput::Wish(place, id, Wish::Power(action)))
+        };
+        let name = || self.library.guest(id).map(|guest| guest.name.clone());
         match (action, wish) {
             (ProblemAction::StartCore, _) => self.start_core(),
             (ProblemAction::ForceOff, _) => {
-                if let Some(guest) = self.library.guest(id) {
-                    let sender = sender.input_sender().clone();
-                    power::confirm_force_off(Some(root.upcast_ref()), &guest.name, move || {
-                        sender.emit(AppInput::Wish(id, Wish::Power(PowerAction::ForceOff)));
-                    });
+                if let Some(name) = name() {
+                    power::confirm_force_off(Some(parent), &name, power(PowerAction::ForceOff));
                 }
             }
             (ProblemAction::Discard, _) => {
-                if let Some(guest) = self.library.guest(id) {
-                    let sender = sender.input_sender().clone();
-                    power::confirm_discard(Some(root.upcast_ref()), &guest.name, move || {
-                        sender.emit(AppInput::Wish(id, Wish::Power(PowerAction::Discard)));
-                    });
+                if let Some(name) = name() {
+                    power::confirm_discard(Some(parent), &name, power(PowerAction::Discard));
                 }
             }
             (ProblemAction::ShowLog, _) => self.read_log(id, sender),
-            (ProblemAction::Resume, _) => self.ask(id, Wish::Power(PowerAction::Resume), sender),
+            (ProblemAction::Resume, _) => self.ask(place, id, Wish::Power(PowerAction::Resume), sender),
             (ProblemAction::EjectAnyway, Some(Wish::Eject { drive, .. } | Wish::Insert { drive, .. })) => {
-                self.ask(id, Wish::Eject { drive, force: true }, sender);
+                self.ask(place, id, Wish::Eject { drive, force: true }, sender);
             }
             (ProblemAction::ChooseAnotherFile, Some(Wish::Insert { drive, .. })) => {
-                choose_medium(id, drive, sender, root);
+                choose_medium(place, id, drive, sender, parent);
             }
             (ProblemAction::EjectAnyway | ProblemAction::ChooseAnotherFile, _) => {}
         }
@@ -583,16 +604,22 @@ impl App {
     }
 }
 
-fn choose_medium(id: GuestId, drive: String, sender: &ComponentSender<App>, root: &adw::ApplicationWindow) {
+fn choose_medium(
+    place: Place,
+    id: GuestId,
+    drive: String,
+    sender: &ComponentSender<App>,
+    parent: &gtk::Window,
+) {
     let sender = sender.input_sender().clone();
-    dialogs::choose_medium(root, &gettext("Choose a Disc Image"), move |path| {
-        sender.emit(AppInput::Wish(id, Wish::Insert { drive: drive.clone(), path }));
+    dialogs::choose_medium(parent, &gettext("Choose a Disc Image"), move |path| {
+        sender.emit(AppInput::Wish(place, id, Wish::Insert { drive: drive.clone(), path }));
     });
 }
 
-fn open_folder(folder: &std::path::Path, root: &adw::ApplicationWindow) {
+fn open_folder(folder: &std::path::Path, parent: &gtk::Window) {
     let file = gio::File::for_path(folder);
-    gtk::show_uri(Some(root), &file.uri(), gtk::gdk::CURRENT_TIME);
+    gtk::show_uri(Some(parent), &file.uri(), gtk::gdk::CURRENT_TIME);
 }
 
 fn no_thread(error: &std::io::Error) -> Problem {

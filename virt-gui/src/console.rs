@@ -4,6 +4,7 @@
 //! itself, again after each start of the guest or of the core. It outlives the guest's power-off;
 //! closing it never changes the guest.
 
+mod details;
 mod keys;
 mod open;
 mod page;
@@ -15,8 +16,9 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use crate::calls;
+use crate::calls::{self, Wish};
 use crate::model::power::PowerAction;
+use crate::pages::guest::GuestWish;
 use crate::widgets::framebuffer::FramebufferNews;
 use crate::widgets::framebuffer::keyboard::Chord;
 use crate::widgets::power::{PowerButton, PowerInit, PowerInput, perform};
@@ -24,7 +26,7 @@ use crate::widgets::{dialogs, text_window};
 use adw::prelude::*;
 use gtk::glib;
 use hv_api::display::Channel;
-use hv_api::{GuestId, GuestInfo, JobInfo, JobState};
+use hv_api::{GuestId, GuestInfo, HostInfo, JobInfo, JobState};
 use page::{Display, Page, has_display, page};
 use relm4::prelude::*;
 use retry::Retry;
@@ -46,6 +48,8 @@ pub struct ConsoleInit {
     pub daemon: Daemon,
     /// The guest.
     pub guest: GuestInfo,
+    /// What this computer has for guests, where that is known.
+    pub host: Option<HostInfo>,
     /// Whether the core can be reached now.
     pub core_reachable: bool,
 }
@@ -55,6 +59,7 @@ pub struct ConsoleInit {
 pub struct ConsoleWindow {
     daemon: Daemon,
     guest: GuestInfo,
+    host: Option<HostInfo>,
     core_reachable: bool,
     display: Display,
     display_retry: Retry,
@@ -91,6 +96,8 @@ enum Hint {
 pub enum ConsoleInput {
     /// The guest has changed.
     Guest(Box<GuestInfo>),
+    /// What this computer has for guests has changed.
+    Host(Box<HostInfo>),
     /// Long work with the guest has come so far.
     Job(Box<JobInfo>),
     /// The guest was deleted.
@@ -111,6 +118,12 @@ pub enum ConsoleInput {
     Chord(Chord),
     /// Do something about the guest's power.
     Power(PowerAction),
+    /// Something is wished in the details.
+    Wish(GuestWish),
+    /// That came to nothing.
+    Refused(Box<Wish>, Problem),
+    /// The button of that problem's dialog was pressed.
+    SolveWish(Box<Wish>, ProblemAction),
     /// Press this entry of the menu of combinations.
     SendKeys(usize),
     /// Enter or leave fullscreen.
@@ -157,6 +170,10 @@ pub enum Button {
 pub enum ConsoleOutput {
     /// It was closed. The guest is as it was.
     Closed(GuestId),
+    /// Something is wished for the guest.
+    Wish(GuestId, GuestWish),
+    /// What was wished came to nothing, and this is to be done about it.
+    Solve(GuestId, Wish, ProblemAction),
 }
 
 /// What a call came to.
@@ -195,13 +212,14 @@ impl Component for ConsoleWindow {
     }
 
     fn init(init: Self::Init, root: Self::Root, sender: ComponentSender<Self>) -> ComponentParts<Self> {
-        let ConsoleInit { daemon, guest, core_reachable } = init;
+        let ConsoleInit { daemon, guest, host, core_reachable } = init;
         let power = PowerButton::builder()
             .launch(PowerInit { name: guest.name.clone(), state: guest.state, compact: true })
             .forward(sender.input_sender(), ConsoleInput::Power);
         let mut model = Self {
             daemon,
             guest,
+            host,
             core_reachable,
             display: Display::None,
             display_retry: Retry::default(),
@@ -232,6 +250,7 @@ impl Component for ConsoleWindow {
     ) {
         match input {
             ConsoleInput::Guest(guest) => self.take_guest(view, *guest, &sender),
+            ConsoleInput::Host(host) => self.host = Some(*host),
             ConsoleInput::Job(job) => self.job = Some(*job).filter(|job| job.state == JobState::Running),
             ConsoleInput::Gone => root.close(),
             ConsoleInput::Present => root.present(),
@@ -250,6 +269,12 @@ impl Component for ConsoleWindow {
             ConsoleInput::SerialClosed => self.serial_failed(open::unusable(), &sender),
             ConsoleInput::Chord(chord) => self.do_chord(view, chord, root),
             ConsoleInput::Power(action) => self.ask(action, &sender),
+            // Nobody may be left to hear what is wished.
+            ConsoleInput::Wish(wish) => drop(sender.output(ConsoleOutput::Wish(self.guest.id, wish))),
+            ConsoleInput::Refused(wish, problem) => self.refused(view, wish, problem, root, &sender),
+            ConsoleInput::SolveWish(wish, action) => {
+                drop(sender.output(ConsoleOutput::Solve(self.guest.id, *wish, action)));
+            }
             ConsoleInput::SendKeys(index) => {
                 if let Some(combination) = keys::combinations().get(index) {
                     view.framebuffer.send_combination(&combination.codes);
@@ -301,12 +326,7 @@ impl Component for ConsoleWindow {
             ConsoleCommand::Done | ConsoleCommand::Serial(..) => {}
             ConsoleCommand::Log(Ok(log)) => text_window::show_log(root, &self.guest.name, &log),
             ConsoleCommand::Failed(problem) | ConsoleCommand::Log(Err(problem)) => {
-                let (parent, input) = (root.clone(), sender.input_sender().clone());
-                view.toast(&problem.what.clone(), move || {
-                    let input = input.clone();
-                    let act = move |action| input.emit(ConsoleInput::Solve(action));
-                    dialogs::show_problem(&parent, &problem, Some(Box::new(act)));
-                });
+                tell_problem(view, problem, root, &sender, ConsoleInput::Solve);
             }
         }
         view.show(self);
@@ -485,6 +505,7 @@ impl ConsoleWindow {
             Chord::Serial if ports::count(&self.guest) > 0 => view.show_serial(),
             Chord::Serial => {}
             Chord::Close => root.close(),
+            Chord::Details => view.toggle_details(),
             Chord::Toolbar => view.focus_toolbar(),
         }
     }
@@ -497,6 +518,25 @@ impl ConsoleWindow {
                 Err(trouble) => ConsoleCommand::Failed(Problem::from(&trouble)),
             }
         });
+    }
+
+    /// Says that something wished in the details came to nothing: at its own row, or in a toast.
+    fn refused(
+        &self,
+        view: &View,
+        wish: Box<Wish>,
+        problem: Problem,
+        root: &adw::Window,
+        sender: &ComponentSender<Self>,
+    ) {
+        if view.details.live.refuse(&self.guest, &wish, &problem) {
+            return view.show_details();
+        }
+        if matches!(*wish, Wish::Set(_)) {
+            view.details.revert();
+        }
+        let solve = move |action| ConsoleInput::SolveWish(wish.clone(), action);
+        tell_problem(view, problem, root, sender, solve);
     }
 
     fn press(&mut self, button: Button, root: &adw::Window, sender: &ComponentSender<Self>) {
@@ -563,6 +603,22 @@ impl ConsoleWindow {
         self.power.emit(PowerInput::Guest { name, state });
         self.power.emit(PowerInput::Reachable(self.core_reachable));
     }
+}
+
+/// Says in a toast what went wrong, and more when that is asked for. What its button does is told as `solve` says.
+fn tell_problem(
+    view: &View,
+    problem: Problem,
+    root: &adw::Window,
+    sender: &ComponentSender<ConsoleWindow>,
+    solve: impl Fn(ProblemAction) -> ConsoleInput + Clone + 'static,
+) {
+    let (parent, input) = (root.clone(), sender.input_sender().clone());
+    view.toast(&problem.what.clone(), move || {
+        let (input, solve) = (input.clone(), solve.clone());
+        let act = move |action| input.emit(solve(action));
+        dialogs::show_problem(&parent, &problem, Some(Box::new(act)));
+    });
 }
 
 /// Tells the window something after a while; nothing where it is closed by then.

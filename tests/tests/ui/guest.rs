@@ -106,6 +106,38 @@ async fn hardware_is_changed_at_once_or_at_the_next_start_and_says_which() {
 }
 
 #[tokio::test]
+async fn details_beside_the_picture_change_the_running_guest() {
+    visit("details", async |desktop| {
+        make(desktop, "Box").await;
+        desktop.hv(&["set", "Box", "max-memory=1GiB"]).await;
+        desktop.hv(&["start", "Box"]).await;
+        desktop.open::<&str>([]);
+        let library = desktop.window("Guesthouse");
+        library.click(&row(&library, "Box", "Running").await).await;
+        library.press("Open Console").await;
+        let console = desktop.window("Box — Guesthouse");
+        console.press("Guest Details").await;
+        console.set(Role::SpinButton, "Memory", 128.0).await;
+        has(desktop, "Box", "/memory", (128_u64 << 20).into()).await;
+        console.press("Add Network Card").await;
+        has(desktop, "Box", "/nics/1/nic", "nic1".into()).await;
+        assert_eq!(console.nameless().await, [""; 0]);
+
+        // What is asked is asked in front of this window, and what is refused is said in it.
+        desktop.hv(&["snapshot", "Box", "take", "before"]).await;
+        console.press("Take Snapshot…").await;
+        let question = desktop.window("Take a Snapshot of “Box”");
+        question.write("Name", "before").await;
+        question.press("Take Snapshot").await;
+        console.says("“Box” already has a snapshot named “before”.").await;
+        console.press("Guest Details").await;
+        console.lost(Role::SpinButton, "Memory").await;
+        assert_eq!(desktop.state("Box").await, "running");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_core_that_was_killed_is_missed_and_started_again_and_the_guest_runs_on() {
     visit("core", async |desktop| {
         make(desktop, "Survivor").await;

@@ -1,10 +1,13 @@
 //! The console windows: one per guest, each told what becomes of its guest and of the core.
 
-use super::{App, AppInput};
+use super::{App, AppInput, Place};
+use crate::calls::Wish;
 use crate::console::{ConsoleInit, ConsoleInput, ConsoleOutput, ConsoleWindow};
+use adw::prelude::*;
 use hv_api::{Change, GuestId, Library};
 use relm4::prelude::*;
 use std::collections::HashMap;
+use virt_kit::problem::Problem;
 
 /// The windows that are open.
 #[derive(Debug, Default)]
@@ -22,12 +25,27 @@ impl Consoles {
         if let Some(console) = self.0.get(&id) {
             return console.emit(ConsoleInput::Present);
         }
-        let init = ConsoleInit { daemon: daemon.clone(), guest: guest.clone(), core_reachable: app.is_up() };
+        let (guest, host) = (guest.clone(), app.library.host().cloned());
+        let init = ConsoleInit { daemon: daemon.clone(), guest, host, core_reachable: app.is_up() };
         let console = ConsoleWindow::builder().launch(init);
         let console = console.forward(sender.input_sender(), |output| match output {
             ConsoleOutput::Closed(id) => AppInput::ConsoleClosed(id),
+            ConsoleOutput::Wish(id, wish) => AppInput::Guest(Place::Console, id, wish),
+            ConsoleOutput::Solve(id, wish, action) => AppInput::Solve(Place::Console, id, Some(wish), action),
         });
         self.0.insert(id, console);
+    }
+
+    /// A guest's window, where one is open.
+    pub(super) fn window(&self, id: GuestId) -> Option<gtk::Window> {
+        self.0.get(&id).map(|console| console.widget().clone().upcast())
+    }
+
+    /// Tells a guest's window that what was wished in it came to nothing.
+    pub(super) fn failed(&self, id: GuestId, wish: Wish, problem: Problem) {
+        if let Some(console) = self.0.get(&id) {
+            console.emit(ConsoleInput::Refused(Box::new(wish), problem));
+        }
     }
 
     /// Forgets a window that was closed.
@@ -48,6 +66,7 @@ impl Consoles {
             Change::Snapshot(snapshot) => {
                 for (id, console) in &self.0 {
                     console.emit(ConsoleInput::LinkUp);
+                    console.emit(ConsoleInput::Host(Box::new(snapshot.host.clone())));
                     let guest = snapshot.guests.iter().find(|guest| guest.id == *id);
                     console
                         .emit(guest.map_or(ConsoleInput::Gone, |guest| {
@@ -72,7 +91,11 @@ impl Consoles {
                     console.emit(ConsoleInput::Job(Box::new(job.clone())));
                 }
             }
-            Change::Host(_) => {}
+            Change::Host(host) => {
+                for console in self.0.values() {
+                    console.emit(ConsoleInput::Host(Box::new(host.clone())));
+                }
+            }
         }
     }
 }

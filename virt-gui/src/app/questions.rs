@@ -1,6 +1,6 @@
-//! What is asked about the selected guest before something is done with its snapshots and its devices.
+//! What is asked about a guest before something is done with its snapshots and its devices.
 
-use super::{App, AppCommand, AppInput};
+use super::{App, AppCommand, AppInput, Place};
 use crate::calls::Wish;
 use crate::model::offer::Offer;
 use crate::model::{pci, usb};
@@ -17,14 +17,15 @@ impl App {
     /// Asks, and lets the core do what is answered.
     pub(super) fn question(
         &self,
+        place: Place,
+        guest: &GuestInfo,
         question: Question,
         sender: &ComponentSender<Self>,
-        root: &adw::ApplicationWindow,
+        root: &gtk::Window,
     ) {
-        let Some(guest) = self.selected.and_then(|id| self.library.guest(id)) else { return };
         let wish = {
             let (id, sender) = (guest.id, sender.input_sender().clone());
-            move |wish| sender.emit(AppInput::Wish(id, wish))
+            move |wish| sender.emit(AppInput::Wish(place, id, wish))
         };
         let named = |id: SnapshotId| find(guest, id);
         match question {

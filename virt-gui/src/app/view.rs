@@ -1,6 +1,6 @@
 //! The widgets of the library window, and how the model becomes what they show.
 
-use super::{App, AppInput, LinkState};
+use super::{App, AppInput, LinkState, Place};
 use crate::actions::{self, Action, ActionGroup};
 use crate::model::row;
 use crate::pages::away::AwayPage;
@@ -53,7 +53,7 @@ impl View {
             let input = input.clone();
             move |id, wish| match (id, wish) {
                 (_, GuestWish::Back) => input.emit(AppInput::Back),
-                (Some(id), wish) => input.emit(AppInput::Guest(id, wish)),
+                (Some(id), wish) => input.emit(AppInput::Guest(Place::Library, id, wish)),
                 (None, _) => {}
             }
         });

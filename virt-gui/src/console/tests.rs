@@ -18,7 +18,7 @@ fn guest(state: GuestState, serial_ports: u32) -> GuestInfo {
 struct Stage {
     console: Controller<ConsoleWindow>,
     guest: GuestInfo,
-    closed: Rc<RefCell<Vec<GuestId>>>,
+    heard: Rc<RefCell<Vec<ConsoleOutput>>>,
     _core: UnixListener,
     _folder: tempfile::TempDir,
 }
@@ -30,12 +30,12 @@ impl Stage {
         let socket = folder.path().join("core");
         let core = UnixListener::bind(&socket).unwrap();
         let daemon = Daemon::connect(socket, |_news| {}).unwrap();
-        let closed = Rc::new(RefCell::new(Vec::new()));
-        let heard = Rc::clone(&closed);
+        let outputs = Rc::new(RefCell::new(Vec::new()));
+        let heard = Rc::clone(&outputs);
         let console = ConsoleWindow::builder()
-            .launch(ConsoleInit { daemon, guest: guest.clone(), core_reachable: true })
-            .connect_receiver(move |_, ConsoleOutput::Closed(id)| heard.borrow_mut().push(id));
-        Self { console, guest, closed, _core: core, _folder: folder }
+            .launch(ConsoleInit { daemon, guest: guest.clone(), host: None, core_reachable: true })
+            .connect_receiver(move |_, output| heard.borrow_mut().push(output));
+        Self { console, guest, heard: outputs, _core: core, _folder: folder }
     }
 
     fn becomes(&mut self, state: GuestState, reason: Option<StateReason>) {
@@ -153,13 +153,60 @@ fn one_of_several_serial_ports_is_chosen() {
 }
 
 #[test]
+fn details_come_beside_the_picture_and_say_what_is_wished() {
+    with_display(|| {
+        let mut stage = Stage::new(guest(GuestState::Running, 1));
+        stage.shows("Waiting for the Picture…");
+        assert!(!stage.words().contains(&"Processor & Memory".to_owned()));
+        stage.console.emit(ConsoleInput::Chord(Chord::Details));
+        stage.shows("Processor & Memory");
+        stage.shows("Disks & Drives");
+        let heard = Rc::clone(&stage.heard);
+        press(stage.console.widget().upcast_ref(), "Take Snapshot…");
+        let asks = |output: &ConsoleOutput| {
+            matches!(output, ConsoleOutput::Wish(_, GuestWish::Ask(crate::pages::guest::Question::Take)))
+        };
+        until("the question is asked", || heard.borrow().iter().any(asks));
+        // What is refused is said at its row, also where the details were hidden.
+        stage.console.emit(ConsoleInput::Chord(Chord::Details));
+        until("hidden", || !stage.words().contains(&"Disks & Drives".to_owned()));
+        let wish = Wish::Nic(calls::NicWish::Add(hv_api::NewNic::default()));
+        let problem = Problem::from(&hv_api::Error::GuestNotFound { guest: "x".into() });
+        stage.console.emit(ConsoleInput::Refused(Box::new(wish), problem.clone()));
+        let reason = [&problem.what, &problem.why, &problem.remedy].map(String::as_str).join(" ");
+        stage.shows(&reason);
+        // They stay while the guest changes.
+        stage.becomes(GuestState::Off, None);
+        stage.shows("Powered Off");
+        stage.shows("Disks & Drives");
+    });
+}
+
+/// Presses the button that says this.
+fn press(widget: &gtk::Widget, words: &str) {
+    let mut found = Vec::new();
+    let mut next = vec![widget.clone()];
+    while let Some(widget) = next.pop() {
+        if let Some(button) = widget.downcast_ref::<gtk::Button>()
+            && button.label().as_deref() == Some(words)
+        {
+            found.push(button.clone());
+        }
+        next.extend(std::iter::successors(widget.first_child(), gtk::Widget::next_sibling));
+    }
+    let [button] = &found[..] else { panic!("{} buttons say {words:?}", found.len()) };
+    button.emit_clicked();
+}
+
+#[test]
 fn closing_the_window_is_said_once() {
     with_display(|| {
         let stage = Stage::new(guest(GuestState::Off, 1));
         stage.shows("Powered Off");
         stage.console.widget().close();
-        until("it is said", || !stage.closed.borrow().is_empty());
-        assert_eq!(stage.closed.borrow()[..], [stage.guest.id]);
+        until("it is said", || !stage.heard.borrow().is_empty());
+        let heard = stage.heard.borrow();
+        assert!(matches!(heard[..], [ConsoleOutput::Closed(id)] if id == stage.guest.id), "{heard:?}");
     });
 }
 

@@ -1,5 +1,6 @@
 //! The widgets of the console window, and how the model becomes what they show.
 
+use super::details::DetailsPanel;
 use super::page::{Display, Page};
 use super::ports::{self, PortChooser};
 use super::words::{self, Words};
@@ -34,6 +35,9 @@ const BAR_KEPT: f64 = 24.0;
 pub struct View {
     pub(super) framebuffer: Framebuffer,
     pub(super) terminal: SerialTerminal,
+    pub(super) details: DetailsPanel,
+    /// Beside display and serial port, or over them where there is no room.
+    flap: adw::Flap,
     window: adw::Window,
     toasts: adw::ToastOverlay,
     header: adw::HeaderBar,
@@ -110,12 +114,18 @@ impl View {
         let header = adw::HeaderBar::builder().title_widget(&title).build();
         header.pack_start(&switcher);
         header.pack_end(power);
-        header.pack_end(&fullscreen);
+        // Where there is no room for it, the window is narrow since somebody wants it so; its keys still do it.
+        let squeezed = adw::Squeezer::builder().allow_none(true).build();
+        squeezed.add(&fullscreen);
+        header.pack_end(&squeezed);
         header.pack_end(&keys_button);
+        let details = DetailsPanel::new(&input);
+        let flap = flap(&stack, details.widget());
+        header.pack_end(&details_button(&flap));
 
         let content = gtk::Box::new(gtk::Orientation::Vertical, 0);
         content.append(&header);
-        content.append(&stack);
+        content.append(&flap);
         content.append(&switcher_bar);
         let bar = gtk::Revealer::builder()
             .transition_type(gtk::RevealerTransitionType::SlideDown)
@@ -130,6 +140,8 @@ impl View {
         let view = Self {
             framebuffer,
             terminal,
+            details,
+            flap,
             window: window.clone(),
             toasts,
             header,
@@ -152,6 +164,7 @@ impl View {
         };
         view.connect_fullscreen(&content, &fullscreen, &overlay);
         view.connect_tabs();
+        view.connect_details();
         view.connect_chords();
         view.connect_actions();
         view
@@ -167,7 +180,7 @@ impl View {
         let serial = ports::count(guest) > 0;
         self.serial_page.set_visible(serial);
         self.switcher.set_visible(serial);
-        self.switcher_bar.set_reveal(serial && self.switcher_is_squeezed());
+        self.switcher_bar.set_reveal(serial && is_squeezed(&self.switcher));
         if !serial {
             self.show_display();
         }
@@ -182,6 +195,7 @@ impl View {
         if let Some(hint) = model.hint {
             self.chip_words.set_label(&words::hint(hint));
         }
+        self.details.show(guest, model.host.as_ref());
         self.show_page(model);
     }
 
@@ -266,6 +280,16 @@ impl View {
         self.stack.set_visible_child_name("serial");
     }
 
+    /// Shows the guest's details, or hides them.
+    pub(super) fn toggle_details(&self) {
+        self.flap.set_reveal_flap(!self.flap.reveals_flap());
+    }
+
+    /// Shows the guest's details.
+    pub(super) fn show_details(&self) {
+        self.flap.set_reveal_flap(true);
+    }
+
     /// Moves the keyboard to the window's buttons.
     pub(super) fn focus_toolbar(&self) {
         self.bar.set_reveal_child(true);
@@ -306,10 +330,6 @@ impl View {
     pub(super) fn close(&self) {
         self.framebuffer.detach();
         self.terminal.detach();
-    }
-
-    fn switcher_is_squeezed(&self) -> bool {
-        self.switcher.visible_child().is_some_and(|child| child.is::<gtk::Box>())
     }
 
     /// In fullscreen the header is not above the picture but slides over it when it is wanted.
@@ -361,18 +381,40 @@ impl View {
 
     /// The keyboard goes to what is shown.
     fn connect_tabs(&self) {
+        let focus = self.focus_content();
+        self.stack.connect_visible_child_name_notify(move |_| focus());
+        let bar = self.switcher_bar.clone();
+        self.switcher.connect_visible_child_notify(move |switcher| {
+            let (bar, switcher) = (bar.clone(), switcher.clone());
+            // It is told while the window gives out its room: what asks for room or gives it back then is not heard.
+            glib::idle_add_local_once(move || {
+                bar.set_reveal(switcher.is_visible() && is_squeezed(&switcher));
+            });
+        });
+    }
+
+    /// The keyboard goes to the details when they come, and back when they go.
+    fn connect_details(&self) {
+        let (panel, focus) = (self.details.widget().clone(), self.focus_content());
+        self.flap.connect_reveal_flap_notify(move |flap| {
+            if flap.reveals_flap() {
+                panel.child_focus(gtk::DirectionType::TabForward);
+            } else {
+                focus();
+            }
+        });
+    }
+
+    /// What gives the keyboard to the display or the serial port, whichever is shown.
+    fn focus_content(&self) -> impl Fn() + 'static {
         let (framebuffer, terminal) = (self.framebuffer.clone(), self.terminal.focus_widget().clone());
-        self.stack.connect_visible_child_name_notify(move |stack| {
+        let stack = self.stack.clone();
+        move || {
             match stack.visible_child_name().as_deref() {
                 Some("serial") => terminal.grab_focus(),
                 _ => framebuffer.grab_focus(),
             };
-        });
-        let bar = self.switcher_bar.clone();
-        self.switcher.connect_visible_child_notify(move |switcher| {
-            let squeezed = switcher.visible_child().is_some_and(|child| child.is::<gtk::Box>());
-            bar.set_reveal(squeezed && switcher.is_visible());
-        });
+        }
     }
 
     /// Chords of the host key also work where the keyboard is not the display's.
@@ -430,6 +472,27 @@ impl View {
     }
 }
 
+/// Puts the guest's details at the end of what is shown. The hand on the guest's pointer never draws them in or out.
+fn flap(content: &adw::ViewStack, details: &adw::Clamp) -> adw::Flap {
+    adw::Flap::builder()
+        .content(content)
+        .flap(details)
+        .separator(&gtk::Separator::new(gtk::Orientation::Vertical))
+        .flap_position(gtk::PackType::End)
+        .reveal_flap(false)
+        .locked(true)
+        .swipe_to_open(false)
+        .swipe_to_close(false)
+        .build()
+}
+
+fn details_button(flap: &adw::Flap) -> gtk::ToggleButton {
+    let button = gtk::ToggleButton::builder().icon_name("sidebar-show-right-symbolic").build();
+    rename(&button, &gettext("Guest Details"));
+    flap.bind_property("reveal-flap", &button, "active").bidirectional().sync_create().build();
+    button
+}
+
 /// What lies over the picture of a guest that stands still.
 fn veil(input: &relm4::Sender<ConsoleInput>) -> (gtk::Box, gtk::Label) {
     let veil = gtk::Box::builder()
@@ -480,6 +543,11 @@ fn switcher(stack: &adw::ViewStack) -> (adw::Squeezer, adw::ViewSwitcherBar) {
     squeezer.add(&wide);
     squeezer.add(&gtk::Box::default());
     (squeezer, adw::ViewSwitcherBar::builder().stack(stack).build())
+}
+
+/// Whether there is no room for it in the header.
+fn is_squeezed(switcher: &adw::Squeezer) -> bool {
+    switcher.visible_child().is_some_and(|child| child.is::<gtk::Box>())
 }
 
 /// Names a menu button: the name belongs to the button within it.

@@ -2,6 +2,7 @@
 //! pages within.
 
 mod addresses;
+mod amounts;
 mod cpu_model;
 mod devices;
 mod disk_dialogs;
@@ -9,6 +10,7 @@ mod disks;
 mod drive;
 mod firmware;
 mod hardware;
+pub mod live;
 mod network;
 mod overview;
 mod pci;
@@ -19,7 +21,7 @@ mod usb;
 mod waiting;
 
 use crate::actions::{self, Action};
-use crate::calls::{NicWish, Wish};
+use crate::calls::Wish;
 use crate::model::hardware as settings;
 use crate::widgets::dialogs::action_label;
 use crate::widgets::host_bar::HostBar;
@@ -220,7 +222,7 @@ impl GuestPage {
         let another = self.shown.get() != guest.map(|guest| guest.id);
         if another {
             // While the wish is still the former guest's.
-            self.hardware.settle();
+            self.hardware.live.settle();
             self.shown.set(guest.map(|guest| guest.id));
         }
         // Also where nothing about the guest has changed: its core may have been away.
@@ -275,25 +277,17 @@ impl GuestPage {
         }
     }
 
-    /// Says at a network card why the core refused something.
-    pub fn refuse_nic(&self, guest: GuestId, wish: &NicWish, reason: &str) {
-        if self.shown.get() == Some(guest)
-            && let Some((guest, _host)) = &*self.last.borrow()
-        {
-            self.hardware.network.refuse(guest, wish, reason);
+    /// Says at its own row why the core refused a wish about a guest. False where it has no row here.
+    pub fn refuse(&self, guest: GuestId, wish: &Wish, problem: &Problem) -> bool {
+        match &*self.last.borrow() {
+            Some((shown, _host)) if shown.id == guest => self.hardware.live.refuse(shown, wish, problem),
+            _ => false,
         }
     }
 
     /// These are the models that a guest's CPUs can be of.
     pub fn learn_cpu_models(&self, models: Vec<String>) {
         self.hardware.cpu_model.learn(models);
-    }
-
-    /// Says at a disk's row why the core refused what was wished for it.
-    pub fn refuse_disk(&self, guest: GuestId, disk: &str, reason: &str) {
-        if self.shown.get() == Some(guest) {
-            self.hardware.refuse_disk(disk, reason);
-        }
     }
 
     /// Shows the values of the core again: it refused those that were wished.

@@ -44,7 +44,6 @@ impl<D: Clone + PartialEq + 'static> DeviceDialog<D> {
         give: impl Fn(D) + 'static,
     ) -> Self {
         let dialog = question(Some(parent), &words.heading, &words.body, &gettext("_Add"), Answer::Usual);
-        dialog.set_title(Some(&words.heading));
         let list = rows();
         let scrolled = gtk::ScrolledWindow::builder()
             .hscrollbar_policy(gtk::PolicyType::Never)

@@ -198,11 +198,12 @@ pub fn show_shortcuts(parent: &impl IsA<gtk::Window>) {
 
 /// What the host key does in a console together with another key. Alone it takes the keyboard or gives
 /// it back, which the console says.
-fn console_shortcuts() -> [(String, &'static str); 6] {
+fn console_shortcuts() -> [(String, &'static str); 7] {
     [
         (gettext("Enter or Leave Fullscreen"), "f"),
         (gettext("Show the Display"), "1"),
         (gettext("Show the Serial Port"), "2"),
+        (gettext("Show or Hide Details"), "d"),
         (gettext("Move to the Toolbar"), "Tab"),
         (gettext("Send Ctrl+Alt+Del to the Guest"), "Delete"),
         (gettext("Close the Console"), "w"),

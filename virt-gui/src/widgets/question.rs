@@ -25,6 +25,8 @@ pub fn question(
     answer: Answer,
 ) -> adw::MessageDialog {
     let dialog = adw::MessageDialog::new(parent, Some(heading), Some(body));
+    // What a screen reader says first.
+    dialog.set_title(Some(heading));
     dialog.add_responses(&[("cancel", &gettext("_Cancel")), (YES, verb)]);
     dialog.set_close_response("cancel");
     let appearance = match answer {

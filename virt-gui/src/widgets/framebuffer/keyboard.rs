@@ -18,6 +18,7 @@ pub mod code {
     pub const TAB: u16 = 15;
     pub const W: u16 = 17;
     pub const LEFT_CTRL: u16 = 29;
+    pub const D: u16 = 32;
     pub const F: u16 = 33;
     pub const LEFT_ALT: u16 = 56;
     pub const F1: u16 = 59;
@@ -43,6 +44,8 @@ pub enum Chord {
     Serial,
     /// Close the window.
     Close,
+    /// Show or hide the guest's details.
+    Details,
     /// Move the keyboard to the window's own buttons.
     Toolbar,
 }
@@ -137,6 +140,8 @@ fn chord(code: u16, letter: Option<char>) -> Option<Act> {
         Some(Act::Chord(Chord::Fullscreen))
     } else if is('w', code::W) {
         Some(Act::Chord(Chord::Close))
+    } else if is('d', code::D) {
+        Some(Act::Chord(Chord::Details))
     } else if let Some(number) = function_key(code) {
         Some(combination(code_of_function_key(number)))
     } else {
@@ -283,6 +288,9 @@ mod tests {
         assert_eq!(press(code::W, Some('ц')), Some(Act::Chord(Chord::Close)));
         assert_eq!(press(code::DIGIT_2, Some('é')), Some(Act::Chord(Chord::Serial)));
         assert_eq!(press(code::DIGIT_1, None), Some(Act::Chord(Chord::Display)));
+        // Dvorak: D is where others have H.
+        assert_eq!(press(35, Some('d')), Some(Act::Chord(Chord::Details)));
+        assert_eq!(press(code::D, Some('e')), None);
     }
 
     #[test]
