@@ -18,7 +18,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// The longest file that is read. Those of machines have a few kilobytes.
-const LONGEST: u64 = 1 << 20;
+pub const LONGEST: u64 = 1 << 20;
 
 /// The longest line of a note, in characters.
 const LONGEST_ITEM: usize = 200;
@@ -56,14 +56,38 @@ pub fn plan(path: &Path, host: &dyn Host) -> Result<ImportPlan, Error> {
         .read_to_string(&mut text)
         .map_err(|error| unusable(format!("it is no text: {error}")))?;
     let mut draft = Draft::new(path, host);
-    let kind = if text.trim_start().starts_with('<') {
-        libvirt::read(&text, &mut draft).map_err(unusable)?;
-        ImportKind::LibvirtXml
-    } else {
-        xen::read(&text, &mut draft).map_err(unusable)?;
-        ImportKind::XenConfig
-    };
+    let kind = draft.read(&text).map_err(unusable)?;
     Ok(draft.finish(kind))
+}
+
+/// Whose machine a text describes; nothing where it describes none.
+pub fn kind_of(text: &str) -> Option<ImportKind> {
+    Draft::new(Path::new("/"), &Nowhere).read(text).ok()
+}
+
+/// A computer without anything, which is enough to see what a text is.
+struct Nowhere;
+
+impl Host for Nowhere {
+    fn has_name(&self, _name: &str) -> bool {
+        false
+    }
+
+    fn has_id(&self, _id: GuestId) -> bool {
+        false
+    }
+
+    fn has_bridge(&self, _bridge: &str) -> bool {
+        false
+    }
+
+    fn has_file(&self, _path: &Path) -> bool {
+        false
+    }
+
+    fn most(&self) -> (ByteSize, u32) {
+        (ByteSize::GIB, 1)
+    }
 }
 
 /// A guest in the making, and what became of everything so far.
@@ -80,6 +104,15 @@ impl<'h> Draft<'h> {
     fn new(path: &'h Path, host: &'h dyn Host) -> Self {
         let (guest, disks, nics, notes) = (NewGuest::default(), Vec::new(), Vec::new(), Vec::new());
         Self { host, path, guest, disks, nics, notes }
+    }
+
+    /// Reads whatever it is.
+    fn read(&mut self, text: &str) -> Result<ImportKind, String> {
+        if text.trim_start().starts_with('<') {
+            libvirt::read(text, self).map(|()| ImportKind::LibvirtXml)
+        } else {
+            xen::read(text, self).map(|()| ImportKind::XenConfig)
+        }
     }
 
     fn note(&mut self, item: &str, outcome: ImportOutcome, reason: Option<ImportReason>) {

@@ -10,9 +10,11 @@ use crate::osdb::resources::{Suits, suits};
 use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
 use crate::tree::Folder;
-use crate::{files, medium};
+use crate::{files, import, medium};
 use futures_util::FutureExt;
-use hv_api::{ByteSize, Error, FileFault, MediumInfo, MediumKind, OsChoice, Recommended};
+use hv_api::{ByteSize, Error, FileFault, ImportKind, MediumInfo, MediumKind, OsChoice, Recommended};
+use std::fs::File;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 /// What this host has for guests.
@@ -44,7 +46,14 @@ pub fn inspect(
         fault: files::fault_of(&error),
         detail: error.to_string(),
     })?;
-    let facts = if facts.kind == MediumKind::Unknown { to_copy(path, facts) } else { facts };
+    let facts = if facts.kind == MediumKind::Unknown {
+        match machine(&mut file, length) {
+            Some(kind) => Facts { kind, ..facts },
+            None => to_copy(path, facts),
+        }
+    } else {
+        facts
+    };
     let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let named = medium::architecture(&file_name).map(|arch| if arch == "i386" { "i686" } else { arch });
     let identity = identify(&facts, named, database);
@@ -85,6 +94,19 @@ pub fn inspect(
         recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes: facts.notes,
+    })
+}
+
+/// Whose machine a file describes. A disc or a disk is no text.
+fn machine(file: &mut File, length: u64) -> Option<MediumKind> {
+    if length > import::LONGEST {
+        return None;
+    }
+    let mut text = String::new();
+    file.rewind().and_then(|()| file.take(length).read_to_string(&mut text)).ok()?;
+    import::kind_of(&text).map(|kind| match kind {
+        ImportKind::XenConfig => MediumKind::XenConfig,
+        ImportKind::LibvirtXml => MediumKind::LibvirtXml,
     })
 }
 
@@ -232,6 +254,20 @@ mod tests {
         assert_eq!(found.size, ByteSize::bytes(16));
         assert_eq!(found.path, path.to_str().expect("UTF-8"));
         assert_eq!(found.arch.as_deref(), Some("x86_64"));
+    }
+
+    #[test]
+    fn machines_of_other_programs_are_known_by_what_they_say() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kind = |text: &str| {
+            let path = folder.path().join("machine");
+            std::fs::write(&path, text).expect("a file");
+            inspect(&path, &|_| false, LARGE, &Database::default()).expect("it can be read").kind
+        };
+        assert_eq!(kind("name = \"guest1\"\nmemory = 256\nvcpus = 1\n"), MediumKind::XenConfig);
+        assert_eq!(kind("<domain type='kvm'><name>a</name></domain>"), MediumKind::LibvirtXml);
+        assert_eq!(kind("<network><name>default</name></network>"), MediumKind::Unknown);
+        assert_eq!(kind("memory of a walk\n"), MediumKind::Unknown);
     }
 
     #[test]

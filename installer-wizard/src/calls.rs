@@ -1,11 +1,11 @@
 //! The wizard's calls on the core. None is waited for: each answer comes back as [`News`].
 
 use crate::NewGuestWindow;
-use crate::flow::{Failure, Input};
+use crate::flow::{Failure, Found, Input};
 use crate::recent::Recent;
 use futures_util::StreamExt;
-use hv_api::client::{CallError, settle};
-use hv_api::{Core, JobId, JobReply, JobState, NewGuest};
+use hv_api::client::{CallError, Connection, settle};
+use hv_api::{Core, JobId, JobReply, JobState, MediumKind, NewGuest};
 use relm4::ComponentSender;
 use std::path::Path;
 use std::pin::pin;
@@ -62,11 +62,11 @@ pub fn systems(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
 /// Lets the core look at a file.
 pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<NewGuestWindow>) {
     let daemon = daemon.clone();
-    let paths = [path.to_string_lossy().into_owned()];
+    let path = path.to_string_lossy().into_owned();
     sender.oneshot_command(async move {
-        let found = daemon.call(async move |core| settle(core.inspect(&paths).await)).await;
-        let outcome = match found.map(|found| found.media.into_iter().next()) {
-            Ok(Some(medium)) => Ok(Box::new(medium)),
+        let found = daemon.call(async move |core| find(core, &path).await).await;
+        let outcome = match found {
+            Ok(Some(found)) => Ok(Box::new(found)),
             Ok(None) => {
                 Err(Failure { refused: None, problem: unexpected(gettext("The file could not be read.")) })
             }
@@ -74,6 +74,17 @@ pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<
         };
         Input::Looked { ticket, outcome }.into()
     });
+}
+
+/// What a file is, and what guest it would be where it describes a machine.
+async fn find(core: &mut Connection, path: &str) -> Result<Option<Found>, CallError> {
+    let paths = [path.to_owned()];
+    let Some(medium) = settle(core.inspect(&paths).await)?.media.into_iter().next() else { return Ok(None) };
+    let plan = match medium.kind {
+        MediumKind::XenConfig | MediumKind::LibvirtXml => Some(settle(core.plan_import(path).await)?),
+        MediumKind::Iso | MediumKind::DiskImage | MediumKind::Tree | MediumKind::Unknown => None,
+    };
+    Ok(Some(Found { medium, plan }))
 }
 
 /// Lets the core create a guest, and tells what becomes of it.

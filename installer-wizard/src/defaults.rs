@@ -5,7 +5,7 @@
 //! core's word alone; the bounds only spare people from asking for what can't be.
 
 use crate::sizes::whole_mib;
-use hv_api::{ByteSize, HostInfo, MediumInfo, MediumKind, OsChoice, Recommended};
+use hv_api::{ByteSize, HostInfo, MediumInfo, MediumKind, NewGuest, OsChoice, Recommended};
 use std::ops::RangeInclusive;
 use virt_kit::words::{FIRMWARE_KINDS, FirmwareKind};
 
@@ -88,6 +88,17 @@ impl Defaults {
         }
     }
 
+    /// For a guest that another program's machine becomes. What that does not say is as its file suggests.
+    pub fn of_machine(medium: &MediumInfo, planned: &NewGuest, limits: &Limits, taken: &[String]) -> Self {
+        let suits = medium.recommended;
+        let recommended = Recommended {
+            cpus: planned.cpus.unwrap_or(suits.cpus),
+            memory: planned.memory.unwrap_or(suits.memory),
+            ..suits
+        };
+        Self { name: free_name(&planned.name, taken), recommended: within(recommended, limits) }
+    }
+
     /// For a guest whose system was chosen by a person.
     pub fn of_system(choice: &OsChoice, limits: &Limits, taken: &[String]) -> Self {
         let name = choice.os_name.strip_prefix("Microsoft ").unwrap_or(&choice.os_name);
@@ -107,7 +118,11 @@ impl Defaults {
 pub fn is_disk(medium: &MediumInfo) -> bool {
     match medium.kind {
         MediumKind::DiskImage => true,
-        MediumKind::Iso | MediumKind::Tree | MediumKind::Unknown => false,
+        MediumKind::Iso
+        | MediumKind::Tree
+        | MediumKind::XenConfig
+        | MediumKind::LibvirtXml
+        | MediumKind::Unknown => false,
     }
 }
 

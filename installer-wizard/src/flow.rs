@@ -4,36 +4,18 @@
 //! or file system. It promises that what a person has put in survives every failure and every way back,
 //! and that nothing is created but from a form in which all is possible.
 
+mod refusal;
+
 use crate::defaults::{Defaults, Limits, is_copied, is_disk};
 use crate::form::{Caution, Edit, Form, Invalid, ROWS, Row};
-use hv_api::client::CallError;
 use hv_api::{
-    Created, Error, GuestId, HostInfo, JobId, JobInfo, JobStage, JobState, MediumInfo, MediumKind, NewGuest,
-    OsChoice,
+    Created, Error, GuestId, HostInfo, ImportPlan, JobId, JobInfo, JobStage, JobState, MediumInfo,
+    MediumKind, NewGuest, OsChoice,
 };
+pub use refusal::Failure;
+use refusal::row_of;
 use std::path::PathBuf;
-use virt_kit::daemon::Trouble;
 use virt_kit::problem::Problem;
-
-/// Why a call came to nothing: the core's refusal, where it was one, and the words for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What the core said; nothing where it could not be asked.
-    pub refused: Option<Error>,
-    /// The same for the screen.
-    pub problem: Problem,
-}
-
-impl From<Trouble> for Failure {
-    fn from(trouble: Trouble) -> Self {
-        let problem = Problem::from(&trouble);
-        let refused = match trouble {
-            Trouble::Call(CallError::Refused(error)) => Some(error),
-            Trouble::Call(CallError::Broken(_)) | Trouble::Connect(_) | Trouble::Closed => None,
-        };
-        Self { refused, problem }
-    }
-}
 
 /// Why what was chosen or dropped is not a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +37,8 @@ pub enum SourceFault {
 pub enum Source {
     /// A file that the core has looked at.
     Medium(Box<MediumInfo>),
+    /// A machine of another program's, and what guest that would be.
+    Machine(Box<MediumInfo>, Box<ImportPlan>),
     /// Nothing: a machine with an empty drive.
     Nothing,
 }
@@ -64,9 +48,32 @@ impl Source {
     pub fn makes_disk(&self) -> bool {
         match self {
             Self::Medium(medium) => !is_disk(medium),
+            // It has its own.
+            Self::Machine(..) => false,
             Self::Nothing => true,
         }
     }
+
+    /// True where nothing but the form says what the guest is connected to.
+    pub fn leaves_network_open(&self) -> bool {
+        !matches!(self, Self::Machine(..))
+    }
+
+    fn of(found: Found) -> Self {
+        match found.plan {
+            Some(plan) => Self::Machine(Box::new(found.medium), Box::new(plan)),
+            None => Self::Medium(Box::new(found.medium)),
+        }
+    }
+}
+
+/// What the core found when it looked at a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Found {
+    /// What the file is.
+    pub medium: MediumInfo,
+    /// What guest it would be, where it describes a machine of another program's.
+    pub plan: Option<ImportPlan>,
 }
 
 /// The form's page.
@@ -146,7 +153,7 @@ pub enum Input {
         /// Which look.
         ticket: u64,
         /// What it found.
-        outcome: Result<Box<MediumInfo>, Failure>,
+        outcome: Result<Box<Found>, Failure>,
     },
     /// The look `ticket` has lasted for a while.
     Slow {
@@ -306,7 +313,9 @@ impl Flow {
     /// The medium of the form, where there is one.
     pub fn medium(&self) -> Option<&MediumInfo> {
         match &self.page {
-            Page::Review(Review { source: Source::Medium(medium), .. }) => Some(medium),
+            Page::Review(Review { source: Source::Medium(medium) | Source::Machine(medium, _), .. }) => {
+                Some(medium)
+            }
             _ => None,
         }
     }
@@ -447,15 +456,15 @@ impl Flow {
         Some(Effect::Look { ticket: self.ticket, path })
     }
 
-    fn looked(&mut self, ticket: u64, outcome: Result<Box<MediumInfo>, Failure>) {
+    fn looked(&mut self, ticket: u64, outcome: Result<Box<Found>, Failure>) {
         let awaited = matches!(self.page, Page::Looking { .. }) && ticket == self.ticket;
         match outcome {
             // The answer to a look that was given up.
             _ if !awaited => {}
-            Ok(medium) if medium.kind == MediumKind::Tree => {
+            Ok(found) if found.medium.kind == MediumKind::Tree => {
                 self.page = Page::Source { fault: Some(SourceFault::Tree) };
             }
-            Ok(medium) => self.review(Source::Medium(medium)),
+            Ok(found) => self.review(Source::of(*found)),
             Err(failure) => self.page = Page::Source { fault: Some(SourceFault::Unusable(failure)) },
         }
     }
@@ -470,6 +479,9 @@ impl Flow {
         if let Page::Review(review) = &self.page {
             let defaults = match &review.source {
                 Source::Medium(medium) => Defaults::of_medium(medium, &self.limits, &self.taken),
+                Source::Machine(medium, plan) => {
+                    Defaults::of_machine(medium, &plan.guest, &self.limits, &self.taken)
+                }
                 Source::Nothing => Defaults::of_empty(&self.empty_name, &self.limits, &self.taken),
             };
             let defaults = match self.chosen_system() {
@@ -490,10 +502,12 @@ impl Flow {
             Source::Medium(medium) if is_copied(medium) => wish.image = Some(medium.path.clone()),
             Source::Medium(medium) if is_disk(medium) => wish.disk_path = Some(medium.path.clone()),
             Source::Medium(medium) => wish.iso = Some(medium.path.clone()),
+            Source::Machine(_, plan) => wish = as_planned(&plan.guest, wish),
             Source::Nothing => {}
         }
-        wish.os.clone_from(self.form.system.get());
-        if let (Source::Medium(medium), None) = (&review.source, &wish.os) {
+        if let Some(chosen) = self.form.system.get() {
+            wish.os = Some(chosen.clone());
+        } else if let Source::Medium(medium) = &review.source {
             wish.os.clone_from(&medium.os);
         }
         self.ticket += 1;
@@ -586,82 +600,28 @@ impl Flow {
     }
 }
 
-/// The steps of a creation, in the order in which the core does them.
-fn stages_of(wish: &NewGuest) -> Vec<JobStage> {
-    let copied = wish.image.as_ref().map(|_image| JobStage::Copying);
-    let disk = copied.or_else(|| wish.disk.map(|_size| JobStage::Disk));
-    let starting = wish.start.is_some_and(|start| start).then_some(JobStage::Starting);
-    [Some(JobStage::Checking), disk, Some(JobStage::Definition), starting].into_iter().flatten().collect()
+/// A machine of another program's, with what the form says about it.
+fn as_planned(planned: &NewGuest, form: NewGuest) -> NewGuest {
+    let of_form = form.firmware.is_some();
+    NewGuest {
+        name: form.name,
+        cpus: form.cpus,
+        memory: form.memory,
+        firmware: form.firmware.or(planned.firmware),
+        secure_boot: if of_form { form.secure_boot } else { planned.secure_boot },
+        start: form.start,
+        ..planned.clone()
+    }
 }
 
-/// The row that a refusal is about.
-const fn row_of(error: &Error) -> Option<Row> {
-    match error {
-        Error::NameTaken { .. } | Error::NameInvalid { .. } => Some(Row::Name),
-        Error::OsUnknown { .. } => Some(Row::System),
-        Error::CpusOutOfRange { .. } => Some(Row::Cpus),
-        Error::MemoryOutOfRange { .. } | Error::MemoryPromised { .. } => Some(Row::Memory),
-        Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
-        Error::FirmwareMissing { .. } => Some(Row::Firmware),
-        Error::GuestNotFound { .. }
-        | Error::SerialPortsOutOfRange { .. }
-        | Error::OptionNeeds { .. }
-        | Error::BootDeviceNotFound { .. }
-        | Error::OptionsConflict { .. }
-        | Error::FileUnusable { .. }
-        | Error::DiskInUse { .. }
-        | Error::DiskInUseByHost { .. }
-        | Error::DiskIsBacking { .. }
-        | Error::TooManyDisks { .. }
-        | Error::SerialInvalid { .. }
-        | Error::FormatOnlyRead { .. }
-        | Error::DiskInSnapshot { .. }
-        | Error::DiskNotOwn { .. }
-        | Error::NoSpace { .. }
-        | Error::StoreFailed { .. }
-        | Error::DefinitionUnusable { .. }
-        | Error::WrongState { .. }
-        | Error::EngineMissing { .. }
-        | Error::StartFailed { .. }
-        | Error::SavedStateUnusable { .. }
-        | Error::EngineRefused { .. }
-        | Error::EngineSilent { .. }
-        | Error::ShutdownOverdue { .. }
-        | Error::ShutdownCancelled { .. }
-        | Error::ShutdownWaitOutOfRange { .. }
-        | Error::MediumLocked { .. }
-        | Error::DiskNotFound { .. }
-        | Error::NicNotFound { .. }
-        | Error::NicsExhausted { .. }
-        | Error::MacTaken { .. }
-        | Error::NetworkNameInvalid { .. }
-        | Error::BridgeUnusable { .. }
-        | Error::ForwardRefused { .. }
-        | Error::UsbNotFound { .. }
-        | Error::UsbExhausted { .. }
-        | Error::UsbRefused { .. }
-        | Error::PciNotFound { .. }
-        | Error::PciExhausted { .. }
-        | Error::PciRefused { .. }
-        | Error::PciNotSavable { .. }
-        | Error::LockedMemoryTooSmall { .. }
-        | Error::SnapshotNotFound { .. }
-        | Error::SnapshotNameTaken { .. }
-        | Error::SnapshotUnusable { .. }
-        | Error::DiskCannotKeep { .. }
-        | Error::PutBackInPart { .. }
-        | Error::BeingCloned { .. }
-        | Error::CpuModelUnknown { .. }
-        | Error::CpuLimitOutOfRange { .. }
-        | Error::CpuLimitUnavailable { .. }
-        | Error::CloneNotLinked { .. }
-        | Error::DriveNotFound { .. }
-        | Error::PortNotFound { .. }
-        | Error::KeyUnknown { .. }
-        | Error::CharacterUntypable { .. }
-        | Error::JobNotFound { .. }
-        | Error::JobCancelled { .. } => None,
-    }
+/// The steps of a creation, in the order in which the core does them.
+fn stages_of(wish: &NewGuest) -> Vec<JobStage> {
+    let disks = wish.disks.as_deref().unwrap_or_default();
+    let copies = wish.image.is_some() || disks.iter().any(|disk| disk.copy == Some(true));
+    let makes = wish.disk.is_some() || disks.iter().any(|disk| disk.size.is_some());
+    let disk = copies.then_some(JobStage::Copying).or_else(|| makes.then_some(JobStage::Disk));
+    let starting = wish.start.is_some_and(|start| start).then_some(JobStage::Starting);
+    [Some(JobStage::Checking), disk, Some(JobStage::Definition), starting].into_iter().flatten().collect()
 }
 
 #[cfg(test)]

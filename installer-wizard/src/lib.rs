@@ -34,6 +34,10 @@ use virt_kit::i18n::gettext;
 /// How long a look at a file may last before it is shown that it goes on.
 const SLOW: Duration = Duration::from_millis(300);
 
+/// How the names of files end that a guest can be made from, as far as names tell.
+const SUFFIXES: [&str; 14] =
+    ["iso", "img", "qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "gz", "xz", "zst", "xml", "cfg", "xl"];
+
 /// What the window begins with.
 #[derive(Debug)]
 pub struct Init {
@@ -262,8 +266,8 @@ impl NewGuestWindow {
         );
         chooser.set_modal(true);
         let fitting = gtk::FileFilter::new();
-        fitting.set_name(Some(&gettext("Installers and disk images")));
-        for suffix in ["iso", "img", "qcow2", "raw"] {
+        fitting.set_name(Some(&gettext("Installers, disk images and machines")));
+        for suffix in SUFFIXES {
             fitting.add_suffix(suffix);
         }
         let all = gtk::FileFilter::new();

@@ -4,11 +4,14 @@
 //! Pure but for the translation.
 
 use crate::defaults::is_copied;
-use crate::flow::{Remark, SourceFault};
+use crate::flow::{Remark, Source, SourceFault};
 use crate::form::{Caution, Form, Invalid, Row};
 use crate::sizes;
-use hv_api::{BootMode, Confidence, JobStage, MediumInfo, MediumKind, MediumNote, NameFault, OsChoice};
-use virt_kit::i18n::{gettext, gettext_f};
+use hv_api::{
+    BootMode, Confidence, ImportNote, ImportOutcome, JobStage, MediumInfo, MediumKind, MediumNote, NameFault,
+    NewGuest, OsChoice,
+};
+use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
 use virt_kit::problem::Problem;
 
 /// What is said under a row.
@@ -71,11 +74,16 @@ fn caution(caution: &Caution) -> String {
 }
 
 /// What helps to choose a row's value, where nothing else is to be said about it.
-pub fn hint(row: Row, form: &Form) -> Option<String> {
+pub fn hint(row: Row, form: &Form, source: &Source) -> Option<String> {
     match row {
+        // It is what the machine had.
+        Row::Memory if matches!(source, Source::Machine(..)) => None,
         Row::Memory => {
             let size = sizes::exact(form.recommended.memory);
             Some(gettext_f("Recommended: {size}", &[("size", &size)]))
+        }
+        Row::Firmware if form.firmware.get().is_none() && matches!(source, Source::Machine(..)) => {
+            Some(gettext("What that machine had"))
         }
         Row::Firmware if form.firmware.get().is_none() => {
             Some(gettext("BIOS, or UEFI where the medium needs it"))
@@ -148,6 +156,8 @@ pub fn medium_title(medium: &MediumInfo) -> String {
             MediumKind::Iso => gettext("Installation disc of an unknown system"),
             MediumKind::DiskImage => gettext("Disk image"),
             MediumKind::Tree => gettext("Install tree of an unknown system"),
+            MediumKind::XenConfig => gettext("Machine of Xen"),
+            MediumKind::LibvirtXml => gettext("Machine of libvirt"),
             MediumKind::Unknown => gettext("File of an unknown kind"),
         },
     }
@@ -177,6 +187,37 @@ pub fn medium_facts(medium: &MediumInfo) -> Vec<String> {
         (false, false) => None,
     };
     std::iter::once(first).chain(boot).collect()
+}
+
+/// What a machine of another program's has here, in a line.
+pub fn machine_facts(guest: &NewGuest) -> String {
+    let disks = guest.disks.as_ref().map_or(0, Vec::len);
+    let cards = guest.nics.as_ref().map_or(0, Vec::len);
+    let disks = ngettext_f("{count} disk", "{count} disks", disks, &[("count", &disks.to_string())]);
+    let cards =
+        ngettext_f("{count} network card", "{count} network cards", cards, &[("count", &cards.to_string())]);
+    // Translators: what a machine has, as in “2 disks, 1 network card”.
+    gettext_f("{disks}, {cards}", &[("disks", &disks), ("cards", &cards)])
+}
+
+/// How much of a machine is here as it was.
+pub fn plan_summary(notes: &[ImportNote]) -> String {
+    let count = |outcome| notes.iter().filter(|note| note.outcome == outcome).count();
+    let (changed, lost) = (count(ImportOutcome::Changed), count(ImportOutcome::Lost));
+    if changed == 0 && lost == 0 {
+        return gettext("Everything is as it was");
+    }
+    let values = [("changed", &*changed.to_string()), ("lost", &*lost.to_string())];
+    match (changed, lost) {
+        (_, 0) => gettext_f("Different here: {changed}", &values),
+        (0, _) => gettext_f("Left out: {lost}", &values),
+        _ => gettext_f("Different here: {changed}, left out: {lost}", &values),
+    }
+}
+
+/// Why one thing that a machine has is otherwise here; nothing where it is not.
+pub fn plan_note(note: &ImportNote) -> Option<String> {
+    Some(hv_api::problem::import_reason(note.reason?, &|text| gettext(text)))
 }
 
 /// What a person should know about a medium before using it. Never a refusal.

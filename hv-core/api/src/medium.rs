@@ -15,6 +15,10 @@ pub enum MediumKind {
     DiskImage,
     /// A folder with what installs a system.
     Tree,
+    /// What Xen is told about a machine, as `xm` and `xl` read it.
+    XenConfig,
+    /// What libvirt is told about a machine, in XML.
+    LibvirtXml,
     /// Something else.
     Unknown,
 }

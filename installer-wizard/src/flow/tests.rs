@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::defaults::tests::{host, medium};
-use hv_api::{ByteSize, FileFault, Firmware, JobKind, MediumKind, Recommended};
+use hv_api::client::CallError;
+use hv_api::{ByteSize, FileFault, Firmware, ImportKind, JobKind, MediumKind, NewDisk, Recommended};
 use proptest::prelude::*;
+use virt_kit::daemon::Trouble;
 use virt_kit::words::FirmwareKind;
 
 const SUITS: Recommended = Recommended { cpus: 2, memory: ByteSize::gib(2), disk: ByteSize::gib(20) };
@@ -20,6 +22,10 @@ fn disc() -> Box<MediumInfo> {
     Box::new(medium("Debian 12", SUITS))
 }
 
+fn found(medium: Box<MediumInfo>) -> Box<Found> {
+    Box::new(Found { medium: *medium, plan: None })
+}
+
 /// Chooses a file; returns the look's number.
 fn choose(flow: &mut Flow) -> u64 {
     match flow.step(Input::Choose("/isos/disc.iso".into())) {
@@ -31,7 +37,7 @@ fn choose(flow: &mut Flow) -> u64 {
 fn reviewed() -> Flow {
     let mut flow = flow();
     let ticket = choose(&mut flow);
-    assert_eq!(flow.step(Input::Looked { ticket, outcome: Ok(disc()) }), None);
+    assert_eq!(flow.step(Input::Looked { ticket, outcome: Ok(found(disc())) }), None);
     assert!(matches!(flow.page(), Page::Review(_)));
     flow
 }
@@ -84,13 +90,13 @@ fn a_disk_image_is_the_disk_and_an_empty_guest_has_no_medium() {
         let (path, format) = (path.to_owned(), Some(format.to_owned()));
         Box::new(MediumInfo { kind: MediumKind::DiskImage, path, format, ..*disc() })
     };
-    flow.step(Input::Looked { ticket, outcome: Ok(of("/d/a.qcow2", "qcow2")) });
+    flow.step(Input::Looked { ticket, outcome: Ok(found(of("/d/a.qcow2", "qcow2"))) });
     let (_, wish) = create(&mut flow);
     assert_eq!((wish.iso, wish.disk_path.as_deref(), wish.disk), (None, Some("/d/a.qcow2"), None));
     // What a guest can't write to is copied.
     let mut flow = self::flow();
     let ticket = choose(&mut flow);
-    flow.step(Input::Looked { ticket, outcome: Ok(of("/d/a.vmdk", "vmdk")) });
+    flow.step(Input::Looked { ticket, outcome: Ok(found(of("/d/a.vmdk", "vmdk"))) });
     let (_, wish) = create(&mut flow);
     assert_eq!((wish.disk_path, wish.image.as_deref(), wish.disk), (None, Some("/d/a.vmdk"), None));
     let Page::Creating(creating) = flow.page() else { panic!("{:?}", flow.page()) };
@@ -101,6 +107,32 @@ fn a_disk_image_is_the_disk_and_an_empty_guest_has_no_medium() {
     let (_, wish) = create(&mut flow);
     assert_eq!((wish.name.as_str(), wish.iso, wish.disk_path), ("New guest", None, None));
     assert_eq!(wish.disk, Some(ByteSize::gib(20)));
+}
+
+#[test]
+fn a_machine_of_another_program_is_made_as_planned_with_what_the_form_says() {
+    let disks = vec![NewDisk { path: Some("/d/a.img".into()), ..NewDisk::default() }];
+    let planned = NewGuest {
+        name: "Taken".into(),
+        memory: Some(ByteSize::mib(256)),
+        disks: Some(disks.clone()),
+        nics: Some(Vec::new()),
+        os: Some("centos5.0".into()),
+        ..NewGuest::default()
+    };
+    let plan = ImportPlan { kind: ImportKind::XenConfig, guest: planned, notes: Vec::new() };
+    let medium = MediumInfo { kind: MediumKind::XenConfig, ..*disc() };
+    let mut flow = flow();
+    let ticket = choose(&mut flow);
+    let outcome = Ok(Box::new(Found { medium, plan: Some(plan) }));
+    flow.step(Input::Looked { ticket, outcome });
+    assert_eq!(flow.form().memory.get(), "256 MiB", "as it was, whatever would suit");
+    flow.step(Input::Edit(Edit::Cpus(3)));
+    let (_, wish) = create(&mut flow);
+    assert_eq!((wish.name.as_str(), wish.cpus, wish.memory), ("Taken 2", Some(3), Some(ByteSize::mib(256))));
+    assert_eq!((wish.disks, wish.nics, wish.network), (Some(disks), Some(Vec::new()), None));
+    assert_eq!((wish.iso, wish.disk, wish.no_disk), (None, None, None));
+    assert_eq!(wish.os.as_deref(), Some("centos5.0"));
 }
 
 #[test]
@@ -123,14 +155,14 @@ fn only_the_look_that_is_awaited_counts() {
     let mut flow = flow();
     let first = choose(&mut flow);
     flow.step(Input::Back);
-    flow.step(Input::Looked { ticket: first, outcome: Ok(disc()) });
+    flow.step(Input::Looked { ticket: first, outcome: Ok(found(disc())) });
     assert_eq!(flow.page(), &Page::Source { fault: None });
     let second = choose(&mut flow);
     flow.step(Input::Slow { ticket: first });
     assert!(matches!(flow.page(), Page::Looking { slow: false, .. }));
     flow.step(Input::Slow { ticket: second });
     assert!(matches!(flow.page(), Page::Looking { slow: true, .. }));
-    flow.step(Input::Looked { ticket: first, outcome: Ok(disc()) });
+    flow.step(Input::Looked { ticket: first, outcome: Ok(found(disc())) });
     assert!(matches!(flow.page(), Page::Looking { .. }));
 }
 
@@ -232,7 +264,7 @@ fn twins() -> Box<MediumInfo> {
 fn of_several_systems_a_person_chooses_and_gets_what_that_one_needs() {
     let mut flow = flow();
     let ticket = choose(&mut flow);
-    flow.step(Input::Looked { ticket, outcome: Ok(twins()) });
+    flow.step(Input::Looked { ticket, outcome: Ok(found(twins())) });
     assert_eq!(flow.remark(Row::System), Some(Remark::Caution(Caution::SystemUnclear)));
     assert_eq!(flow.obstacle(), None, "it stops nobody");
     let other =
@@ -250,7 +282,7 @@ fn of_several_systems_a_person_chooses_and_gets_what_that_one_needs() {
     let mut flow = reviewed();
     flow.step(Input::Edit(Edit::System(Some("debian12".into()))));
     let ticket = choose(&mut flow);
-    flow.step(Input::Looked { ticket, outcome: Ok(disc()) });
+    flow.step(Input::Looked { ticket, outcome: Ok(found(disc())) });
     assert_eq!(*flow.form().system.get(), None, "another medium, another system");
 }
 
@@ -355,7 +387,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         2 => Just(Input::Choose("/isos/disc.iso".into())),
         1 => Just(Input::Unfit(SourceFault::Several)),
         1 => Just(Input::ChooseNothing),
-        3 => number.clone().prop_map(|ticket| Input::Looked { ticket, outcome: Ok(disc()) }),
+        3 => number.clone().prop_map(|ticket| Input::Looked { ticket, outcome: Ok(found(disc())) }),
         1 => (number.clone(), failures())
             .prop_map(|(ticket, failure)| Input::Looked { ticket, outcome: Err(failure) }),
         1 => number.clone().prop_map(|ticket| Input::Slow { ticket }),

@@ -2,6 +2,7 @@
 //! shows the flow as it stands; none decides anything.
 
 pub mod create;
+pub mod plan;
 pub mod review;
 pub mod row;
 pub mod source;

@@ -1,5 +1,6 @@
 //! The second page: what was found on the medium, and one form with everything there is to decide.
 
+use super::plan::PlanList;
 use super::row::{FormRow, switch_row};
 use super::system::SystemRow;
 use super::{Say, clear, name, note, ornament, scrolled, text};
@@ -24,6 +25,7 @@ pub struct ReviewPage {
     banner_text: gtk::Label,
     banner_choose: gtk::Button,
     card: Card,
+    plan: PlanList,
     name: Shown<gtk::Entry>,
     name_row: FormRow,
     system: SystemRow,
@@ -42,6 +44,7 @@ pub struct ReviewPage {
     firmware_kinds: Rc<RefCell<Vec<Option<FirmwareKind>>>>,
     firmware_row: FormRow,
     network: gtk::Switch,
+    network_row: adw::ActionRow,
     start: gtk::Switch,
     reason: gtk::Label,
     create: gtk::Button,
@@ -74,7 +77,7 @@ impl ReviewPage {
     /// Builds the page.
     pub fn new(say: &Say) -> Self {
         let (banner, banner_text, banner_choose) = banner(say);
-        let card = Card::new();
+        let (card, plan) = (Card::new(), PlanList::new());
 
         let edit = |say: &Say, edit: Edit| say.say(Input::Step(flow::Input::Edit(edit)));
         let name_entry = entry(64);
@@ -152,7 +155,7 @@ impl ReviewPage {
         rest.append(&start_row);
         let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(12).build();
         form.append(&card.root);
-        for list in [&names, &resources, &rest] {
+        for list in [plan.widget(), &names, &resources, &rest] {
             form.append(list);
         }
 
@@ -167,6 +170,7 @@ impl ReviewPage {
             banner_text,
             banner_choose,
             card,
+            plan,
             name: Shown::new(name_entry),
             name_row,
             system,
@@ -184,6 +188,7 @@ impl ReviewPage {
             firmware_kinds,
             firmware_row,
             network,
+            network_row,
             start,
             reason,
             create,
@@ -213,8 +218,12 @@ impl ReviewPage {
         self.say.quietly(|| {
             self.show_banner(review);
             self.card.show(&review.source);
+            self.plan.show(match &review.source {
+                Source::Machine(_, plan) => &plan.notes,
+                Source::Medium(_) | Source::Nothing => &[],
+            });
             self.show_form(flow, review);
-            self.show_remarks(flow);
+            self.show_remarks(flow, review);
         });
     }
 
@@ -239,6 +248,7 @@ impl ReviewPage {
         let makes_disk = review.source.makes_disk();
         self.disk_row.widget().set_visible(makes_disk);
         self.no_disk_row.set_visible(makes_disk);
+        self.network_row.set_visible(review.source.leaves_network_open());
         self.disk.control.set_sensitive(!form.no_disk.get());
         self.show_firmware(flow);
         for (switch, on) in [
@@ -292,7 +302,7 @@ impl ReviewPage {
         }
     }
 
-    fn show_remarks(&self, flow: &Flow) {
+    fn show_remarks(&self, flow: &Flow, review: &Review) {
         for (row, widget) in [
             (Row::Name, &self.name_row),
             (Row::System, self.system.row()),
@@ -307,7 +317,8 @@ impl ReviewPage {
                 .or_else(|| {
                     let of_system =
                         || texts::system_hint(flow.medium()).filter(|_| flow.chosen_system().is_none());
-                    let hint = if row == Row::System { of_system() } else { texts::hint(row, flow.form()) };
+                    let of_row = || texts::hint(row, flow.form(), &review.source);
+                    let hint = if row == Row::System { of_system() } else { of_row() };
                     Some((hint?, false))
                 });
             widget.say(remark.as_ref().map(|(sentence, forbids)| (sentence.as_str(), *forbids)));
@@ -367,6 +378,11 @@ impl Card {
         }
         match source {
             Source::Medium(medium) => self.show_medium(medium),
+            Source::Machine(medium, plan) => {
+                self.show_medium(medium);
+                self.icon.set_icon_name(Some("computer-symbolic"));
+                self.facts.set_label(&texts::machine_facts(&plan.guest));
+            }
             Source::Nothing => {
                 self.icon.set_icon_name(Some("computer-symbolic"));
                 self.title.set_label(&gettext("Empty guest"));

@@ -178,7 +178,7 @@ impl SourcePage {
             self.hint.set_label(&gettext("This takes long on a slow disk or network folder."));
         } else {
             self.heading.set_label(&gettext("Drop an Installer Here"));
-            self.hint.set_label(&gettext("A disc image (ISO) or a disk image"));
+            self.hint.set_label(&gettext("A disc image (ISO), a disk image, or a machine of Xen or libvirt"));
         }
         self.fault.set_visible(fault.is_some());
         if let Some(fault) = fault {

@@ -8,8 +8,12 @@ use crate::defaults::tests::{host, medium};
 use crate::flow::{self, Effect, Failure, Flow, SourceFault};
 use crate::form::Edit;
 use crate::recent::Recent;
+use adw::prelude::PreferencesRowExt;
 use hv_api::client::CallError;
-use hv_api::{ByteSize, Created, Error, GuestId, JobId, Recommended};
+use hv_api::{
+    ByteSize, Created, Error, GuestId, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason,
+    JobId, MediumInfo, MediumKind, NewGuest, Recommended,
+};
 use std::time::SystemTime;
 use virt_kit::daemon::Trouble;
 
@@ -50,7 +54,8 @@ fn review() -> Flow {
     let Some(Effect::Look { ticket, .. }) = flow.step(flow::Input::Choose("/isos/disc.iso".into())) else {
         panic!("no look");
     };
-    flow.step(flow::Input::Looked { ticket, outcome: Ok(Box::new(medium("Debian 12", SUITS))) });
+    let found = flow::Found { medium: medium("Debian 12", SUITS), plan: None };
+    flow.step(flow::Input::Looked { ticket, outcome: Ok(Box::new(found)) });
     flow
 }
 
@@ -99,6 +104,40 @@ fn showing_the_form_says_nothing_and_typing_says_what_was_typed() {
         }
         page.show(&flow);
         assert_eq!(entries[0].text(), "Mine too", "what was typed is not taken back");
+    });
+}
+
+#[test]
+fn a_machine_shows_what_becomes_of_it_with_what_is_lost_first() {
+    on_display(|| {
+        let (say, _receiver) = listener();
+        let page = ReviewPage::new(&say);
+        let note = |item: &str, outcome, reason| ImportNote { item: item.into(), outcome, reason };
+        let notes = vec![
+            note("memory = 256", ImportOutcome::Kept, None),
+            note("bootargs = <b>", ImportOutcome::Lost, Some(ImportReason::Unknown)),
+        ];
+        let guest = NewGuest { name: "guest1".into(), ..NewGuest::default() };
+        let plan = ImportPlan { kind: ImportKind::XenConfig, guest, notes };
+        let mut flow = Flow::new(Some(&host(4, ByteSize::gib(8))), Vec::new(), "New guest".into());
+        let Some(Effect::Look { ticket, .. }) = flow.step(flow::Input::Choose("/a.cfg".into())) else {
+            panic!("no look");
+        };
+        let medium = MediumInfo { kind: MediumKind::XenConfig, ..medium("a", SUITS) };
+        let found = flow::Found { medium, plan: Some(plan) };
+        flow.step(flow::Input::Looked { ticket, outcome: Ok(Box::new(found)) });
+        page.show(&flow);
+        let said = labels(page.widget());
+        for words in ["Machine of Xen", "0 disks, 0 network cards", "Left out: 1"] {
+            assert!(said.iter().any(|label| label == words), "{words} in {said:?}");
+        }
+        let at = |words: &str| said.iter().position(|label| label == words);
+        assert!(at("bootargs = <b>").unwrap() < at("memory = 256").unwrap());
+        let hidden = |title: &str| {
+            let rows = all::<adw::ActionRow>(page.widget());
+            rows.iter().any(|row| row.title() == title && !row.is_visible())
+        };
+        assert!(hidden("Network"), "it has its own cards");
     });
 }
 

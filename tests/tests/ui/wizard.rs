@@ -54,3 +54,27 @@ async fn a_second_launch_hands_its_file_to_the_window_that_is_open() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_machine_of_another_program_becomes_a_guest_and_what_is_otherwise_is_said() {
+    visit("machine", async |desktop| {
+        let text = "name = \"guest1\"\nbuilder = \"hvm\"\nmemory = \"64\"\nvcpus = 1\nvnc = 1\n\
+                    vif = [ 'mac=00:16:3e:6d:02:f3, bridge=xenbr0' ]\nwheels = 4\n";
+        let file = desktop.home().file("guest1.cfg", text);
+        desktop.open([file.as_str()]);
+        let form = desktop.window("New Guest");
+        form.says("Machine of Xen").await;
+        form.says("Different here: ").await;
+        form.says("left out: 1").await;
+        assert_eq!(form.nameless().await, [""; 0]);
+        assert_eq!(form.read("Name").await, "guest1");
+        form.write("Memory", "96 MiB").await;
+        form.press("Create").await;
+        form.closed().await;
+        let guest = &desktop.hv(&["show", "guest1"]).await[0];
+        assert_eq!(guest["memory"], 96_u64 << 20, "{guest}");
+        assert_eq!(guest["nics"][0]["mac"], "00:16:3e:6d:02:f3", "{guest}");
+        assert_eq!(guest["disks"], serde_json::json!([]), "{guest}");
+    })
+    .await;
+}
