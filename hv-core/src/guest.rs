@@ -1,6 +1,6 @@
 //! Guests: what each is (`config`, with its disks in `disk` and the slots of its devices in `slots`), what it does
 //! (`state`, pure), how it is changed (`edit`, pure), how its power is looked after (`power`, and `battery` with
-//! `viewers`), what clients are told (`view`), what of it waits for the next start (`pending`), what a machine that
+//! `viewers`), what clients are told (`view`), what of it waits for the next start (`pending`), what it has only while its system is installed (`install`), what a machine that
 //! runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its snapshots (`snapshots`),
 //! what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core (`context`), the rest
 //! of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made (`creation`, with what its
@@ -22,6 +22,7 @@ pub mod exact_size;
 pub mod forwards;
 pub mod handle;
 pub mod holders;
+pub mod install;
 pub mod launch;
 pub mod limit;
 pub mod network;

@@ -7,11 +7,14 @@ mod packed;
 use crate::engine::DiskFormat;
 use crate::{files, medium, store};
 use hv_api::{ByteSize, Error};
+use rustix::fs::{MemfdFlags, memfd_create};
 use serde::Deserialize;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::{Output, Stdio};
@@ -80,7 +83,7 @@ pub async fn copy_as_qcow2(source: &Path, format: DiskFormat, path: &Path) -> Re
     let mut tool = Command::new(IMAGE_TOOL);
     tool.args(["convert", "-q", "-f", format.name(), "-O", "qcow2", "--"]).arg(source).arg(&temporary);
     let copied = run(tool, path).await.and_then(|()| {
-        let flushed = std::fs::File::open(&temporary).and_then(|file| file.sync_all());
+        let flushed = File::open(&temporary).and_then(|file| file.sync_all());
         flushed.and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| store::failed(path, &error))
     });
     if copied.is_err() {
@@ -169,6 +172,22 @@ fn percent(part: &[u8]) -> Option<f64> {
     str::from_utf8(part).ok()?.trim().strip_prefix('(')?.split_once('/')?.0.trim().parse().ok()
 }
 
+/// Reads from a volume that no engine has open, at most some megabytes; nothing where that can't be. What its guest has
+/// written there, the tool hands on and does not look at.
+pub async fn read_volume(path: &Path, format: DiskFormat, offset: u64, length: usize) -> Option<Vec<u8>> {
+    let memory = memfd_create("guesthouse-sectors", MemfdFlags::CLOEXEC).ok()?;
+    // The tool makes a file of what it reads; this one is in memory, and only its name is somewhere else.
+    let to = format!("of=/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
+    let mut from = OsString::from(format!("if=driver=raw,offset={offset},size={length},"));
+    from.push(options("file.", path, format));
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["dd", "-O", "raw", "bs=512"]).arg("--image-opts").arg(from).arg(to);
+    run_within(SIZE_DEADLINE, tool, path).await.ok()?;
+    let mut bytes = vec![0; length];
+    File::from(memory).read_exact_at(&mut bytes, 0).ok()?;
+    Some(bytes)
+}
+
 /// What is done with the content that a qcow2 volume keeps by a name: as an internal snapshot, which takes no room
 /// until the volume is written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -217,16 +236,24 @@ pub async fn kept_content(path: &Path) -> Result<Vec<String>, Error> {
 
 /// A volume as the tool's options name it, so that its format is not guessed.
 fn image(path: &Path, format: DiskFormat) -> OsString {
+    options("", path, format)
+}
+
+/// The same, each option with this before its name.
+fn options(before: &str, path: &Path, format: DiskFormat) -> OsString {
     let device = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device());
     let driver = if device { "host_device" } else { "file" };
-    let mut options = OsString::from(format!("driver={},file.driver={driver},file.filename=", format.name()));
+    let mut options = OsString::from(format!(
+        "{before}driver={},{before}file.driver={driver},{before}file.filename=",
+        format.name()
+    ));
     // In a list of options, a comma is written twice.
     let doubled =
         path.as_os_str().as_bytes().split(|byte| *byte == b',').collect::<Vec<_>>().join(&b",,"[..]);
     options.push(OsStr::from_bytes(&doubled));
     if format == DiskFormat::Vmdk {
         // One from somewhere could name any file of this user's as the one it builds on.
-        options.push(",backing=");
+        options.push(format!(",{before}backing="));
     }
     options
 }
@@ -358,6 +385,23 @@ mod tests {
         create_volume(&path, ByteSize::gib(20)).await.unwrap();
         assert_eq!(volume_size(&path, DiskFormat::Qcow2), Some(ByteSize::gib(20)));
         assert!(path.metadata().unwrap().len() < 1 << 20);
+    }
+
+    #[tokio::test]
+    async fn what_a_volume_holds_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let raw = folder.path().join("raw, a");
+        let mut bytes = vec![0; 1 << 20];
+        bytes[8192..8195].copy_from_slice(b"abc");
+        std::fs::write(&raw, bytes).unwrap();
+        let layered = folder.path().join("a disk, b.qcow2");
+        copy_as_qcow2(&raw, DiskFormat::Raw, &layered).await.unwrap();
+        for (path, format) in [(&raw, DiskFormat::Raw), (&layered, DiskFormat::Qcow2)] {
+            let read = read_volume(path, format, 8192, 1024).await.unwrap();
+            assert_eq!((&read[..4], read.len()), (&b"abc\0"[..], 1024));
+            assert_eq!(read_volume(path, format, 1 << 30, 512).await, None, "beyond its end");
+        }
+        assert_eq!(read_volume(&folder.path().join("none"), DiskFormat::Raw, 0, 512).await, None);
     }
 
     #[tokio::test]

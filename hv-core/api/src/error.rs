@@ -443,6 +443,11 @@ pub enum Error {
         /// The guest's name.
         guest: String,
     },
+    /// No system is being installed in the guest.
+    NotInstalling {
+        /// The guest's name.
+        guest: String,
+    },
     /// The guest holds the medium in its drive.
     MediumLocked {
         /// The guest's name.

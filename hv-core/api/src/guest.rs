@@ -162,6 +162,13 @@ pub struct GuestInfo {
     pub sound: SoundCard,
     /// The kernel it is started with directly, instead of by its firmware.
     pub kernel: Option<String>,
+    /// What is known of the installation of its system, while that goes on. The message of the event stream with which it
+    /// goes, and `installed` comes, says that the guest is ready.
+    #[serde(default)]
+    pub installing: Option<Installation>,
+    /// When its system was installed, in seconds since 1970; missing where that was not seen.
+    #[serde(default)]
+    pub installed: Option<u64>,
     /// How its power is looked after.
     pub power: PowerInfo,
     /// Its snapshots, in the order in which they were taken.
@@ -221,6 +228,8 @@ impl GuestInfo {
             watchdog: Watchdog::None,
             sound: SoundCard::None,
             kernel: None,
+            installing: None,
+            installed: None,
             power: PowerInfo::default(),
             snapshots: Vec::new(),
             current_snapshot: None,
@@ -228,6 +237,20 @@ impl GuestInfo {
             paths: GuestPaths::default(),
         }
     }
+}
+
+/// The installation of a guest's system, while it goes on. It ends by itself when the installer has restarted the machine
+/// or powered it off often enough and the guest's first disk can be started from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct Installation {
+    /// The drive whose medium is taken out afterwards.
+    pub medium: Option<String>,
+    /// The tree that the installer reads: an address, or a folder of this computer.
+    pub tree: Option<String>,
+    /// True where nobody has to answer the installer.
+    pub unattended: bool,
+    /// How often the installer restarts the machine, or powers it off, until the system is installed.
+    pub restarts: u32,
 }
 
 /// One drive for removable media.
@@ -341,4 +364,6 @@ pub struct Settings {
     pub boot: Option<BootSettings>,
     /// Its serial ports, watchdog and sound card.
     pub devices: Option<DeviceSettings>,
+    /// True ends the installation of its system by hand: what was there for it is taken away.
+    pub installed: Option<bool>,
 }

@@ -40,8 +40,8 @@ pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, 
 pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{
-    Accelerator, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, NewGuest, PendingChange, Settings,
-    StateReason,
+    Accelerator, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, Installation, NewGuest,
+    PendingChange, Settings, StateReason,
 };
 pub use host::{AcceleratorInfo, CpuLimitFault, EngineInfo, FirmwareInfo, HostInfo, KvmState};
 pub use ids::{GuestId, JobId, SnapshotId};

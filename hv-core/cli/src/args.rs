@@ -187,7 +187,7 @@ pub enum Call {
         /// sound= (none, ich9, ac97), shutdown-wait=SECONDS,
         /// on-poweroff= and on-reboot= (destroy, restart, preserve), on-crash= (these, coredump-destroy,
         /// coredump-restart), autostart= (true, false), at-logout= (shutdown, save, keep), on-host-sleep= (keep, pause),
-        /// on-battery= (keep, pause: while nobody looks at it).
+        /// on-battery= (keep, pause: while nobody looks at it), installed=true (ends an installation by hand).
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
     },
@@ -371,6 +371,10 @@ fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool,
         "cpu-limit" => settings.cpu_limit.replace(percent(value)?).is_some(),
         "memory" => settings.memory.replace(size(value)?).is_some(),
         "max-memory" => settings.max_memory.replace(size(value)?).is_some(),
+        "installed" if value == "true" => settings.installed.replace(true).is_some(),
+        "installed" => {
+            return Err("an installation is ended by installed=true, and never begins again".to_owned());
+        }
         other => {
             let mut boot_settings = settings.boot.clone().unwrap_or_default();
             if let Some(taken) = boot::take(&mut boot_settings, other, value) {
@@ -400,7 +404,7 @@ fn take_setting(settings: &mut Settings, key: &str, value: &str) -> Result<bool,
 }
 
 /// What can be set, without what is read in `power`.
-const SETTINGS: &str = "name, cpus, max-cpus, cpu-limit, memory, max-memory";
+const SETTINGS: &str = "name, cpus, max-cpus, cpu-limit, memory, max-memory, installed";
 
 fn setting(text: &str) -> Result<Setting, String> {
     let (key, value) = text.split_once('=').ok_or("a setting is written KEY=VALUE")?;

@@ -5,13 +5,14 @@
 //! client's answer is held until its wish has come true or can't any more. What has to do with the engine
 //! itself is in `engine`, with shutting it down in `power`, with windows that look at the display in `display`,
 //! with pausing on battery in `battery`, with changed settings and media in `changes`, with disks that come and go in
-//! `disks`, with saved states in `saving`.
+//! `disks`, with saved states in `saving`, with the end of an installation in `install`.
 
 mod battery;
 mod changes;
 mod disks;
 mod display;
 mod engine;
+mod install;
 mod power;
 mod room;
 mod saving;
@@ -75,6 +76,8 @@ enum Internal {
     Memory(ByteSize),
     /// The room that the host has for a guest that waits for it.
     Room(HostRoom),
+    /// The disk of a guest whose installer has ended its machine was looked at.
+    InstallationSeen(Option<bool>),
     /// A medium was changed in the machine, or not.
     MediumChanged {
         drive: usize,
@@ -103,6 +106,7 @@ struct Actor {
     since: u64,
     record: Option<RunRecord>,
     saving: saving::Saving,
+    installing: install::Installing,
     snapshots: snapshots::Snapshots,
     machine: watch::Sender<Option<Arc<dyn Machine>>>,
     info: watch::Sender<Arc<GuestInfo>>,
@@ -153,6 +157,7 @@ pub fn spawn(
         since: now(),
         record: None,
         saving: saving::Saving::default(),
+        installing: install::Installing::default(),
         snapshots: snapshots::Snapshots::default(),
         machine: machine_sender,
         info: info_sender,
@@ -180,6 +185,7 @@ pub fn spawn(
         Ok(None) => {
             actor.recall_saved();
             actor.resume_snapshots();
+            actor.recall_installation();
         }
         Err(error) => {
             warn!(guest = %actor.definition.id, ?error, "its engine may still run, but can't be taken over");
@@ -296,7 +302,11 @@ impl Actor {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
         let watchdog =
             self.record.as_ref().map_or(self.definition.watchdog, |record| record.machine.watchdog);
-        let rules = Rules { watchdog, ..self.definition.power.rules(&self.tries, now()) };
+        let rules = Rules {
+            watchdog,
+            installing: self.is_installer(),
+            ..self.definition.power.rules(&self.tries, now())
+        };
         let (mut state, mut effects) = self.go_by(&rules, state, happening);
         if effects.contains(&Effect::Launch)
             && let Err(error) = self.prepare_start()
@@ -320,6 +330,7 @@ impl Actor {
         self.carry_out(effects);
         if self.state.is_down() {
             self.clean_up();
+            self.look_at_installation();
         }
         if !matches!(self.state, State::Stopping(_)) {
             self.ending_deadline = None;
@@ -366,7 +377,7 @@ impl Actor {
             return;
         }
         let internal = self.internal.clone();
-        let stops_on_reboot = self.definition.power.stops_on_reboot();
+        let stops_on_reboot = self.stops_on_reboot();
         let turn = Rc::clone(&self.reset_turn);
         beside(async move {
             for effect in on_machine {
@@ -430,6 +441,7 @@ impl Actor {
             Internal::Memory(size) if self.machine.borrow().is_some() => self.memory_is(size),
             // Of a machine that is gone.
             Internal::Memory(_) => {}
+            Internal::InstallationSeen(startable) => self.installation_seen(startable),
             Internal::MediumChanged { drive, medium, result, answer } => {
                 let result = result.and_then(|()| self.keep_medium(drive, medium));
                 drop(answer.send(result.map(|()| self.told())));
@@ -522,6 +534,7 @@ impl Actor {
             | EngineEvent::Hung
             | EngineEvent::DiskFailed { .. } => {}
         }
+        self.note_end(&event);
         let began = event == EngineEvent::Running && matches!(self.state, State::Starting { .. });
         let for_battery = event == EngineEvent::Paused && self.is_halted_on_battery();
         self.happen(if for_battery { Happening::HaltedOnBattery } else { Happening::Engine(event) });

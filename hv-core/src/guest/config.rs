@@ -5,6 +5,7 @@
 
 use super::disk;
 use super::exact_size;
+use super::install::Install;
 use super::network::{self, Nic};
 use super::pci::{self, Pci};
 use super::power::PowerPolicy;
@@ -96,12 +97,18 @@ pub struct Definition {
     /// Its sound card.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub sound: SoundCard,
+    /// When its system was installed here, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub installed: Option<u64>,
     /// How its power is looked after.
     #[serde(default, skip_serializing_if = "PowerPolicy::is_usual")]
     pub power: PowerPolicy,
     /// A kernel to start directly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
+    /// What is there only while its system is installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install: Option<Install>,
     /// Disks, in the order in which the guest sees them.
     #[serde(
         default,
@@ -203,6 +210,10 @@ impl Definition {
         usb::check(&definition).map_err(|error| malformed(&error))?;
         pci::check(&definition).map_err(|error| malformed(&error))?;
         slots::check(&definition).map_err(|error| malformed(&error))?;
+        let install = definition.install.as_ref();
+        install
+            .map_or(Ok(()), |install| install.check(definition.drives.len()))
+            .map_err(|words| malformed(&words))?;
         definition.power.check().map_err(|error| malformed(&format!("{error:?}")))?;
         Ok(definition)
     }
@@ -232,6 +243,14 @@ impl Definition {
         disk.map(|disk| BootDevice::Disk(disk.name)).or_else(|| drive().map(BootDevice::Drive))
     }
 
+    /// The kernel that is started directly at the next start: the installer's, or its own.
+    pub fn started_kernel(&self) -> Option<&Kernel> {
+        match &self.install {
+            Some(install) => install.kernel.as_ref(),
+            None => self.kernel.as_ref(),
+        }
+    }
+
     /// The machine to ask an engine for. `folder` is the guest's own, in which relative paths start;
     /// `firmware` is what was found for it on this computer.
     pub fn machine(
@@ -255,10 +274,10 @@ impl Definition {
             tpm: self.tpm,
             order: self.order.iter().filter_map(|name| self.boot_device(name)).collect(),
             disks: self.disks.iter().map(|disk| disk.config(folder)).collect(),
-            drives: self
-                .drives
-                .iter()
-                .map(|drive| DriveConfig { medium: drive.medium.as_ref().map(|medium| folder.join(medium)) })
+            // The answers for an installer come last, so that they move no other.
+            drives: (self.drives.iter().map(|drive| drive.medium.as_ref()))
+                .chain(self.install.iter().filter_map(|install| install.seed.as_ref()).map(Some))
+                .map(|medium| DriveConfig { medium: medium.map(|medium| folder.join(medium)) })
                 .collect(),
             nics: self.nics.iter().map(Nic::config).collect(),
             usb: self.usb.iter().map(Usb::config).collect(),
@@ -266,7 +285,7 @@ impl Definition {
             watchdog: self.watchdog != Watchdog::None,
             sound: self.sound,
             audio: None,
-            kernel: self.kernel.as_ref().map(|kernel| KernelConfig {
+            kernel: self.started_kernel().map(|kernel| KernelConfig {
                 kernel: folder.join(&kernel.image),
                 initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
                 append: kernel.append.clone(),
@@ -333,12 +352,14 @@ pub(crate) mod tests {
             serial_ports: 1,
             watchdog: Watchdog::Reset,
             sound: SoundCard::Ich9,
+            installed: None,
             power: PowerPolicy { shutdown_wait: 120, ..PowerPolicy::default() },
             kernel: Some(Kernel {
                 image: "/boot/vmlinuz".into(),
                 initrd: None,
                 append: Some("quiet".into()),
             }),
+            install: None,
             disks: vec![Disk::new(DiskName::FIRST, "disk0.qcow2", DiskFormat::Qcow2)],
             drives: vec![Drive { medium: Some("/home/ada/debian, 12.iso".into()) }, Drive::default()],
             nics: vec![Nic {

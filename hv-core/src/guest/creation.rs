@@ -97,12 +97,14 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         serial_ports,
         watchdog: hv_api::Watchdog::None,
         sound: hv_api::SoundCard::None,
+        installed: None,
         power: PowerPolicy::default(),
         kernel: new.kernel.as_ref().map(|kernel| Kernel {
             image: kernel.into(),
             initrd: new.initrd.as_ref().map(PathBuf::from),
             append: new.append.clone(),
         }),
+        install: None,
         disks,
         // Every guest has a drive, so that a medium can be put in at any time.
         drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],

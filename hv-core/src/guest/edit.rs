@@ -50,6 +50,8 @@ pub enum Edit {
     Boot(BootSettings),
     /// Another way to look after its power.
     Power(PowerSettings),
+    /// Its system is installed, at this time.
+    Installed(u64),
     /// Other devices.
     Devices(DeviceSettings),
     /// Other network cards.
@@ -76,7 +78,19 @@ pub enum Course {
 impl Edit {
     /// What is asked for by new settings, in the order in which it is done.
     pub fn of_settings(settings: Settings) -> Vec<Self> {
-        let Settings { name, cpus, memory, max_cpus, cpu_limit, max_memory, boot, power, devices } = settings;
+        let Settings {
+            name,
+            cpus,
+            memory,
+            max_cpus,
+            cpu_limit,
+            max_memory,
+            boot,
+            power,
+            devices,
+            // When that is, a clock tells.
+            installed: _,
+        } = settings;
         // Of the rules, the machine has to know one.
         let rule = power.as_ref().and_then(|power| power.on_reboot);
         let rule = rule.map(|rule| PowerSettings { on_reboot: Some(rule), ..PowerSettings::default() });
@@ -147,6 +161,7 @@ impl Edit {
             Self::MaxMemory(_) => vec!["max-memory"],
             Self::DiskSize(..) => vec!["disk-size"],
             Self::Boot(settings) => boot::keys(settings),
+            Self::Installed(_) => vec!["installed"],
             Self::Devices(settings) => devices::keys(settings),
             Self::Power(settings) => PowerPolicy::default().set(settings),
         };
@@ -168,6 +183,7 @@ impl Edit {
             | Self::RemoveDisk(_)
             | Self::SetDisk(..)
             | Self::Boot(_)
+            | Self::Installed(_)
             | Self::Devices(_)
             | Self::Nic(_)
             | Self::Usb(_)
@@ -197,6 +213,8 @@ impl Edit {
                 }
             }
             Self::Boot(settings) => boot::apply(settings, definition),
+            Self::Installed(now) if definition.install.is_some() => *definition = definition.installed(*now),
+            Self::Installed(_) => {}
             Self::Devices(settings) => devices::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
             Self::Nic(edit) => edit.apply(definition),
@@ -210,7 +228,8 @@ impl Edit {
         let live = live_ranges(running);
         match self {
             Self::Power(PowerSettings { on_reboot: Some(rule), .. }) => {
-                Course::Altered(Alteration::StopOnReboot(*rule != EndAction::Restart))
+                let installing = running.machine.install.is_some();
+                Course::Altered(Alteration::StopOnReboot(installing || *rule != EndAction::Restart))
             }
             Self::Name(_) | Self::Power(_) => Course::Written,
             Self::Cpus(count) if *count > live.cpus_highest => Course::Waits(NotNow::BeyondMaximum),
@@ -243,7 +262,7 @@ impl Edit {
                     Course::Waits(NotNow::Fixed)
                 }
             }
-            Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) | Self::Devices(_) => {
+            Self::MaxCpus(_) | Self::MaxMemory(_) | Self::Boot(_) | Self::Installed(_) | Self::Devices(_) => {
                 Course::Waits(NotNow::Fixed)
             }
             Self::Nic(edit) => edit.course(&running.machine),

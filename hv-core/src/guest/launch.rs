@@ -179,7 +179,7 @@ async fn start(
     let (sender, events) = mpsc::channel(ENGINE_EVENTS);
     let started = context.engine.start(&machine, sender).await;
     let machine = started.map_err(|error| engine_error(&definition.name, Operation::Start, error))?;
-    if definition.power.stops_on_reboot() {
+    if definition.stops_on_reboot() {
         // Its CPUs stand: no restart can come before this.
         let told = machine.alter(Alteration::StopOnReboot(true)).await;
         if let Err(error) = told {

@@ -7,7 +7,7 @@ use hv_api::PendingChange;
 
 /// Everything that waits, by the setting's name as `hv set` has it.
 pub fn all(running: &Definition, next: &Definition) -> Vec<PendingChange> {
-    const KEYS: [&str; 5] = ["cpus", "max-cpus", "cpu-limit", "memory", "max-memory"];
+    const KEYS: [&str; 6] = ["cpus", "max-cpus", "cpu-limit", "memory", "max-memory", "installed"];
     let shown = |it: &Definition| {
         [
             it.cpus.to_string(),
@@ -15,6 +15,7 @@ pub fn all(running: &Definition, next: &Definition) -> Vec<PendingChange> {
             it.cpu_limit.map_or_else(|| "none".to_owned(), |percent| percent.to_string()),
             it.memory.to_string(),
             it.most_memory().to_string(),
+            it.install.is_none().to_string(),
         ]
     };
     differing(KEYS, shown(running), shown(next))

@@ -3,6 +3,7 @@
 
 use super::config::Definition;
 use super::exact_size;
+use super::install::Ended;
 use crate::store;
 use hv_api::{Accelerator, ByteSize, ShutdownWait};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,9 @@ pub struct RunRecord {
     /// What is waited for since the guest was asked to shut down.
     #[serde(default)]
     pub asked: Option<ShutdownWait>,
+    /// How it has ended by itself, where that says something about an installation.
+    #[serde(default)]
+    pub ended: Option<Ended>,
     /// It is paused, or just told to be, since the host runs on battery.
     #[serde(default)]
     pub on_battery: bool,
@@ -46,6 +50,7 @@ impl RunRecord {
             accelerator,
             since,
             asked: None,
+            ended: None,
             on_battery: false,
             memory_at_start: machine.memory,
             most_memory: machine.most_memory(),

@@ -316,8 +316,14 @@ impl Registry {
             // Until the guest has the name, nobody else may take it.
             reservation = Some(self.reserve(GuestId::random(), name));
         }
+        let installed = settings.installed == Some(true);
+        if installed && handle.info().installing.is_none() {
+            return Err(Error::NotInstalling { guest: handle.info().name.clone() });
+        }
         let autostart = settings.power.as_ref().is_some_and(|power| power.autostart.is_some());
-        let result = handle.ask(|answer| Request::Edit(Edit::of_settings(settings), answer)).await;
+        let mut edits = Edit::of_settings(settings);
+        edits.extend(installed.then(|| Edit::Installed(view::now())));
+        let result = handle.ask(|answer| Request::Edit(edits, answer)).await;
         if autostart && result.is_ok() {
             self.keep_autostart();
         }

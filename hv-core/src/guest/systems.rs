@@ -4,13 +4,15 @@
 //! Only what was left open is filled in. It reads the medium and looks for firmware, and so blocks.
 
 use super::config::Definition;
+use super::install::{Install, MOST_RESTARTS};
+use super::view::drive_name;
 use crate::engine::DiskName;
 use crate::host::firmware;
 use crate::inspect::{Limits, identify, suits_of, within};
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::{Database, Identity, Named};
 use crate::{files, medium};
-use hv_api::{DiskBus, Error, Firmware, NewGuest, NewNic};
+use hv_api::{DiskBus, Error, Firmware, NewDisk, NewGuest, NewNic};
 
 /// All machines that can be chosen have this beginning.
 const MACHINE: &str = "pc-q35-";
@@ -22,6 +24,8 @@ pub struct Chosen {
     pub system: Option<Named>,
     /// What suits it.
     pub suits: Suits,
+    /// What there is for its installation; nothing where its medium is no installer's, or can be used without one.
+    pub install: Option<Install>,
 }
 
 /// Which system a new guest is for: the one that was asked for, else the one on its medium.
@@ -30,8 +34,11 @@ pub struct Chosen {
 /// [`Error::OsUnknown`].
 pub fn chosen(new: &NewGuest, database: &Database) -> Result<Chosen, Error> {
     let identity = new.iso.as_deref().and_then(|iso| on_medium(iso.as_ref(), database)).unwrap_or_default();
-    let of_medium =
-        |system| Chosen { system, suits: suits_of(&identity, identity.arch.as_deref(), database) };
+    let install = installation(&identity);
+    let of_medium = |system| {
+        let suits = suits_of(&identity, identity.arch.as_deref(), database);
+        Chosen { system, suits, install: install.clone() }
+    };
     let Some(os) = new.os.as_deref().filter(|os| !os.is_empty()) else {
         return Ok(of_medium(identity.system.clone()));
     };
@@ -41,7 +48,8 @@ pub fn chosen(new: &NewGuest, database: &Database) -> Result<Chosen, Error> {
     }
     if let Some((system, like)) = database.named(os) {
         let arch = identity.arch.as_deref().unwrap_or("x86_64");
-        return Ok(Chosen { system: Some(system), suits: suits(database, Some(like), None, arch) });
+        let suits = suits(database, Some(like), None, arch);
+        return Ok(Chosen { system: Some(system), suits, install: install.clone() });
     }
     match identity.candidates.iter().find(|candidate| candidate.id == os) {
         Some(candidate) => Ok(of_medium(Some(candidate.clone()))),
@@ -51,6 +59,17 @@ pub fn chosen(new: &NewGuest, database: &Database) -> Result<Chosen, Error> {
     }
 }
 
+/// The installation that a medium in the first drive is for.
+fn installation(identity: &Identity) -> Option<Install> {
+    let medium = identity.eject.then(|| drive_name(0));
+    let installs = identity.installer == Some(true) && identity.live == Some(false);
+    installs.then(|| Install {
+        medium,
+        restarts: identity.restarts.clamp(1, MOST_RESTARTS),
+        ..Install::default()
+    })
+}
+
 fn on_medium(iso: &std::path::Path, database: &Database) -> Option<Identity> {
     let (mut file, length) = files::open_readable(iso).ok()?;
     Some(identify(&medium::read(&mut file, length).ok()?, None, database))
@@ -58,7 +77,7 @@ fn on_medium(iso: &std::path::Path, database: &Database) -> Option<Identity> {
 
 /// Fills in what was left open. `tpm` tells whether this computer has TPMs for guests.
 pub fn fill(new: &mut NewGuest, chosen: &Chosen, limits: Limits, tpm: bool) {
-    let Chosen { system, suits } = chosen;
+    let Chosen { system, suits, .. } = chosen;
     new.os = system.as_ref().map(|system| system.id.clone());
     let recommended = within(suits, limits);
     new.cpus.get_or_insert(recommended.cpus);
@@ -87,13 +106,17 @@ pub fn fill(new: &mut NewGuest, chosen: &Chosen, limits: Limits, tpm: bool) {
     }
 }
 
-/// Gives a guest the name of its system, and its new disk the bus that the system knows.
+/// Gives a guest the name of its system, what there is for the installation on an empty disk, and its new disk the bus that the system knows.
 pub fn settle(definition: &mut Definition, new: &NewGuest, chosen: Chosen) {
     if new.disk_path.is_none() && new.disks.is_none() {
         for disk in definition.disks.iter_mut().filter(|disk| disk.name == DiskName::FIRST) {
             disk.bus = if chosen.suits.virtio_disk { disk.bus } else { DiskBus::Sata };
         }
     }
+    let is_empty = |disk: &NewDisk| disk.path.is_none();
+    let first = new.disks.as_ref().map(|disks| disks.first().is_some_and(is_empty));
+    let single = new.image.is_none() && new.disk_path.is_none() && new.no_disk != Some(true);
+    definition.install = chosen.install.filter(|_| new.iso.is_some() && first.unwrap_or(single));
     definition.os_name = chosen.system.map(|system| system.name);
 }
 
@@ -107,7 +130,7 @@ mod tests {
     fn windows() -> Chosen {
         let system = Some(Named { id: "win11".into(), name: "Windows 11".into() });
         let usual = suits(&Database::default(), None, Some("winnt"), "x86_64");
-        Chosen { system, suits: Suits { uefi: true, secure: true, ..usual } }
+        Chosen { system, suits: Suits { uefi: true, secure: true, ..usual }, install: None }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::config::Definition;
 use super::context::Context;
 use super::disk;
 use super::edit::live_ranges;
+use super::install::Install;
 use super::network;
 use super::pci;
 use super::pending;
@@ -105,6 +106,8 @@ pub fn view(
         serial_ports: definition.serial_ports,
         watchdog: definition.watchdog,
         sound: definition.sound,
+        installing: definition.install.as_ref().map(Install::info),
+        installed: definition.installed,
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
         snapshots: Vec::new(),
         current_snapshot: None,

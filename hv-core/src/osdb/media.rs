@@ -64,6 +64,10 @@ pub struct Identity {
     pub live: Option<bool>,
     /// It installs.
     pub installer: Option<bool>,
+    /// How often its installer restarts the machine.
+    pub restarts: u32,
+    /// It is to be taken out when the installer has ended.
+    pub eject: bool,
     /// The installer's kernel, as a path on the medium.
     pub kernel: Option<String>,
     /// What is loaded with it.
@@ -86,6 +90,8 @@ impl Default for Identity {
             languages: Vec::new(),
             live: None,
             installer: None,
+            restarts: 1,
+            eject: true,
             kernel: None,
             initrd: None,
             confidence: Confidence::Unknown,
@@ -268,6 +274,8 @@ impl Database {
             languages,
             live: Some(media.live),
             installer: Some(media.installer),
+            restarts: media.reboots,
+            eject: media.eject,
             kernel: text(&media.kernel),
             initrd: text(&media.initrd),
             ..Identity::default()

@@ -62,6 +62,7 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::ShutdownCancelled { .. }
         | Error::ShutdownWaitOutOfRange { .. }
         | Error::MediumLocked { .. }
+        | Error::NotInstalling { .. }
         | Error::DiskNotFound { .. }
         | Error::NicNotFound { .. }
         | Error::NicsExhausted { .. }

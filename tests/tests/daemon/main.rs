@@ -30,6 +30,7 @@ mod fuzz;
 mod images;
 mod imports;
 mod input;
+mod installing;
 mod media;
 mod moments;
 mod network;

@@ -227,6 +227,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::BeingCloned { .. }
         | Error::CpuModelUnknown { .. }
         | Error::OsUnknown { .. }
+        | Error::NotInstalling { .. }
         | Error::CpuLimitOutOfRange { .. }
         | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }

@@ -236,6 +236,15 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::PutBackInPart { guest, snapshot } => snapshot::put_back_in_part(guest, snapshot, t),
         Error::BeingCloned { guest } => snapshot::being_cloned(guest, t),
         Error::CloneNotLinked { guest } => snapshot::not_linked(guest, t),
+        Error::NotInstalling { guest } => Explanation {
+            code: "not-installing",
+            what: fill(&t("“{guest}” is not being installed."), &[("guest", guest)]),
+            why: t(
+                "It has nothing that is there only for an installation: that has ended, or was never seen.",
+            ),
+            remedy: t("There is nothing to do. A medium that is still in a drive can be ejected."),
+            detail: None,
+        },
         Error::MediumLocked { guest, drive } => Explanation {
             code: "medium-locked",
             what: fill(

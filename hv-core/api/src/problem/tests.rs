@@ -132,6 +132,7 @@ fn errors() -> Vec<Error> {
         Error::ShutdownOverdue { guest: guest(), seconds: 90 },
         Error::ShutdownCancelled { guest: guest() },
         Error::ShutdownWaitOutOfRange { requested: 0, minimum: 1, maximum: 86_400 },
+        Error::NotInstalling { guest: guest() },
         Error::MediumLocked { guest: guest(), drive: "cd0".into() },
         Error::DriveNotFound { guest: guest(), drive: "cd7".into() },
         Error::DriveNotFound { guest: guest(), drive: String::new() },

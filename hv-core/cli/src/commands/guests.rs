@@ -22,7 +22,9 @@ pub async fn list(core: &mut Connection, output: &mut Output) -> Result<(), Fail
         return guests.iter().try_for_each(|guest| output.object(&GuestView::from(guest)));
     }
     let row = |guest: &GuestInfo| {
-        [guest.name.clone(), wire_word(&guest.state), guest.cpus.to_string(), guest.memory.to_string()]
+        let installing = if guest.installing.is_some() { ", installing" } else { "" };
+        let state = format!("{}{installing}", wire_word(&guest.state));
+        [guest.name.clone(), state, guest.cpus.to_string(), guest.memory.to_string()]
     };
     output.text(&table(["NAME", "STATE", "CPUS", "MEMORY"], guests.iter().map(row).collect()))
 }

@@ -6,7 +6,7 @@ use super::text::escaped;
 use super::views::wire_word;
 use crate::failure::english;
 use hv_api::problem::{explain_accelerator, explain_state};
-use hv_api::{CpuLimitFault, GuestInfo, HostInfo, ShutdownWait};
+use hv_api::{CpuLimitFault, GuestInfo, HostInfo, Installation, ShutdownWait};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
@@ -63,6 +63,12 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
         ("State", format!("{}{reason}, since {}", wire_word(&guest.state), moment(guest.since))),
         ("Identity", guest.id.to_string()),
     ];
+    if let Some(installation) = &guest.installing {
+        facts.push(("Installing", installing(installation)));
+    }
+    if let Some(installed) = guest.installed {
+        facts.push(("Installed", moment(installed)));
+    }
     if let Some(asked) = &guest.waiting {
         facts.push(("Waiting", waiting(asked)));
     }
@@ -148,6 +154,15 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
     facts.push(("Engine's log", guest.paths.engine_log.clone()));
     facts.extend(guest.paths.serial_logs.iter().map(|path| ("Serial log", path.clone())));
     block(&guest.name, &facts)
+}
+
+/// What is known of an installation.
+fn installing(installation: &Installation) -> String {
+    let Installation { medium, tree, unattended, restarts } = installation;
+    let from = tree.as_ref().or(medium.as_ref()).map(|from| format!("from {from}, ")).unwrap_or_default();
+    let answers = if *unattended { "by itself, " } else { "" };
+    let ends = if *restarts == 1 { "the first end".to_owned() } else { format!("{restarts} ends") };
+    format!("{from}{answers}until {ends} with a system on the disk")
 }
 
 /// What a guest is waited for.

@@ -7,9 +7,9 @@ use super::usb::{HostUsbView, UsbView};
 use hv_api::problem::explain_accelerator;
 use hv_api::{
     Accelerator, AudioService, BatteryAction, ByteSize, CrashAction, DriveInfo, EndAction, Firmware,
-    FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, JobId, JobInfo, JobKind, JobStage, JobState,
-    KvmState, LogoutAction, PendingChange, Plan, PowerInfo, SettingResult, ShutdownWait, SleepAction,
-    SnapshotId, SnapshotInfo, SoundCard, StateReason, Watchdog,
+    FirmwareInfo, GuestId, GuestInfo, GuestState, HostInfo, Installation, JobId, JobInfo, JobKind, JobStage,
+    JobState, KvmState, LogoutAction, PendingChange, Plan, PowerInfo, SettingResult, ShutdownWait,
+    SleepAction, SnapshotId, SnapshotInfo, SoundCard, StateReason, Watchdog,
 };
 use hv_api::{
     Applied, CpuLimitFault, DiskInfo, DiskReply, EngineInfo, GuestPaths, HostRoom, LiveRanges, NotNow,
@@ -72,6 +72,8 @@ pub struct GuestView<'a> {
     kernel: Option<&'a str>,
     initrd: Option<&'a str>,
     append: Option<&'a str>,
+    installing: Option<&'a Installation>,
+    installed: Option<u64>,
     #[serde(flatten)]
     power: PowerView,
     snapshots: &'a [SnapshotInfo],
@@ -119,6 +121,8 @@ impl<'a> From<&'a GuestInfo> for GuestView<'a> {
             kernel: guest.kernel.as_deref(),
             initrd: guest.boot.initrd.as_deref(),
             append: guest.boot.append.as_deref(),
+            installing: guest.installing.as_ref(),
+            installed: guest.installed,
             power: PowerView::from(&guest.power),
             snapshots: &guest.snapshots,
             current_snapshot: guest.current_snapshot,
@@ -558,6 +562,8 @@ pub mod tests {
                 "kernel": null,
                 "initrd": null,
                 "append": null,
+                "installing": null,
+                "installed": null,
                 "shutdown_wait": 90,
                 "on_poweroff": "destroy",
                 "on_reboot": "restart",

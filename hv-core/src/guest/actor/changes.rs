@@ -210,6 +210,9 @@ impl Actor {
         }
         self.publish();
         self.hold_disks_after(edit);
+        if matches!(edit, Edit::Installed(_)) && self.state.is_off() {
+            self.end_known();
+        }
         if let Some(order) = self.edits.waiting.front_mut() {
             order.edits.pop_front();
             order.done.extend(edit.keys().into_iter().map(|key| SettingResult {

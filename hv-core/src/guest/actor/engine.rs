@@ -24,9 +24,10 @@ impl Actor {
         let definition = saved.as_ref().map_or(&self.definition, |saved| &saved.definition);
         let folder = self.context.store.folder(definition.id);
         let media = definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
-        let kernel = definition.kernel.as_ref();
+        let kernel = definition.started_kernel();
         let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
-        for path in media.chain(kernels) {
+        let answers = definition.install.iter().filter_map(|install| install.seed.as_ref());
+        for path in media.chain(kernels).chain(answers) {
             files::open_readable(&folder.join(path))?;
         }
         for disk in &definition.disks {
@@ -51,6 +52,11 @@ impl Actor {
     }
 
     pub(super) fn launch(&mut self) {
+        self.launch = None;
+        if self.look_at_installation() {
+            // It goes on when it is known what is to be started.
+            return;
+        }
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
         let from_cd = self.from_cd;
@@ -89,7 +95,8 @@ impl Actor {
             MachineStatus::PoweredOff | MachineStatus::Panicked | MachineStatus::Hung => None,
         };
         let interrupted = saving.is_some();
-        self.happen(saving.unwrap_or(Happening::Adopted(adopted.status)));
+        let ended = if adopted.status == MachineStatus::PoweredOff { self.recall_end() } else { None };
+        self.happen(saving.or(ended).unwrap_or(Happening::Adopted(adopted.status)));
         if !interrupted {
             self.sweep_snapshots();
         }
@@ -151,6 +158,14 @@ impl Actor {
         if matches!(self.state, State::Saved(_)) {
             self.enter_saved(saved::known(&self.context.store.folder(self.definition.id)));
         }
+        if !self.is_end_open() {
+            self.forget_record();
+        }
+        self.sweep_snapshots();
+    }
+
+    /// Nothing more follows from what the machine had.
+    pub(super) fn forget_record(&self) {
         match std::fs::remove_file(self.record_file()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 debug!(%error, "the note of what the machine had stays");
@@ -158,7 +173,6 @@ impl Actor {
             // An empty folder goes as well; one in which an engine still has a socket stays.
             _ => drop(std::fs::remove_dir(self.context.run_folder(self.definition.id))),
         }
-        self.sweep_snapshots();
     }
 
     /// Notes what the machine has and what is waited for, for a later core.

@@ -345,7 +345,11 @@ impl Actor {
         self.context.volumes.release(self.definition.id);
         let name = self.definition.name.clone();
         let done = result.and_then(|()| {
-            self.keep(Definition { name, ..definition })?;
+            let mut definition = Definition { name, ..definition };
+            // It was installed since, and what its installer needs is gone.
+            let folder = self.folder();
+            definition.install.take_if(|install| !install.files().all(|file| folder.join(file).exists()));
+            self.keep(definition)?;
             let index = self.index()?.clone().at(id);
             self.keep_index(index)
         });

@@ -137,6 +137,10 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
     if let Some(kernel) = &mut new.kernel {
         std::iter::once(&mut kernel.image).chain(&mut kernel.initrd).for_each(whole);
     }
+    // What an installer has in its folder is of the guest that it installs.
+    if new.install.as_ref().is_some_and(|install| !install.files().all(|file| file.is_absolute())) {
+        new.install = None;
+    }
     for disk in &mut new.disks {
         if is_copied(disk, source) {
             disk.shareable = false;

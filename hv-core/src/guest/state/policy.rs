@@ -19,6 +19,8 @@ pub struct Rules {
     pub on_crash: CrashAction,
     /// What becomes of it when it hangs.
     pub watchdog: Watchdog,
+    /// Its machine is an installer's, and stops where its guest restarts itself.
+    pub installing: bool,
     /// It was started anew without a person's word so often, in words, that it is not once more.
     pub too_often: Option<String>,
 }
@@ -30,6 +32,7 @@ impl Default for Rules {
             on_reboot: EndAction::Restart,
             on_crash: CrashAction::Destroy,
             watchdog: Watchdog::None,
+            installing: false,
             too_often: None,
         }
     }
@@ -96,6 +99,11 @@ impl State {
             (Some(restart), _) => asked_to_end(restart),
             (None, EndAction::Destroy) => end(Ending::Off(OffCause::Rebooted)),
             (None, EndAction::Preserve) => keep(Kept::Rebooted),
+            // What it starts with may be otherwise by now.
+            (None, EndAction::Restart) if rules.installing => match rules.too_often {
+                None => end(Ending::Restart { asked: false }),
+                Some(_) => end(Ending::Off(OffCause::TooOften)),
+            },
             // The rule has just become another one.
             (None, EndAction::Restart) => (Self::Running, Kept::Rebooted.go_on()),
         }
@@ -241,12 +249,13 @@ pub(super) mod tests {
         ]);
         let watchdog =
             prop::sample::select(vec![Watchdog::None, Watchdog::Reset, Watchdog::Poweroff, Watchdog::Pause]);
-        let all = (end(), end(), crash, watchdog, any::<bool>());
-        all.prop_map(|(on_poweroff, on_reboot, on_crash, watchdog, often)| Rules {
+        let all = (end(), end(), crash, watchdog, any::<bool>(), any::<bool>());
+        all.prop_map(|(on_poweroff, on_reboot, on_crash, watchdog, installing, often)| Rules {
             on_poweroff,
             on_reboot,
             on_crash,
             watchdog,
+            installing,
             too_often: often.then(|| "often".into()),
         })
     }
@@ -294,6 +303,30 @@ pub(super) mod tests {
                 assert!(ending.restarts_by_itself(&exited(), &effects));
             }
         }
+    }
+
+    #[test]
+    fn an_installer_that_restarts_its_machine_gets_another_one() {
+        let restarts = Rules { installing: true, ..Rules::default() };
+        let rebooted = || Happening::Engine(EngineEvent::Rebooted);
+        let (ending, effects) = State::Running.happen(rebooted(), &restarts);
+        assert_eq!(effects, [Effect::End]);
+        let (state, effects) = ending.clone().happen(exited(), &restarts);
+        assert_eq!((state.told().0, &effects[..]), (GuestState::Starting, &[Effect::Launch][..]));
+        assert!(ending.restarts_by_itself(&exited(), &effects));
+        let often = Rules { too_often: Some("often".into()), ..restarts.clone() };
+        let (ending, _) = State::Running.happen(rebooted(), &often);
+        assert_eq!(told(&ending.happen(exited(), &often).0).1, Some(StateReason::RestartedTooOften));
+        // What a person has said counts more.
+        for rule in [EndAction::Destroy, EndAction::Preserve] {
+            let ruled = Rules { on_reboot: rule, ..restarts.clone() };
+            let usual = Rules { on_reboot: rule, ..Rules::default() };
+            let happened = |rules| State::Running.happen(rebooted(), rules);
+            assert_eq!(happened(&ruled), happened(&usual));
+        }
+        // Powered off, it is off.
+        let (ending, _) = State::Running.happen(Happening::Engine(EngineEvent::PoweredOff), &restarts);
+        assert_eq!(ending.happen(exited(), &restarts).0, State::Off(OffCause::PoweredOff));
     }
 
     #[test]
