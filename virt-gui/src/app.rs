@@ -4,6 +4,7 @@
 //! then says comes back through the stream, and only that changes what is shown.
 
 mod consoles;
+mod notice;
 mod questions;
 mod view;
 
@@ -27,6 +28,7 @@ use virt_kit::daemon::{Daemon, Link, News};
 use virt_kit::i18n::gettext;
 use virt_kit::problem::{Problem, ProblemAction};
 
+pub use notice::connect_notices;
 pub use view::View;
 
 /// What the window knows.
@@ -73,6 +75,8 @@ pub enum AppInput {
     News(News),
     /// The window shall be seen: it was launched, perhaps again.
     Present,
+    /// A guest shall be seen: its notification was pressed.
+    Show(GuestId),
     /// Files were dropped on the window or opened with it.
     Files(Vec<PathBuf>),
     /// A command.
@@ -180,10 +184,16 @@ impl Component for App {
     ) {
         match input {
             AppInput::News(news) => {
-                self.take_news(view, news);
+                self.take_news(view, news, root);
                 self.show_made(view, &sender, root);
             }
             AppInput::Present => root.present(),
+            AppInput::Show(id) => {
+                root.present();
+                self.selected = Some(id).filter(|id| self.library.guest(*id).is_some());
+                view.library.select(self.selected);
+                view.go_to_guest(self.selected.is_some());
+            }
             AppInput::Files(files) if files.is_empty() => {}
             AppInput::Files(files) => self.new_guest(files, &sender, root),
             AppInput::Act(action) => self.act(view, action, &sender, root),
@@ -259,7 +269,7 @@ impl Component for App {
 }
 
 impl App {
-    fn take_news(&mut self, view: &mut View, news: News) {
+    fn take_news(&mut self, view: &mut View, news: News, root: &adw::ApplicationWindow) {
         match news {
             News::Link(Link::Connecting) => self.link = LinkState::Connecting,
             // What there is comes next; until then there is nothing to show.
@@ -272,11 +282,11 @@ impl App {
                 self.link = LinkState::Away(None);
                 self.consoles.link_lost();
             }
-            News::Change(change) => self.take_change(view, change),
+            News::Change(change) => self.take_change(view, change, root),
         }
     }
 
-    fn take_change(&mut self, view: &mut View, change: Change) {
+    fn take_change(&mut self, view: &mut View, change: Change, root: &adw::ApplicationWindow) {
         let touched = match &change {
             Change::Guest(guest) => Some(guest.id),
             Change::Removed(id) => Some(*id),
@@ -284,6 +294,7 @@ impl App {
             Change::Snapshot(_) | Change::Host(_) => None,
         };
         let everything = matches!(change, Change::Snapshot(_));
+        self.notice_installed(&change, view, root);
         self.consoles.change(&change, &self.library);
         self.library.apply(change);
         self.follow_devices();

@@ -51,6 +51,7 @@ pub fn run() -> std::io::Result<()> {
         .flags(gio::ApplicationFlags::HANDLES_OPEN)
         .build();
     application.connect_startup(actions::bind_keys);
+    app::connect_notices(&application, &OUTSIDE);
     application.connect_activate(|_| OUTSIDE.send(AppInput::Present));
     application.connect_open(|_, files, _| {
         OUTSIDE.send(AppInput::Present);

@@ -4,6 +4,7 @@ pub mod boot;
 pub mod devices;
 pub mod disk;
 pub mod hardware;
+pub mod install;
 pub mod network;
 pub mod offer;
 pub mod pci;

@@ -146,6 +146,11 @@ impl View {
         self.leaflet.set_visible_child(page);
     }
 
+    /// Says something for a moment.
+    pub(super) fn say(&self, what: &str) {
+        self.toasts.add_toast(adw::Toast::new(&glib::markup_escape_text(what)));
+    }
+
     /// Says that something failed; `details` is called when somebody wants to know more.
     pub(super) fn toast(&self, what: &str, details: impl Fn() + 'static) {
         let toast = adw::Toast::builder()

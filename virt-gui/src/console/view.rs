@@ -5,6 +5,7 @@ use super::page::{Display, Page};
 use super::ports::{self, PortChooser};
 use super::words::{self, Words};
 use super::{Button, ConsoleInput, ConsoleWindow, keys};
+use crate::model::install;
 use crate::widgets::framebuffer::Framebuffer;
 use crate::widgets::framebuffer::keyboard::{Act, Chord, Keyboard, code_of};
 use crate::widgets::rename;
@@ -175,7 +176,7 @@ impl View {
         let guest = &model.guest;
         self.window.set_title(Some(&gettext_f("{guest} — Guesthouse", &[("guest", &guest.name)])));
         self.title.set_title(&guest.name);
-        let state = if model.core_reachable { words::state(guest.state) } else { gettext("Unknown") };
+        let state = if model.core_reachable { install::word(guest) } else { gettext("Unknown") };
         self.title.set_subtitle(&if model.grabbed { words::way_out() } else { state });
         let serial = ports::count(guest) > 0;
         self.serial_page.set_visible(serial);

@@ -2,8 +2,9 @@
 
 use super::page::Page;
 use super::{Button, Hint};
+use crate::model::install;
 use crate::model::row::progress;
-use hv_api::{GuestInfo, GuestState, JobInfo, JobKind, StateReason};
+use hv_api::{GuestInfo, JobInfo, JobKind, StateReason};
 use virt_kit::i18n::{gettext, gettext_f};
 use virt_kit::problem::Problem;
 
@@ -143,11 +144,6 @@ pub fn paused(guest: &GuestInfo) -> String {
     )
 }
 
-/// A guest's state, as a word.
-pub fn state(state: GuestState) -> String {
-    hv_api::problem::state_word(state, &|text| gettext(text))
-}
-
 /// What is said over the picture.
 pub fn hint(hint: Hint) -> String {
     match hint {
@@ -166,7 +162,7 @@ pub fn way_out() -> String {
 
 /// The display's name for screen readers.
 pub fn display_name(guest: &GuestInfo, size: Option<(u32, u32)>) -> String {
-    let state = state(guest.state).to_lowercase();
+    let state = install::word(guest).to_lowercase();
     match size {
         Some((width, height)) => gettext_f(
             "Display of {guest}, {width} × {height}, {state}",

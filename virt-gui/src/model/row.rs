@@ -1,7 +1,7 @@
 //! One row of the list: its words, its place, and whether it is what somebody searches.
 
 use super::power::{PowerAction, beside_row};
-use super::state;
+use super::{install, state};
 use hv_api::{GuestId, GuestInfo, GuestState, JobInfo, JobKind, Library, problem};
 use std::cmp::Ordering;
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
@@ -47,7 +47,7 @@ impl Row {
             guest.id,
             &guest.name,
             Some(guest.state),
-            state::word(guest.state),
+            install::word(guest),
             more,
             guest.os.as_deref().unwrap_or_default(),
         )

@@ -22,14 +22,14 @@ mod waiting;
 
 use crate::actions::{self, Action};
 use crate::calls::Wish;
-use crate::model::hardware as settings;
+use crate::model::{hardware as settings, install};
 use crate::widgets::dialogs::action_label;
 use crate::widgets::host_bar::HostBar;
 use crate::widgets::power::{PowerButton, PowerInit, PowerInput};
 use crate::widgets::{rename, set_words, text_button};
 use adw::prelude::*;
 use hardware::HardwarePage;
-use hv_api::{GuestId, GuestInfo, GuestState, GuestStatistics, HostInfo};
+use hv_api::{GuestId, GuestInfo, GuestState, GuestStatistics, HostInfo, Settings};
 use overview::OverviewPage;
 use relm4::prelude::*;
 pub use snapshots::Question;
@@ -86,6 +86,8 @@ pub struct GuestPage {
     power: Controller<PowerButton>,
     trouble: Trouble,
     waiting: WaitingBar,
+    installing: gtk::InfoBar,
+    installing_text: gtk::Label,
     pending: gtk::InfoBar,
     pending_text: gtk::Label,
     overview: OverviewPage,
@@ -159,9 +161,11 @@ impl GuestPage {
         let (pending, pending_text) = pending_bar(&wish);
         let trouble = Trouble::new(&wish);
         let waiting = WaitingBar::new(&wish);
+        let (installing, installing_text) = installing_bar(&wish);
         let guest = gtk::Box::new(gtk::Orientation::Vertical, 0);
         guest.append(&trouble.bar);
         guest.append(waiting.widget());
+        guest.append(&installing);
         guest.append(&pending);
         guest.append(&pages);
         guest.append(&bottom);
@@ -197,6 +201,8 @@ impl GuestPage {
             power,
             trouble,
             waiting,
+            installing,
+            installing_text,
             pending,
             pending_text,
             overview,
@@ -241,6 +247,11 @@ impl GuestPage {
             self.power.emit(PowerInput::Guest { name, state });
             self.trouble.show(Problem::of_guest(guest).as_ref());
             self.waiting.show(guest);
+            let sentence = install::sentence(guest);
+            self.installing.set_revealed(sentence.is_some());
+            if let Some(sentence) = sentence {
+                self.installing_text.set_label(&sentence);
+            }
             let sentence = settings::pending_sentence(guest);
             self.pending.set_revealed(sentence.is_some());
             if let Some(sentence) = sentence {
@@ -349,11 +360,32 @@ impl Trouble {
     }
 }
 
-fn pending_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
+fn installing_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
+    let (bar, text) = info_bar();
+    let installed = text_button(&gettext("It Is Installed"), &[]);
+    let words = gettext("Takes the installer away; the guest starts from its disk from now on");
+    installed.set_tooltip_text(Some(&words));
+    bar.add_action_widget(&installed, gtk::ResponseType::Apply);
+    bar.connect_response({
+        let wish = Rc::clone(wish);
+        move |_, _| {
+            wish(GuestWish::Core(Wish::Set(Settings { installed: Some(true), ..Settings::default() })));
+        }
+    });
+    (bar, text)
+}
+
+/// A bar with words, and nothing to press yet.
+fn info_bar() -> (gtk::InfoBar, gtk::Label) {
     let bar = gtk::InfoBar::builder().message_type(gtk::MessageType::Info).revealed(false).build();
     let text =
         gtk::Label::builder().xalign(0.0).wrap(true).natural_wrap_mode(gtk::NaturalWrapMode::None).build();
     bar.add_child(&text);
+    (bar, text)
+}
+
+fn pending_bar(wish: &Rc<dyn Fn(GuestWish)>) -> (gtk::InfoBar, gtk::Label) {
+    let (bar, text) = info_bar();
     bar.add_action_widget(&text_button(&gettext("Restart to Apply…"), &[]), gtk::ResponseType::Apply);
     bar.connect_response({
         let wish = Rc::clone(wish);

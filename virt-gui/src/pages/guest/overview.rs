@@ -5,7 +5,7 @@ use super::usage::UsagePanel;
 use super::{GuestWish, drive};
 use crate::actions::Action;
 use crate::calls::Wish;
-use crate::model::state;
+use crate::model::{install, state};
 use crate::widgets::{decoration, icon_button, local_time, text_button};
 use adw::prelude::*;
 use gtk::glib;
@@ -269,7 +269,7 @@ fn short_folder(folder: &Path) -> String {
 
 /// `Running since 14:03`; the time is written once and needs no clock.
 fn state_sentence(guest: &GuestInfo) -> String {
-    let word = state::word(guest.state);
+    let word = install::word(guest);
     let Some(since) = local_time(guest.since) else { return word };
     // Translators: {state} is a guest's state, as in "Running since 14:03".
     gettext_f("{state} since {time}", &[("state", &word), ("time", &since)])
