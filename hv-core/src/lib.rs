@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod keys;
 pub mod medium;
 pub mod osdb;
+pub mod seed;
 pub mod serial;
 pub mod server;
 pub mod session;
