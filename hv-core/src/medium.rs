@@ -9,13 +9,16 @@
 
 mod disk;
 mod el_torito;
+mod files;
 mod foreign;
 mod iso9660;
 mod label;
 mod name;
 
+pub use files::{Piece, find};
 pub use foreign::{Foreign, foreign};
 pub use label::architecture;
+pub(crate) use label::is_plain;
 pub use name::{suggested_name, system_name, unique_name};
 
 use hv_api::{BootMode, ByteSize, MediumKind, MediumNote};

@@ -14,7 +14,7 @@ pub(super) fn clean(bytes: &[u8]) -> Option<String> {
 
 /// Whether a character only shows itself: no control character, no mark for the direction of text, no
 /// invisible joiner, no line separator.
-pub(super) fn is_plain(c: char) -> bool {
+pub(crate) fn is_plain(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

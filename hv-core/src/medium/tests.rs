@@ -292,7 +292,7 @@ fn check(bytes: &[u8], length: u64) {
     assert_eq!(found.size, ByteSize::bytes(length));
     let labels = [&found.volume_id, &found.system_id, &found.publisher_id, &found.application_id];
     for label in labels.into_iter().flatten() {
-        assert!(!label.is_empty() && label.chars().all(label::is_plain), "{label:?}");
+        assert!(!label.is_empty() && label.chars().all(is_plain), "{label:?}");
     }
     for (index, note) in found.notes.iter().enumerate() {
         assert!(!found.notes[..index].contains(note), "{:?}", found.notes);
