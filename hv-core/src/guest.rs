@@ -4,7 +4,7 @@
 //! runs has (`record`), who has which disk (`volumes`), its saved state (`saved`) and its snapshots (`snapshots`),
 //! what it uses (`statistics`), the task that owns one (`actor`) with what it needs of the core (`context`), the rest
 //! of the core's hold on it (`handle`), how its engine is found or launched (`launch`), how one is made (`creation`, with what its
-//! system needs in `systems`),
+//! system needs in `systems`, and what a cloud image is told in `first_start`),
 //! what the core notes in its log (`note`), and the list of all of them (`registry`).
 
 pub mod actor;
@@ -19,6 +19,7 @@ pub mod disk;
 pub mod disk_file;
 pub mod edit;
 pub mod exact_size;
+pub mod first_start;
 pub mod forwards;
 pub mod handle;
 pub mod holders;

@@ -11,6 +11,7 @@ pub mod firmware;
 mod names;
 pub mod paths;
 pub mod pci;
+pub mod preferences;
 pub mod scopes;
 mod sysfs;
 pub mod usb;

@@ -5,12 +5,13 @@
 
 use crate::guest::disk_file::{Image, ImageForm};
 use crate::medium::{Facts, ImageFormat};
+use crate::osdb::images::CloudImage;
 use crate::osdb::model::System;
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
 use crate::tree::Folder;
-use crate::{files, import, medium};
+use crate::{express, files, import, medium};
 use futures_util::FutureExt;
 use hv_api::{ByteSize, Error, FileFault, ImportKind, MediumInfo, MediumKind, OsChoice, Recommended};
 use std::fs::File;
@@ -66,7 +67,17 @@ pub fn inspect(
     let by_system = system.as_ref().and_then(|system| medium::system_name(&system.name));
     let suggested_name = by_system.unwrap_or_else(|| medium::suggested_name(&facts, &file_name));
     let suits = suits_of(&identity, arch.as_deref(), database);
+    let is_disc = facts.kind == MediumKind::Iso;
+    let express = is_disc.then(|| express::offered(&mut file, length, &identity, arch.as_deref()));
+    let is_disk = facts.kind == MediumKind::DiskImage;
+    let image = is_disk.then(|| database.cloud_image(&file_name)).flatten();
+    let cloud_image = image.is_some();
+    let CloudImage { system: on_image, user: cloud_user } = image.unwrap_or_default();
+    let system = system.or(on_image);
     Ok(MediumInfo {
+        express,
+        cloud_image,
+        cloud_user,
         path: shown,
         kind: facts.kind,
         os: system.as_ref().map(|system| system.id.clone()),
@@ -170,6 +181,9 @@ fn folder(
     let suggested_name = name.unwrap_or_else(|| medium::suggested_name(&nothing, &file_name()));
     Ok(MediumInfo {
         kind: MediumKind::Tree,
+        express: None,
+        cloud_image: false,
+        cloud_user: None,
         os: identity.system.as_ref().map(|system| system.id.clone()),
         os_name: identity.system.map(|system| system.name),
         candidates,

@@ -3,10 +3,12 @@
 //!
 //! Who owns what, and what knows what, is in `ARCHITECTURE.md`.
 
+pub mod answers;
 pub mod autostart;
 pub mod daemon;
 pub mod display;
 pub mod engine;
+pub mod express;
 pub mod files;
 pub mod guest;
 pub mod host;

@@ -21,6 +21,10 @@ use tracing_subscriber::EnvFilter;
 /// A log that has grown beyond this, in bytes, is set aside when the core starts.
 const LOG_LIMIT: u64 = 4 << 20;
 
+/// What the library of the socket would say of calls has in it whatever is in them, and so passwords.
+const SILENT: [&str; 2] =
+    ["zlink_core::connection::read_connection=debug", "zlink_core::connection::write_connection=debug"];
+
 /// Keeps, starts and watches the guests of one user. Clients start it when they need it.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -123,6 +127,7 @@ fn say(line: &str) {
 /// The log goes to the terminal where there is one, to the journal where systemd reads it, else to a file.
 fn open_log(path: &Path) {
     let filter = EnvFilter::try_from_env("GUESTHOUSE_LOG").unwrap_or_else(|_unset| EnvFilter::new("info"));
+    let filter = SILENT.iter().filter_map(|rule| rule.parse().ok()).fold(filter, EnvFilter::add_directive);
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     if std::io::stderr().is_terminal() || is_journal(std::io::stderr()) {
         builder.with_writer(std::io::stderr).init();

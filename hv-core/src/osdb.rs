@@ -6,6 +6,7 @@
 //! medium's own words ([`releases`]): the right line and release, with the hardware of the newest release of
 //! that line that is known. Where there is no database at all, only the table there is left.
 
+pub mod images;
 pub mod media;
 pub mod model;
 mod pattern;

@@ -13,19 +13,20 @@ use crate::job::Status;
 use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
-    Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode,
-    BootSettings, ByteSize, Change, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics,
-    CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
-    DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, FileFault, Firmware,
-    FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState,
-    GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind,
-    ImportNote, ImportOutcome, ImportPlan, ImportReason, JobId, JobInfo, JobKind, JobReply, JobStage,
-    JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
-    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
-    NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciAddress, PciFault, PciInfo, PciKind,
-    PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault,
-    SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason,
-    StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, Applied, AudioService, BatteryAction,
+    Begun, BootInfo, BootMode, BootSettings, ByteSize, Change, Changed, CloudInit, Confidence, CpuLimitFault,
+    CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache,
+    DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event,
+    Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths,
+    GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice,
+    HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobId, JobInfo, JobKind,
+    JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo,
+    MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo,
+    NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciAddress, PciFault, PciInfo,
+    PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply,
+    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
+    SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind,
+    VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -94,6 +95,10 @@ impl Service {
 
     async fn cpu_models(&self) -> Result<CpuModels, Error> {
         self.registry.cpu_models().await.map(|models| CpuModels { models })
+    }
+
+    async fn get_preferences(&self) -> Result<PreferencesReply, Error> {
+        self.registry.preferences().await.map(|preferences| PreferencesReply { preferences })
     }
 
     async fn systems(&self, search: Option<String>) -> Result<Systems, Error> {

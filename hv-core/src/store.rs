@@ -8,7 +8,7 @@
 mod bases;
 
 use crate::guest::config::{Definition, ReadError};
-use crate::guest::{saved, snapshots};
+use crate::guest::{first_start, install, saved, snapshots};
 use hv_api::{DefinitionFault, Error, GuestId};
 use rustix::fs::OFlags;
 use std::fs::{self, File};
@@ -134,6 +134,9 @@ impl Store {
             }
             saved::remove_all(&folder);
             snapshots::remove_all(&folder);
+            // They may have secrets in them, and are of no use without the guest.
+            first_start::sweep(&folder);
+            install::sweep(&folder);
             // Gone if nothing else is in it; where a disk is, the folder stays for it.
             let _ = fs::remove_dir(&folder);
             return Ok(());
@@ -231,6 +234,11 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     }
     warn!(path = %to.display(), %error, "it may be elsewhere again if the power is cut now");
     Ok(())
+}
+
+/// A new file that only this user can read.
+pub fn secret_file(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o600).open(path)
 }
 
 fn flush(folder: &Path) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
 use crate::{
-    BridgeFault, ByteSize, CpuLimitFault, Firmware, ForwardFault, GuestInfo, GuestState, HostUse, PciAddress,
-    PciFault, SavedStateFault, UsbFault,
+    AnswerFault, AnswerField, BridgeFault, ByteSize, CpuLimitFault, Express, Firmware, ForwardFault,
+    GuestInfo, GuestState, HostUse, PciAddress, PciFault, SavedStateFault, UsbFault,
 };
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
@@ -321,6 +321,24 @@ pub enum Error {
         fault: CpuLimitFault,
         /// The words of the system.
         detail: String,
+    },
+    /// An answer for an installer or a cloud image can't be used.
+    AnswerInvalid {
+        /// Which.
+        field: AnswerField,
+        /// What is wrong with it.
+        fault: AnswerFault,
+        /// Its beginning; always empty for a password.
+        value: String,
+    },
+    /// A medium can't be installed without questions.
+    ExpressNotOffered {
+        /// The medium.
+        path: String,
+        /// Why not.
+        reason: Express,
+        /// The system that is on it; empty where that is unknown.
+        os: String,
     },
     /// Nobody knows an operating system of that short id.
     OsUnknown {

@@ -1,9 +1,9 @@
 //! A guest as clients see it: what it is, what it is doing, and what a client may ask of it.
 
 use crate::{
-    BootInfo, BootSettings, ByteSize, DeviceSettings, DiskBus, DiskInfo, GuestId, HostRoom, LiveRanges,
-    NewDisk, NewNic, NicInfo, PciInfo, PowerInfo, PowerSettings, ShutdownWait, SnapshotId, SnapshotInfo,
-    SoundCard, UsbInfo, Watchdog,
+    Answers, BootInfo, BootSettings, ByteSize, CloudInit, DeviceSettings, DiskBus, DiskInfo, GuestId,
+    HostRoom, LiveRanges, NewDisk, NewNic, NicInfo, PciInfo, PowerInfo, PowerSettings, ShutdownWait,
+    SnapshotId, SnapshotInfo, SoundCard, UsbInfo, Watchdog,
 };
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
@@ -169,6 +169,9 @@ pub struct GuestInfo {
     /// When its system was installed, in seconds since 1970; missing where that was not seen.
     #[serde(default)]
     pub installed: Option<u64>,
+    /// The drive, behind the others, with what a cloud image is told at its first start; nothing when that is over.
+    #[serde(default)]
+    pub first_start: Option<String>,
     /// How its power is looked after.
     pub power: PowerInfo,
     /// Its snapshots, in the order in which they were taken.
@@ -230,6 +233,7 @@ impl GuestInfo {
             kernel: None,
             installing: None,
             installed: None,
+            first_start: None,
             power: PowerInfo::default(),
             snapshots: Vec::new(),
             current_snapshot: None,
@@ -315,6 +319,10 @@ pub struct NewGuest {
     /// A disk image, of which its disk is to be a copy: an absolute path. Also in a form of other programs (VMDK, VDI,
     /// VHD, VHDX), or packed (gzip, xz, Zstandard). The file itself stays as it is.
     pub image: Option<String>,
+    /// What a cloud image is told at its first start; goes with `image`.
+    pub cloud: Option<CloudInit>,
+    /// Answers to the questions of the installer on `iso`, which then installs the system by itself.
+    pub express: Option<Answers>,
     /// An existing disk image to use in place, instead of a new disk: an absolute path.
     pub disk_path: Option<String>,
     /// All of its disks, instead of `disk`, `image` and `disk_path`.

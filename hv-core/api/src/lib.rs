@@ -7,6 +7,7 @@
 //! nothing about guests (that is `hv-core`) and shows nothing (that is `virt-gui` and `hv`).
 #![deny(missing_docs)]
 
+mod answers;
 mod boot;
 pub mod client;
 mod devices;
@@ -34,6 +35,7 @@ mod statistics;
 mod text;
 mod usb;
 
+pub use answers::{AnswerFault, AnswerField, Answers, CloudInit, Express, Preferences, Secret};
 pub use boot::{BootInfo, BootSettings};
 pub use devices::{AudioService, DeviceSettings, SoundCard, Watchdog};
 pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, HostUse, NewDisk};
@@ -62,7 +64,7 @@ pub use power::{
 pub use saved::{Begun, SavedStateFault};
 pub use service::{
     Changed, Core, CpuModels, Created, GuestReply, Guests, INTERFACE, JobReply, LogKind, LogReply, Media,
-    Plan, Port, StatisticsReply, Systems,
+    Plan, Port, PreferencesReply, StatisticsReply, Systems,
 };
 pub use size::{ByteSize, SizeError};
 pub use snapshot::SnapshotInfo;

@@ -1,6 +1,6 @@
 //! What a file turned out to be when the core looked at it.
 
-use crate::ByteSize;
+use crate::{ByteSize, Express};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -139,6 +139,15 @@ pub struct MediumInfo {
     pub format: Option<String>,
     /// The size that a guest would see of a disk image.
     pub virtual_size: Option<ByteSize>,
+    /// Whether it can be installed without questions, with `express` of a new guest; nothing where it is no disc.
+    #[serde(default)]
+    pub express: Option<Express>,
+    /// Whether it is a disk image that sets itself up at its first start, as `cloud` of a new guest tells it.
+    #[serde(default)]
+    pub cloud_image: bool,
+    /// What its makers call the user that such an image makes.
+    #[serde(default)]
+    pub cloud_user: Option<String>,
     /// Resources that suit it.
     pub recommended: Recommended,
     /// A name for a guest made from it, not yet taken.

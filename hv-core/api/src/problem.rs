@@ -6,6 +6,7 @@
 //! placeholders. Where a sentence is shown, and with which button, is left to who shows it; so is
 //! making a value harmless for a terminal.
 
+mod answer;
 mod condition;
 mod cpu;
 mod disk;
@@ -16,6 +17,7 @@ mod snapshot;
 mod usb;
 mod words;
 
+pub use answer::{answer_field_word, express_sentence};
 pub use condition::{explain_accelerator, explain_state};
 pub use pci::{explain_pci, pci_kind_word};
 pub use refusal::explain;

@@ -4,7 +4,7 @@
 use crate::{
     Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
     ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, OsChoice, PciAddress,
-    SettingResult, Settings, UsbDevice,
+    Preferences, SettingResult, Settings, UsbDevice,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -58,6 +58,13 @@ pub struct Plan {
 pub struct CpuModels {
     /// The names of the models, in the engine's order.
     pub models: Vec<String>,
+}
+
+/// How this computer is set up for its user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct PreferencesReply {
+    /// Its settings.
+    pub preferences: Preferences,
 }
 
 /// Operating systems that this computer's database knows.
@@ -129,6 +136,9 @@ pub trait Core {
 
     /// What each of these files is. Paths are absolute.
     async fn inspect(&mut self, paths: &[String]) -> zlink::Result<Result<Media, Error>>;
+
+    /// How this computer is set up for its user, from which answers to an installer's questions can be proposed.
+    async fn get_preferences(&mut self) -> zlink::Result<Result<PreferencesReply, Error>>;
 
     /// The operating systems that a guest can be for. With `search`, those whose name or short id has each of its
     /// words.

@@ -1,5 +1,6 @@
 //! The command line: what may be written, and what it means.
 
+mod answers;
 mod boot;
 mod create;
 mod devices;

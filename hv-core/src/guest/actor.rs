@@ -12,6 +12,7 @@ mod changes;
 mod disks;
 mod display;
 mod engine;
+mod first_start;
 mod install;
 mod power;
 mod room;
@@ -180,6 +181,7 @@ pub fn spawn(
         battery,
     };
     actor.recall_snapshots();
+    actor.recall_first_start();
     match found {
         Ok(Some((adopted, events))) => actor.adopt(adopted, events),
         Ok(None) => {
@@ -509,6 +511,7 @@ impl Actor {
             return;
         };
         debug!(?event, "the engine says");
+        self.first_start_may_end(&event);
         match event {
             EngineEvent::Reset => {
                 self.came_true(Wish::Reset);

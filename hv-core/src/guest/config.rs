@@ -5,6 +5,7 @@
 
 use super::disk;
 use super::exact_size;
+use super::first_start::FirstStart;
 use super::install::Install;
 use super::network::{self, Nic};
 use super::pci::{self, Pci};
@@ -109,6 +110,9 @@ pub struct Definition {
     /// What is there only while its system is installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub install: Option<Install>,
+    /// What is there only for its first start from a cloud image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_start: Option<FirstStart>,
     /// Disks, in the order in which the guest sees them.
     #[serde(
         default,
@@ -274,9 +278,10 @@ impl Definition {
             tpm: self.tpm,
             order: self.order.iter().filter_map(|name| self.boot_device(name)).collect(),
             disks: self.disks.iter().map(|disk| disk.config(folder)).collect(),
-            // The answers for an installer come last, so that they move no other.
+            // What is said to an installer, or to a cloud image, comes last, so that it moves no other.
             drives: (self.drives.iter().map(|drive| drive.medium.as_ref()))
                 .chain(self.install.iter().filter_map(|install| install.seed.as_ref()).map(Some))
+                .chain(self.first_start.iter().map(|first| first.disc.as_ref()))
                 .map(|medium| DriveConfig { medium: medium.map(|medium| folder.join(medium)) })
                 .collect(),
             nics: self.nics.iter().map(Nic::config).collect(),
@@ -360,6 +365,7 @@ pub(crate) mod tests {
                 append: Some("quiet".into()),
             }),
             install: None,
+            first_start: None,
             disks: vec![Disk::new(DiskName::FIRST, "disk0.qcow2", DiskFormat::Qcow2)],
             drives: vec![Drive { medium: Some("/home/ada/debian, 12.iso".into()) }, Drive::default()],
             nics: vec![Nic {

@@ -4,13 +4,17 @@ use super::boot;
 use super::config::{Definition, Disk, Drive, Kernel, MAX_DISK, MAX_SERIAL_PORTS, MIN_DISK, VERSION};
 use super::devices;
 use super::disk_file::{self, Image};
+use super::first_start::{self, FirstStart};
 use super::forwards::mac_of;
+use super::install;
 use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
 use crate::engine::{DiskFormat, DiskName, MAX_DISKS};
+use crate::express::Plan;
 use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::job::Progress;
+use crate::seed::SeedFile;
 use crate::storage;
 use hv_api::{ByteSize, Error, GuestId, JobStage, NewDisk, NewGuest, NewNic};
 use std::path::{Path, PathBuf};
@@ -22,6 +26,10 @@ pub struct Resolved {
     pub definition: Definition,
     /// The disks to make for it.
     pub own_disks: OwnDisks,
+    /// What its system finds at its first start.
+    pub first_start: Option<Vec<SeedFile>>,
+    /// How its system is installed without questions.
+    pub express: Option<Plan>,
 }
 
 /// Disks that are made for a guest, with the names of their files.
@@ -41,6 +49,7 @@ pub enum OwnDisk {
 pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> Result<Resolved, Error> {
     let no_disk = new.no_disk == Some(true);
     conflict("iso", new.iso.is_some(), "kernel", new.kernel.is_some())?;
+    conflict("express", new.express.is_some(), "cloud", new.cloud.is_some())?;
     for (option, given) in [("initrd", new.initrd.is_some()), ("append", new.append.is_some())] {
         if given && new.kernel.is_none() {
             return Err(Error::OptionNeeds { option: option.into(), needs: "kernel".into() });
@@ -68,6 +77,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     for path in [&new.iso, &new.kernel, &new.initrd].into_iter().flatten() {
         files::open_readable(path.as_ref())?;
     }
+    let first_start = first_start::resolve(id, new)?;
     let (firmware, secure_boot) = boot::for_new(new)?;
     let suggested = recommended(limits);
     let (disks, own_disks) = match &new.disks {
@@ -105,6 +115,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
             append: new.append.clone(),
         }),
         install: None,
+        first_start: first_start.is_some().then(FirstStart::new),
         disks,
         // Every guest has a drive, so that a medium can be put in at any time.
         drives: vec![Drive { medium: new.iso.as_ref().map(PathBuf::from) }],
@@ -119,7 +130,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     if let Some(devices) = &new.devices {
         devices::apply(devices, &mut definition);
     }
-    Ok(Resolved { definition, own_disks })
+    Ok(Resolved { definition, own_disks, first_start, express: None })
 }
 
 /// Room for memory that is added later: as much as the host has. Linux keeps 64 MiB for itself where there is
@@ -179,8 +190,28 @@ fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
     Err(Error::DiskSizeOutOfRange { requested, minimum, maximum: MAX_DISK })
 }
 
+/// Puts everything but the definition into the folder in which the guest is made.
+///
+/// # Errors
+/// [`Error::FileUnusable`], [`Error::DiskSizeOutOfRange`], [`Error::NoSpace`], [`Error::StoreFailed`].
+pub async fn furnish(folder: &Path, resolved: &Resolved, progress: &Progress) -> Result<(), Error> {
+    progress.stage(JobStage::Disk, 0.0);
+    for (name, disk) in &resolved.own_disks {
+        make_disk(&folder.join(name), disk, progress).await?;
+    }
+    progress.stage(JobStage::Definition, 0.5);
+    let (plan, told, folder) = (resolved.express.clone(), resolved.first_start.clone(), folder.to_owned());
+    files::off_thread(move || {
+        if let Some(plan) = plan {
+            plan.carry_out(&folder.join(install::FOLDER))?;
+        }
+        told.map_or(Ok(()), |files| first_start::write(&folder, &files))
+    })
+    .await
+}
+
 /// Makes one of the guest's own disks in the folder in which the guest is made.
-pub async fn make_disk(path: &Path, disk: &OwnDisk, progress: &Progress) -> Result<(), Error> {
+async fn make_disk(path: &Path, disk: &OwnDisk, progress: &Progress) -> Result<(), Error> {
     match disk {
         OwnDisk::Empty(size) => storage::create_volume(path, *size).await,
         OwnDisk::Copy(image, size) => {
@@ -225,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_is_left_open_is_chosen() {
-        let Resolved { definition, own_disks } = resolved(NewGuest::default()).unwrap();
+        let Resolved { definition, own_disks, .. } = resolved(NewGuest::default()).unwrap();
         assert_eq!(own_disks, [("disk0.qcow2".into(), OwnDisk::Empty(ByteSize::gib(20)))]);
         assert_eq!((definition.cpus, definition.memory), (2, ByteSize::gib(2)));
         assert_eq!(definition.nics[0].mac.to_string(), "52:54:00:6d:1e:11");

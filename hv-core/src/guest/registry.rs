@@ -414,13 +414,10 @@ impl Registry {
         let name = new.name.clone();
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
             let machine = registry.newest_machine(&new.name).await?;
-            let Resolved { definition, own_disks } = registry.resolve(guest, &new, machine).await?;
+            let resolved = registry.resolve(guest, &new, machine).await?;
             let draft = registry.context.store.begin(guest)?;
-            progress.stage(JobStage::Disk, 0.0);
-            for (name, disk) in &own_disks {
-                creation::make_disk(&draft.folder().join(name), disk, &progress).await?;
-            }
-            progress.stage(JobStage::Definition, 0.5);
+            creation::furnish(draft.folder(), &resolved, &progress).await?;
+            let Resolved { definition, .. } = resolved;
             draft.keep(&definition)?;
             let mut unstarted = reservation.keep(definition);
             if new.start == Some(true) {
@@ -507,11 +504,17 @@ impl Registry {
         let database = Arc::clone(&self.context.systems);
         let tpm = self.context.engine.tpm_program().is_some();
         let look = move || {
-            let chosen = systems::chosen(&new, &database.get())?;
+            let database = database.get();
+            systems::recognise_image(&mut new, &database);
+            let chosen = systems::chosen(&new, &database)?;
             systems::fill(&mut new, &chosen, limits(), tpm);
             let mut resolved = creation::resolve(id, &new, limits(), machine)?;
             systems::settle(&mut resolved.definition, &new, chosen);
-            let Resolved { definition, own_disks } = &resolved;
+            resolved.express = systems::express(&new, &database)?;
+            if let Some(plan) = &resolved.express {
+                resolved.definition.install = Some(systems::unattended(plan));
+            }
+            let Resolved { definition, own_disks, .. } = &resolved;
             let is_own = |disk: &&disk::Disk| own_disks.iter().any(|(name, _)| *name == disk.path);
             let mut existing = definition.disks.iter().filter(|disk| !is_own(disk));
             existing.try_for_each(|disk| holders::check_free(id, disk, &guests))?;

@@ -3,16 +3,20 @@
 //!
 //! Only what was left open is filled in. It reads the medium and looks for firmware, and so blocks.
 
-use super::config::Definition;
-use super::install::{Install, MOST_RESTARTS};
+use super::config::{Definition, Kernel};
+use super::first_start::usual;
+use super::install::{self, Install, MOST_RESTARTS};
 use super::view::drive_name;
 use crate::engine::DiskName;
+use crate::express::{self, Plan};
 use crate::host::firmware;
+use crate::host::preferences::known;
 use crate::inspect::{Limits, identify, suits_of, within};
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::{Database, Identity, Named};
 use crate::{files, medium};
 use hv_api::{DiskBus, Error, Firmware, NewDisk, NewGuest, NewNic};
+use std::path::Path;
 
 /// All machines that can be chosen have this beginning.
 const MACHINE: &str = "pc-q35-";
@@ -70,7 +74,53 @@ fn installation(identity: &Identity) -> Option<Install> {
     })
 }
 
-fn on_medium(iso: &std::path::Path, database: &Database) -> Option<Identity> {
+/// How a new guest's system is installed without questions, where that was asked for.
+///
+/// # Errors
+/// [`Error::ExpressNotOffered`], [`Error::AnswerInvalid`], [`Error::OptionNeeds`], [`Error::FileUnusable`].
+pub fn express(new: &NewGuest, database: &Database) -> Result<Option<Plan>, Error> {
+    let Some(asked) = &new.express else { return Ok(None) };
+    let needs = |needs: &str| Error::OptionNeeds { option: "express".into(), needs: needs.into() };
+    let iso = Path::new(new.iso.as_deref().ok_or_else(|| needs("iso"))?);
+    if new.no_disk == Some(true) {
+        return Err(needs("disk"));
+    }
+    let (mut file, length) = files::open_readable(iso)?;
+    let facts = medium::read(&mut file, length).ok();
+    let identity = facts.as_ref().map(|facts| identify(facts, None, database)).unwrap_or_default();
+    let arch = identity.arch.clone().or_else(|| facts.and_then(|facts| facts.arch).map(str::to_owned));
+    let known = known("/".as_ref());
+    express::plan(iso, &identity, arch.as_deref(), asked, (&usual(&new.name), &known)).map(Some)
+}
+
+/// What there is for such an installation, of which the disc is in the first drive.
+pub fn unattended(plan: &Plan) -> Install {
+    let folder = Path::new(install::FOLDER);
+    let kernel = Kernel {
+        image: folder.join(express::KERNEL_FILE),
+        initrd: Some(folder.join(express::INITRD_FILE)),
+        append: Some(plan.append.clone()),
+    };
+    Install {
+        medium: Some(drive_name(0)),
+        restarts: 1,
+        unattended: true,
+        kernel: Some(kernel),
+        ..Install::default()
+    }
+}
+
+/// Notes the system of a disk image that is known by its name, where nobody said another.
+pub fn recognise_image(new: &mut NewGuest, database: &Database) {
+    let file = new.image.as_deref().and_then(|image| Path::new(image).file_name());
+    if new.os.is_none()
+        && let Some(image) = file.and_then(|file| database.cloud_image(&file.to_string_lossy()))
+    {
+        new.os = image.system.map(|system| system.id);
+    }
+}
+
+fn on_medium(iso: &Path, database: &Database) -> Option<Identity> {
     let (mut file, length) = files::open_readable(iso).ok()?;
     Some(identify(&medium::read(&mut file, length).ok()?, None, database))
 }

@@ -108,6 +108,7 @@ pub fn view(
         sound: definition.sound,
         installing: definition.install.as_ref().map(Install::info),
         installed: definition.installed,
+        first_start: definition.first_start_drive(),
         kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
         snapshots: Vec::new(),
         current_snapshot: None,

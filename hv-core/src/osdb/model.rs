@@ -64,6 +64,10 @@ pub struct System {
     pub trees: Vec<Tree>,
     /// What it needs of a machine.
     pub resources: Vec<Resources>,
+    /// The names of files with images of it that set themselves up at their first start.
+    pub cloud_images: Vec<Box<str>>,
+    /// What its makers call the user that such an image makes.
+    pub cloud_user: Option<Box<str>>,
     /// The kernel's argument that says where its install tree is.
     pub kernel_url_argument: Option<Box<str>>,
 }
@@ -237,6 +241,8 @@ impl System {
         set(&mut self.released, other.released);
         set(&mut self.end_of_life, other.end_of_life);
         set(&mut self.kernel_url_argument, other.kernel_url_argument);
+        set(&mut self.cloud_user, other.cloud_user);
+        self.cloud_images.extend(other.cloud_images);
         self.upgrades.extend(other.upgrades);
         self.derives_from.extend(other.derives_from);
         self.clones.extend(other.clones);

@@ -50,6 +50,11 @@ const CODENAMES: [(&str, &str, &str); 14] = [
     (UBUNTU, "focal", "20.04"),
 ];
 
+/// The release of Ubuntu's that is called so, as `noble`.
+pub(super) fn ubuntu_release(word: &str) -> Option<&'static str> {
+    CODENAMES.iter().find(|(line, name, _)| *line == UBUNTU && *name == word).map(|(_, _, version)| *version)
+}
+
 /// Processors as Debian writes them.
 const DEBIAN_PROCESSORS: [&str; 8] =
     ["amd64", "i386", "arm64", "armhf", "ppc64el", "s390x", "riscv64", "mips64el"];

@@ -139,6 +139,8 @@ fn system(node: Node<'_, '_>) -> Option<System> {
             "codename" => set(&mut system.codename),
             "release-date" => set(&mut system.released),
             "eol-date" => set(&mut system.end_of_life),
+            "cloud-image-username" => set(&mut system.cloud_user),
+            "image" => system.cloud_images.extend(cloud_image(child)),
             "kernel-url-argument" => set(&mut system.kernel_url_argument),
             "release-status" => system.status = status(child.text().unwrap_or_default().trim()),
             "upgrades" => system.upgrades.extend(id()),
@@ -247,6 +249,13 @@ fn tree(node: Node<'_, '_>) -> Tree {
         kernel: named(node, "kernel"),
         initrd: named(node, "initrd"),
     }
+}
+
+/// The name of an image's file, where the image sets itself up.
+fn cloud_image(node: Node<'_, '_>) -> Option<Box<str>> {
+    let url = named(node, "url").filter(|_| flag(node, "cloud-init", false))?;
+    let file = url.rsplit('/').next().filter(|file| file.contains('.') && file.len() <= 200)?;
+    Some(file.into())
 }
 
 fn resources(node: Node<'_, '_>) -> Resources {

@@ -223,11 +223,11 @@ fn record(name: &[u8], start: usize, length: usize, is_folder: bool, extension: 
     bytes[28..32].copy_from_slice(&both16(1));
     bytes[32] = name.len() as u8;
     bytes.extend(name);
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         bytes.push(0);
     }
     bytes.extend(extension);
-    if bytes.len() % 2 != 0 {
+    if !bytes.len().is_multiple_of(2) {
         bytes.push(0);
     }
     bytes[0] = bytes.len() as u8;

@@ -62,6 +62,8 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::ShutdownCancelled { .. }
         | Error::ShutdownWaitOutOfRange { .. }
         | Error::MediumLocked { .. }
+        | Error::ExpressNotOffered { .. }
+        | Error::AnswerInvalid { .. }
         | Error::NotInstalling { .. }
         | Error::DiskNotFound { .. }
         | Error::NicNotFound { .. }

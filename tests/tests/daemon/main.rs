@@ -19,11 +19,13 @@ macro_rules! running_guest {
 mod alone;
 mod battery;
 mod clients;
+mod cloud;
 mod command;
 mod devices;
 mod disks;
 mod edits;
 mod engine;
+mod express;
 mod files;
 mod firmware;
 mod fuzz;

@@ -228,6 +228,8 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::CpuModelUnknown { .. }
         | Error::OsUnknown { .. }
         | Error::NotInstalling { .. }
+        | Error::AnswerInvalid { .. }
+        | Error::ExpressNotOffered { .. }
         | Error::CpuLimitOutOfRange { .. }
         | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }

@@ -1,7 +1,7 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, cpu, disk, fill, network, pci, snapshot, some_text, usb};
+use super::{Explanation, Translate, answer, cpu, disk, fill, network, pci, snapshot, some_text, usb};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -161,6 +161,8 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             detail: None,
         },
         Error::EngineMissing { program } => engine_missing(program, t),
+        Error::AnswerInvalid { field, fault, value } => answer::invalid(*field, *fault, value, t),
+        Error::ExpressNotOffered { path, reason, os } => answer::not_offered(path, *reason, os, t),
         Error::OsUnknown { os } => os_unknown(os, t),
         Error::CpuModelUnknown { model, known } => cpu::model_unknown(model, known, t),
         Error::CpuLimitOutOfRange { requested } => cpu::limit_out_of_range(*requested, t),

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, BridgeFault, ByteSize, CpuLimitFault, DefinitionFault, Error, FileFault,
-    Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage,
-    KvmState, MediumNote, NameFault, Operation, PciFault, SavedStateFault, StateReason, UsbFault, UsbKind,
+    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, BridgeFault, ByteSize, CpuLimitFault,
+    DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths,
+    GuestState, HostRoom, HostUse, JobStage, KvmState, MediumNote, NameFault, Operation, PciFault,
+    SavedStateFault, StateReason, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -120,6 +121,11 @@ fn errors() -> Vec<Error> {
         Error::CpuLimitUnavailable { fault: CpuLimitFault::NoManager, detail: detail() },
         Error::CpuLimitUnavailable { fault: CpuLimitFault::NotDelegated, detail: detail() },
         Error::CpuLimitUnavailable { fault: CpuLimitFault::Refused, detail: detail() },
+        Error::ExpressNotOffered {
+            path: "/isos/a.iso".into(),
+            reason: Express::SystemUnknown,
+            os: String::new(),
+        },
         Error::OptionNeeds { option: "initrd".into(), needs: "kernel".into() },
         Error::BootDeviceNotFound { guest: guest(), device: "disk7".into() },
         Error::BootDeviceNotFound { guest: guest(), device: String::new() },
@@ -144,6 +150,31 @@ fn errors() -> Vec<Error> {
         Error::JobNotFound { job: 7 },
         Error::JobCancelled { job: 7 },
     ];
+    for reason in [Express::NotTested, Express::WrongProcessor, Express::NoInstaller] {
+        errors.push(Error::ExpressNotOffered { path: "/isos/a.iso".into(), reason, os: "Fedora 42".into() });
+    }
+    for (field, value) in [
+        (AnswerField::User, "Ada"),
+        (AnswerField::FullName, "Ada: L"),
+        (AnswerField::Password, ""),
+        (AnswerField::SshKey, "ssh-dss AAAA"),
+        (AnswerField::HostName, "a b"),
+        (AnswerField::Language, "German"),
+        (AnswerField::Keyboard, "de;"),
+        (AnswerField::TimeZone, "Europe Berlin"),
+    ] {
+        errors.push(Error::AnswerInvalid { field, fault: AnswerFault::Malformed, value: value.into() });
+    }
+    for (field, fault, value) in [
+        (AnswerField::User, AnswerFault::Missing, ""),
+        (AnswerField::Password, AnswerFault::Missing, ""),
+        (AnswerField::Language, AnswerFault::Missing, ""),
+        (AnswerField::Password, AnswerFault::TooLong, ""),
+        (AnswerField::User, AnswerFault::Reserved, "root"),
+        (AnswerField::Keyboard, AnswerFault::Unknown, "xx"),
+    ] {
+        errors.push(Error::AnswerInvalid { field, fault, value: value.into() });
+    }
     for fault in [
         BridgeFault::NoSuchBridge,
         BridgeFault::HelperMissing,

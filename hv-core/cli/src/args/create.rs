@@ -1,6 +1,6 @@
 //! A new guest on the command line.
 
-use super::{boot, network, path, size};
+use super::{answers, boot, network, path, size};
 use clap::ArgGroup;
 use hv_api::{ByteSize, Firmware, Forward, NewGuest};
 
@@ -72,6 +72,8 @@ pub struct Create {
     /// A TPM 2.0 of its own.
     #[arg(long)]
     pub tpm: bool,
+    #[command(flatten)]
+    pub answers: answers::AnswerOptions,
     /// Start it when it is made.
     #[arg(long)]
     pub start: bool,
@@ -89,7 +91,10 @@ impl Create {
     /// # Errors
     /// Which options don't go together, in words.
     pub fn into_guest(self) -> Result<NewGuest, String> {
+        let (express, cloud) = self.answers.into_parts()?;
         Ok(NewGuest {
+            express,
+            cloud,
             name: self.name,
             iso: self.iso,
             kernel: self.kernel,

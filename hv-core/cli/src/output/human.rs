@@ -131,6 +131,9 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
         };
         facts.push(("PCI device", format!("{}: {} ({}){when}", pci.name, pci.title(), pci.address)));
     }
+    if let Some(drive) = &guest.first_start {
+        facts.push(("First start", format!("not over: what its system is told is in {drive}")));
+    }
     facts.extend(addresses.iter().map(|address| ("Address", address.clone())));
     facts.push(("Serial ports", guest.serial_ports.to_string()));
     facts.push(("Watchdog", wire_word(&guest.watchdog)));

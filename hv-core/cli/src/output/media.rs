@@ -3,8 +3,10 @@
 use super::human::block;
 use super::views::{Word, wire_word};
 use crate::failure::english;
-use hv_api::problem::note_sentence;
-use hv_api::{BootMode, ByteSize, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended};
+use hv_api::problem::{express_sentence, note_sentence};
+use hv_api::{
+    BootMode, ByteSize, Confidence, Express, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended,
+};
 use serde::Serialize;
 
 /// What a file is.
@@ -34,6 +36,9 @@ pub struct MediumView<'a> {
     size: ByteSize,
     format: Option<&'a str>,
     virtual_size: Option<ByteSize>,
+    express: Option<Word<Express>>,
+    cloud_image: bool,
+    cloud_user: Option<&'a str>,
     recommended: Recommended,
     suggested_name: &'a str,
     notes: Vec<Word<MediumNote>>,
@@ -66,6 +71,9 @@ impl<'a> From<&'a MediumInfo> for MediumView<'a> {
             size: medium.size,
             format: medium.format.as_deref(),
             virtual_size: medium.virtual_size,
+            express: medium.express.map(Word),
+            cloud_image: medium.cloud_image,
+            cloud_user: medium.cloud_user.as_deref(),
             recommended: medium.recommended,
             suggested_name: &medium.suggested_name,
             notes: medium.notes.iter().copied().map(Word).collect(),
@@ -101,6 +109,13 @@ pub fn medium_block(medium: &MediumInfo) -> String {
     }
     if let Some(size) = medium.virtual_size {
         facts.push(("Disk size", size.to_string()));
+    }
+    if medium.cloud_image {
+        let user = medium.cloud_user.as_ref().map(|user| format!(", its user is usually {user}"));
+        facts.push(("Cloud image", format!("sets itself up at its first start{}", user.unwrap_or_default())));
+    }
+    if let Some(express) = medium.express {
+        facts.push(("Express", express_sentence(express, &english)));
     }
     facts.push(("File size", medium.size.to_string()));
     let recommended = &medium.recommended;

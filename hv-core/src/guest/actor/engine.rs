@@ -27,7 +27,8 @@ impl Actor {
         let kernel = definition.started_kernel();
         let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
         let answers = definition.install.iter().filter_map(|install| install.seed.as_ref());
-        for path in media.chain(kernels).chain(answers) {
+        let told = definition.first_start.iter().filter_map(|first| first.disc.as_ref());
+        for path in media.chain(kernels).chain(answers).chain(told) {
             files::open_readable(&folder.join(path))?;
         }
         for disk in &definition.disks {
@@ -88,6 +89,9 @@ impl Actor {
         drop(self.machine.send_replace(Some(adopted.machine)));
         self.ask_for_memory();
         self.go_on_waiting();
+        if adopted.status == MachineStatus::PoweredOff {
+            self.first_start_may_end(&EngineEvent::PoweredOff);
+        }
         let saving = match adopted.status {
             MachineStatus::Running => self.interrupted_saving(true),
             MachineStatus::Paused => self.interrupted_saving(false),

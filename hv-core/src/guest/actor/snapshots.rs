@@ -349,6 +349,7 @@ impl Actor {
             // It was installed since, and what its installer needs is gone.
             let folder = self.folder();
             definition.install.take_if(|install| !install.files().all(|file| folder.join(file).exists()));
+            definition.first_start = definition.first_start.map(|first| first.found(&folder));
             self.keep(definition)?;
             let index = self.index()?.clone().at(id);
             self.keep_index(index)

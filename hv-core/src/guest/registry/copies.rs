@@ -6,6 +6,7 @@ use crate::files;
 use crate::guest::actor::Loan;
 use crate::guest::boot;
 use crate::guest::config::{Definition, Disk};
+use crate::guest::first_start::{self, FirstStart};
 use crate::guest::forwards::mac_of;
 use crate::guest::handle::Request;
 use crate::guest::holders::check_copyable;
@@ -66,7 +67,8 @@ impl Registry {
         let draft = self.context.store.begin(id)?;
         let is_linked = |disk: &Disk| linked && can_be_base(disk, source);
         check_room(source, &loan.definition, draft.folder(), is_linked)?;
-        let definition = renewed(&loan.definition, source, id, name);
+        let mut definition = renewed(&loan.definition, source, id, name);
+        definition.first_start = definition.first_start.map(|first| first.found(source));
         let disks = loan.definition.disks.iter().zip(&definition.disks);
         let disks = disks.filter(|(disk, _)| is_copied(disk, source));
         let (shared, disks): (Vec<_>, Vec<_>) = disks.partition(|(disk, _)| is_linked(disk));
@@ -92,7 +94,12 @@ impl Registry {
         }
         let home = loan.snapshot.map_or_else(|| source.to_owned(), |one| snapshots::folder(source, one));
         let new = draft.folder().to_owned();
+        let told = definition.first_start.clone().is_some_and(|FirstStart { disc }| disc.is_some());
+        let told = told.then(|| (source.to_owned(), loan.definition.id));
         files::off_thread(move || {
+            if let Some((source, former)) = told {
+                first_start::copy((&source, former), (&new, id))?;
+            }
             snapshots::copy_tpm(&home, &new)?;
             flush(&new)?;
             sharings.iter().try_for_each(Sharing::carry_out)

@@ -1,10 +1,12 @@
 //! What media are, and which systems there are.
 
 use super::{Registry, limits, same_name};
+use crate::express::OFFERED;
 use crate::files;
+use crate::host::preferences::{Environment, preferences};
 use crate::inspect::{choice, inspect};
 use crate::osdb::model::System;
-use hv_api::{Error, MediumInfo, Systems};
+use hv_api::{Error, MediumInfo, Preferences, Systems};
 use std::sync::Arc;
 
 /// The most systems in one answer: all that are known, and room for more.
@@ -42,6 +44,16 @@ impl Registry {
             let systems =
                 found.into_iter().take(MOST_SYSTEMS).map(|system| choice(system, &database, limits));
             Ok(Systems { systems: systems.collect(), version: database.version().map(str::to_owned) })
+        })
+        .await
+    }
+
+    /// How this computer is set up for its user.
+    pub async fn preferences(&self) -> Result<Preferences, Error> {
+        files::off_thread(|| {
+            let user = rustix::process::getuid().as_raw();
+            let found = preferences("/".as_ref(), &Environment::of_process(), user);
+            Ok(Preferences { express: OFFERED.map(str::to_owned).into(), ..found })
         })
         .await
     }

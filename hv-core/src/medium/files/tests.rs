@@ -18,13 +18,11 @@ fn disc_with(files: &[(&str, &str)], options: &[&str]) -> Option<Vec<u8>> {
     let image = folder.path().join("disc.iso");
     let mut command = Command::new("xorriso");
     command.args(["-as", "mkisofs", "-quiet"]).args(options).arg("-o").arg(&image).arg(&tree);
-    match command.stderr(Stdio::null()).status() {
-        Ok(status) => assert!(status.success()),
-        Err(_) => {
-            eprintln!("skipped: xorriso is not installed");
-            return None;
-        }
-    }
+    let Ok(status) = command.stderr(Stdio::null()).status() else {
+        eprintln!("skipped: xorriso is not installed");
+        return None;
+    };
+    assert!(status.success());
     Some(std::fs::read(image).unwrap())
 }
 
@@ -59,7 +57,13 @@ fn files_are_found_by_either_kind_of_name() {
             assert!(found.is_none_or(|piece| piece.start + piece.length <= end as u64));
         }
     }
-    if let Some(disc) = disc_with(&files, &["-iso-level", "3", "-norock"]) {
+    if let Some(mut disc) = disc_with(&files, &["-R", "-iso-level", "3"]) {
+        // Without its true names, the plain ones count, which have fewer kinds of signs.
+        for at in 0..disc.len() - 4 {
+            if disc[at..].starts_with(b"NM") && disc[at + 3..].starts_with(b"\x01\0") {
+                disc[at] = b'X';
+            }
+        }
         assert_eq!(text(&disc, "a/b/c/d").as_deref(), Some("deep"));
         assert_eq!(text(&disc, "pool/a_007").as_deref(), Some("7"));
     }
