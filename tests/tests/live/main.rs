@@ -6,6 +6,7 @@ mod consoles;
 mod devices;
 mod disks;
 mod displays;
+mod express;
 mod faults;
 mod firmware;
 mod host;
