@@ -6,13 +6,20 @@
 //! when the guest is made.
 
 mod libvirt;
+mod machine;
 mod xen;
 
+pub use machine::facts;
+
+use crate::appliance::Appliance;
 use crate::guest::config::name_fault;
+use crate::guest::disk_file::{Image, ImageForm};
+use crate::osdb::Database;
+use crate::storage::Source;
 use crate::{files, medium};
 use hv_api::{
     ByteSize, CrashAction, EndAction, Error, FileFault, GuestId, ImportKind, ImportNote, ImportOutcome,
-    ImportPlan, ImportReason, NetworkMode, NewDisk, NewGuest, NewNic,
+    ImportPlan, ImportReason, MacAddress, NetworkMode, NewDisk, NewGuest, NewNic,
 };
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -35,13 +42,59 @@ pub trait Host {
     fn has_file(&self, path: &Path) -> bool;
     /// The most memory and the most CPUs of a guest.
     fn most(&self) -> (ByteSize, u32);
+    /// Whether a guest's network card has this address.
+    fn has_mac(&self, mac: MacAddress) -> bool;
+    /// The operating systems that it knows.
+    fn database(&self) -> &Database;
 }
 
-/// Says what a file would be here.
+/// Says what a file would be here. `machine` names one of several that are in it.
 ///
 /// # Errors
-/// [`Error::FileUnusable`] where it can't be read, or is of no program that is known here.
-pub fn plan(path: &Path, host: &dyn Host) -> Result<ImportPlan, Error> {
+/// [`Error::FileUnusable`] where it can't be read, or is of no program that is known here;
+/// [`Error::MachineNotFound`].
+pub fn plan(path: &Path, machine: Option<&str>, host: &dyn Host) -> Result<ImportPlan, Error> {
+    if let Some(appliance) = Appliance::open(path)? {
+        let mut draft = Draft::new(path, host);
+        machine::read(&appliance, machine, &mut draft)?;
+        return Ok(draft.finish(ImportKind::Appliance));
+    }
+    if machine.is_some() {
+        return Err(Error::OptionNeeds { option: "machine".into(), needs: "appliance".into() });
+    }
+    let image = Image::look(Source::of(path), None);
+    if let Ok(image) = image {
+        return Ok(of_image(&image, host));
+    }
+    match text_of(path) {
+        Ok(text) => of_text(path, &text, host),
+        // Nobody takes it for a description of a machine: what is wrong with it as a disk is of more use.
+        Err(error) => Err(image.err().unwrap_or(error)),
+    }
+}
+
+/// A guest with a copy of a disk image.
+fn of_image(image: &Image, host: &dyn Host) -> ImportPlan {
+    let path = &image.source.path;
+    let mut draft = Draft::new(path, host);
+    let form = match image.form {
+        ImageForm::Plain(format) => format.name(),
+        ImageForm::Packed(packing) => packing.name(),
+    };
+    let size = image.size().map(|size| format!(", {size}")).unwrap_or_default();
+    draft.changed(&format!("{} ({form}{size})", path.display()), ImportReason::Copied);
+    draft.guest.name = draft.other_name(&medium::suggested_name(
+        &medium::Facts::unknown(0),
+        &path.file_name().unwrap_or_default().to_string_lossy(),
+    ));
+    draft.guest.image = Some(path.display().to_string());
+    let mut plan = draft.finish(ImportKind::DiskImage);
+    (plan.guest.no_disk, plan.guest.nics) = (None, None);
+    plan
+}
+
+/// What stands in a file that describes a machine.
+fn text_of(path: &Path) -> Result<String, Error> {
     let unusable = |detail: String| Error::FileUnusable {
         path: path.display().to_string(),
         fault: FileFault::WrongFormat,
@@ -55,18 +108,28 @@ pub fn plan(path: &Path, host: &dyn Host) -> Result<ImportPlan, Error> {
     file.take(LONGEST)
         .read_to_string(&mut text)
         .map_err(|error| unusable(format!("it is no text: {error}")))?;
+    Ok(text)
+}
+
+fn of_text(path: &Path, text: &str, host: &dyn Host) -> Result<ImportPlan, Error> {
+    let unusable = |detail: String| Error::FileUnusable {
+        path: path.display().to_string(),
+        fault: FileFault::WrongFormat,
+        detail,
+    };
     let mut draft = Draft::new(path, host);
-    let kind = draft.read(&text).map_err(unusable)?;
+    let kind = draft.read(text).map_err(unusable)?;
     Ok(draft.finish(kind))
 }
 
 /// Whose machine a text describes; nothing where it describes none.
 pub fn kind_of(text: &str) -> Option<ImportKind> {
-    Draft::new(Path::new("/"), &Nowhere).read(text).ok()
+    let nowhere = Nowhere(Database::default());
+    Draft::new(Path::new("/"), &nowhere).read(text).ok()
 }
 
 /// A computer without anything, which is enough to see what a text is.
-struct Nowhere;
+struct Nowhere(Database);
 
 impl Host for Nowhere {
     fn has_name(&self, _name: &str) -> bool {
@@ -85,6 +148,14 @@ impl Host for Nowhere {
         false
     }
 
+    fn has_mac(&self, _mac: MacAddress) -> bool {
+        false
+    }
+
+    fn database(&self) -> &Database {
+        &self.0
+    }
+
     fn most(&self) -> (ByteSize, u32) {
         (ByteSize::GIB, 1)
     }
@@ -98,12 +169,22 @@ struct Draft<'h> {
     disks: Vec<NewDisk>,
     nics: Vec<NewNic>,
     notes: Vec<ImportNote>,
+    machines: Vec<String>,
+    licences: Vec<String>,
 }
 
 impl<'h> Draft<'h> {
     fn new(path: &'h Path, host: &'h dyn Host) -> Self {
-        let (guest, disks, nics, notes) = (NewGuest::default(), Vec::new(), Vec::new(), Vec::new());
-        Self { host, path, guest, disks, nics, notes }
+        Self {
+            host,
+            path,
+            guest: NewGuest::default(),
+            disks: Vec::new(),
+            nics: Vec::new(),
+            notes: Vec::new(),
+            machines: Vec::new(),
+            licences: Vec::new(),
+        }
     }
 
     /// Reads whatever it is.
@@ -284,7 +365,8 @@ impl<'h> Draft<'h> {
         let NewGuest { cpus, memory, .. } = self.guest;
         self.guest.max_cpus = self.guest.max_cpus.or(cpus);
         self.guest.max_memory = self.guest.max_memory.or(memory);
-        ImportPlan { kind, guest: self.guest, notes: self.notes }
+        let Self { guest, notes, machines, licences, .. } = self;
+        ImportPlan { kind, guest, notes, machines, licences }
     }
 }
 

@@ -3,6 +3,7 @@
 //!
 //! It blocks while the file is read (a few kilobytes). What a file is, [`crate::medium`] decides.
 
+use crate::appliance::Appliance;
 use crate::guest::disk_file::{Image, ImageForm};
 use crate::medium::{Facts, ImageFormat};
 use crate::osdb::images::CloudImage;
@@ -10,10 +11,14 @@ use crate::osdb::model::System;
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
+use crate::storage::Source;
 use crate::tree::Folder;
 use crate::{express, files, import, medium};
 use futures_util::FutureExt;
-use hv_api::{ByteSize, Error, FileFault, ImportKind, MediumInfo, MediumKind, OsChoice, Recommended};
+use hv_api::{
+    BootMode, ByteSize, Confidence, Error, FileFault, Firmware, ImportKind, MediumInfo, MediumKind, OsChoice,
+    Recommended,
+};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -42,6 +47,9 @@ pub fn inspect(
     }
     let (mut file, length) = files::open_readable(path)?;
     let shown = path.to_string_lossy().into_owned();
+    if let Some(appliance) = Appliance::open(path)? {
+        return Ok(of_appliance(&appliance, (shown, length), taken, limits, database));
+    }
     let facts = medium::read(&mut file, length).map_err(|error| Error::FileUnusable {
         path: shown.clone(),
         fault: files::fault_of(&error),
@@ -105,6 +113,7 @@ pub fn inspect(
         recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes: facts.notes,
+        appliance: None,
     })
 }
 
@@ -118,12 +127,92 @@ fn machine(file: &mut File, length: u64) -> Option<MediumKind> {
     import::kind_of(&text).map(|kind| match kind {
         ImportKind::XenConfig => MediumKind::XenConfig,
         ImportKind::LibvirtXml => MediumKind::LibvirtXml,
+        ImportKind::Appliance => MediumKind::Appliance,
+        ImportKind::DiskImage => MediumKind::DiskImage,
     })
+}
+
+/// Looks at an appliance, by its description.
+fn of_appliance(
+    appliance: &Appliance,
+    (path, length): (String, u64),
+    taken: &dyn Fn(&str) -> bool,
+    limits: Limits,
+    database: &Database,
+) -> MediumInfo {
+    let nothing = Facts { kind: MediumKind::Appliance, ..Facts::unknown(length) };
+    let Some((info, found, suits)) = import::facts(appliance, database) else {
+        return medium_of(path, nothing, within(&suits(database, None, None, "x86_64"), limits));
+    };
+    // What it had is what suits it.
+    let disk = info.disks.iter().filter_map(|disk| disk.size).map(ByteSize::as_bytes);
+    let suits = Suits {
+        cpus: info.cpus.unwrap_or(suits.cpus),
+        memory: info.memory.unwrap_or(suits.memory),
+        disk: ByteSize::bytes(disk.fold(0, u64::saturating_add)),
+        ..suits
+    };
+    let suggested_name = medium::unique_name(&info.name, taken);
+    let boot = match info.firmware {
+        Firmware::Bios => BootMode::Bios,
+        Firmware::Uefi => BootMode::Uefi,
+    };
+    let format = if appliance.is_archive() { "ova" } else { "ovf" };
+    MediumInfo {
+        os: found.system.as_ref().map(|system| system.id.clone()),
+        os_name: found.system.map(|system| system.name),
+        family: found.family.map(str::to_owned),
+        confidence: found.confidence,
+        arch: Some(found.arch.to_owned()),
+        boot: vec![boot],
+        format: Some(format.to_owned()),
+        virtual_size: Some(suits.disk),
+        suggested_name,
+        appliance: Some(info),
+        ..medium_of(path, nothing, within(&suits, limits))
+    }
+}
+
+/// A file of which no more is known than these facts.
+fn medium_of(path: String, facts: Facts, recommended: Recommended) -> MediumInfo {
+    MediumInfo {
+        kind: facts.kind,
+        os: None,
+        os_name: None,
+        candidates: Vec::new(),
+        family: None,
+        confidence: Confidence::Unknown,
+        newer_than_database: false,
+        arch: facts.arch.map(str::to_owned),
+        variants: Vec::new(),
+        languages: Vec::new(),
+        live: None,
+        kernel: None,
+        initrd: None,
+        kernel_args: None,
+        boot: facts.boot,
+        volume_id: facts.volume_id,
+        system_id: facts.system_id,
+        publisher_id: facts.publisher_id,
+        application_id: facts.application_id,
+        volume_size: facts.volume_size,
+        size: facts.size,
+        format: facts.format.map(|format| format.as_str().to_owned()),
+        virtual_size: facts.virtual_size,
+        recommended,
+        suggested_name: String::new(),
+        notes: facts.notes,
+        express: None,
+        cloud_image: false,
+        cloud_user: None,
+        appliance: None,
+        path,
+    }
 }
 
 /// What an image is that can be copied into a disk, and not be one itself.
 fn to_copy(path: &Path, facts: Facts) -> Facts {
-    let Ok(image) = Image::look(path, None) else { return facts };
+    let Ok(image) = Image::look(Source::of(path), None) else { return facts };
     let format = match image.form {
         ImageForm::Plain(format) => ImageFormat::Foreign(format.name()),
         ImageForm::Packed(packing) => ImageFormat::Packed(packing.name()),
@@ -209,6 +298,7 @@ fn folder(
         recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes: Vec::new(),
+        appliance: None,
         path: shown,
     })
 }

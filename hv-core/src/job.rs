@@ -5,6 +5,7 @@ use hv_api::{Change, Error, GuestId, JobId, JobInfo, JobKind, JobStage, JobState
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Range;
 use std::rc::Rc;
 use tokio::sync::{Notify, broadcast, watch};
 
@@ -55,18 +56,24 @@ impl Progress {
     pub fn stage(&self, stage: JobStage, progress: f64) {
         self.tell(|status| {
             status.info.stage = stage;
-            status.info.progress = progress;
+            status.info.progress = status.info.progress.max(progress);
         });
     }
 
     /// The job is at a stage that moves bytes, and has come so far.
     pub fn amount(&self, stage: JobStage, amount: Amount) {
+        self.share(stage, amount, 0.0..1.0);
+    }
+
+    /// The same of a stage that is this part of the whole, 0–1.
+    pub fn share(&self, stage: JobStage, amount: Amount, whole: Range<f64>) {
         let Amount { done, total } = amount;
         let part = if total.as_bytes() == 0 { 0.0 } else { done.as_bytes() as f64 / total.as_bytes() as f64 };
+        let part = whole.start + (whole.end - whole.start) * part.min(1.0);
         self.tell(|status| {
             status.info.stage = stage;
             // What is known of the whole may shrink on the way; progress never goes back.
-            status.info.progress = status.info.progress.max(part.min(1.0));
+            status.info.progress = status.info.progress.max(part);
             (status.info.done, status.info.total) = (Some(done), Some(total));
         });
     }

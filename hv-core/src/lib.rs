@@ -4,6 +4,7 @@
 //! Who owns what, and what knows what, is in `ARCHITECTURE.md`.
 
 pub mod answers;
+pub mod appliance;
 pub mod autostart;
 pub mod daemon;
 pub mod display;

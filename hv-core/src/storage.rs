@@ -3,6 +3,7 @@
 
 mod chain;
 mod packed;
+mod source;
 
 use crate::engine::DiskFormat;
 use crate::{files, medium, store};
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 pub(crate) use chain::tests::overlay;
 pub use chain::{backing_files, layers};
 pub use packed::{Packing, head as packed_head};
+pub use source::{Part, Source};
 
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";
@@ -111,28 +113,37 @@ pub async fn copy_volume(
             let copied = move || std::fs::copy(&source, &copy).map_err(|error| store::failed(&copy, &error));
             files::off_thread(copied).await?;
             keep_content(Keeping::PutBack, &whole, name).await?;
-            convert((&whole, format), None, to, progress).await?;
+            convert((&Source::of(&whole), format), None, to, progress).await?;
             std::fs::remove_file(&whole).map_err(|error| store::failed(&whole, &error))
         }
-        kept => convert(from, kept, to, progress).await,
+        kept => convert((&Source::of(path), format), kept, to, progress).await,
     }
 }
 
 /// Unpacks a file into one that is not there yet. `progress` is told how many packed bytes have been read. Given up, it
 /// leaves a part of the file behind, and stops writing to it within a moment.
 pub async fn unpack(
-    source: &Path,
+    source: &Source,
     packing: Packing,
     to: &Path,
     largest: ByteSize,
     progress: impl Fn(u64),
 ) -> Result<(), Error> {
+    let (source, to) = (source.clone(), to.to_owned());
+    let work = move |told: &mut dyn FnMut(u64) -> bool| {
+        packed::unpack(&source, packing, &to, largest.as_bytes(), told)
+    };
+    followed(work, progress).await
+}
+
+/// Does work on a thread of its own that tells how far it is. What it tells is answered with false where nobody
+/// waits for it any more: then it ends within a moment.
+pub async fn followed<T: Send + 'static>(
+    work: impl FnOnce(&mut dyn FnMut(u64) -> bool) -> Result<T, Error> + Send + 'static,
+    progress: impl Fn(u64),
+) -> Result<T, Error> {
     let (tell, mut told) = watch::channel(0);
-    let (source, to) = (source.to_owned(), to.to_owned());
-    // Nobody listens any more where it was given up.
-    let work =
-        move || packed::unpack(&source, packing, &to, largest.as_bytes(), |taken| tell.send(taken).is_ok());
-    let mut work = pin!(files::off_thread(work));
+    let mut work = pin!(files::off_thread(move || work(&mut |done| tell.send(done).is_ok())));
     loop {
         tokio::select! {
             done = &mut work => return done,
@@ -141,8 +152,33 @@ pub async fn unpack(
     }
 }
 
+/// Copies an image from somewhere into a new qcow2 volume, as [`copy_volume`] does.
+pub async fn copy_image(
+    (source, format): (&Source, DiskFormat),
+    to: &Path,
+    progress: impl Fn(f64),
+) -> Result<(), Error> {
+    convert((source, format), None, to, progress).await
+}
+
+/// What a copy of an image as qcow2 will take up, where the tool can tell.
+pub async fn copy_needs(source: &Source, format: DiskFormat) -> Result<ByteSize, Error> {
+    #[derive(Deserialize)]
+    struct Measured {
+        required: u64,
+    }
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["measure", "-O", "qcow2", "--output=json", "--image-opts"]).arg(image_in(source, format));
+    let words = run_within(KEEP_DEADLINE, tool, &source.path).await?;
+    let measured: Measured = serde_json::from_slice(&words).map_err(|error| Error::StoreFailed {
+        path: source.path.display().to_string(),
+        detail: format!("{IMAGE_TOOL} can't be understood: {error}"),
+    })?;
+    Ok(ByteSize::bytes(measured.required))
+}
+
 async fn convert(
-    (path, format): (&Path, DiskFormat),
+    (source, format): (&Source, DiskFormat),
     kept: Option<&str>,
     to: &Path,
     progress: impl Fn(f64),
@@ -152,7 +188,7 @@ async fn convert(
     if let Some(name) = kept {
         tool.args(["-l", &format!("snapshot.name={name}")]);
     }
-    tool.arg(image(path, format)).arg(to);
+    tool.arg(image_in(source, format)).arg(to);
     let mut child = spawn(&mut tool, to)?;
     let told = async {
         let Some(stdout) = child.stdout.take() else { return };
@@ -179,7 +215,7 @@ pub async fn read_volume(path: &Path, format: DiskFormat, offset: u64, length: u
     // The tool makes a file of what it reads; this one is in memory, and only its name is somewhere else.
     let to = format!("of=/proc/{}/fd/{}", std::process::id(), memory.as_raw_fd());
     let mut from = OsString::from(format!("if=driver=raw,offset={offset},size={length},"));
-    from.push(options("file.", path, format));
+    from.push(options("file.", &Source::of(path), format));
     let mut tool = Command::new(IMAGE_TOOL);
     tool.args(["dd", "-O", "raw", "bs=512"]).arg("--image-opts").arg(from).arg(to);
     run_within(SIZE_DEADLINE, tool, path).await.ok()?;
@@ -236,20 +272,29 @@ pub async fn kept_content(path: &Path) -> Result<Vec<String>, Error> {
 
 /// A volume as the tool's options name it, so that its format is not guessed.
 fn image(path: &Path, format: DiskFormat) -> OsString {
-    options("", path, format)
+    image_in(&Source::of(path), format)
+}
+
+/// The same of one that may be a part of a file.
+fn image_in(source: &Source, format: DiskFormat) -> OsString {
+    options("", source, format)
 }
 
 /// The same, each option with this before its name.
-fn options(before: &str, path: &Path, format: DiskFormat) -> OsString {
-    let device = std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device());
+fn options(before: &str, source: &Source, format: DiskFormat) -> OsString {
+    let device = std::fs::metadata(&source.path).is_ok_and(|found| found.file_type().is_block_device());
     let driver = if device { "host_device" } else { "file" };
-    let mut options = OsString::from(format!(
-        "{before}driver={},{before}file.driver={driver},{before}file.filename=",
-        format.name()
-    ));
+    let (format_name, file) = (format.name(), format!("{before}file."));
+    let mut options = OsString::from(match source.part {
+        None => format!("{before}driver={format_name},{file}driver={driver},{file}filename="),
+        Some(Part { offset, size }) => format!(
+            "{before}driver={format_name},{file}driver=raw,{file}offset={offset},{file}size={size},\
+             {file}file.driver={driver},{file}file.filename="
+        ),
+    });
     // In a list of options, a comma is written twice.
-    let doubled =
-        path.as_os_str().as_bytes().split(|byte| *byte == b',').collect::<Vec<_>>().join(&b",,"[..]);
+    let path = source.path.as_os_str().as_bytes();
+    let doubled = path.split(|byte| *byte == b',').collect::<Vec<_>>().join(&b",,"[..]);
     options.push(OsStr::from_bytes(&doubled));
     if format == DiskFormat::Vmdk {
         // One from somewhere could name any file of this user's as the one it builds on.
@@ -307,7 +352,12 @@ fn finish(ended: io::Result<Output>, path: &Path) -> Result<Vec<u8>, Error> {
 
 /// The size that a guest sees of a volume; nothing where it can't be read.
 pub fn volume_size(path: &Path, format: DiskFormat) -> Option<ByteSize> {
-    let (mut file, length) = files::open_readable(path).ok()?;
+    image_size(&Source::of(path), format)
+}
+
+/// The same of one that may be a part of a file.
+pub fn image_size(source: &Source, format: DiskFormat) -> Option<ByteSize> {
+    let (mut file, length) = source.open().ok()?;
     match format {
         DiskFormat::Raw => Some(ByteSize::bytes(length)),
         DiskFormat::Qcow2 => {

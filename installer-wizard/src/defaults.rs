@@ -122,6 +122,7 @@ pub fn is_disk(medium: &MediumInfo) -> bool {
         | MediumKind::Tree
         | MediumKind::XenConfig
         | MediumKind::LibvirtXml
+        | MediumKind::Appliance
         | MediumKind::Unknown => false,
     }
 }
@@ -242,6 +243,7 @@ pub(crate) mod tests {
             recommended,
             suggested_name: name.into(),
             notes: vec![],
+            appliance: None,
         }
     }
 

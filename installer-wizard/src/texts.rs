@@ -158,6 +158,7 @@ pub fn medium_title(medium: &MediumInfo) -> String {
             MediumKind::Tree => gettext("Install tree of an unknown system"),
             MediumKind::XenConfig => gettext("Machine of Xen"),
             MediumKind::LibvirtXml => gettext("Machine of libvirt"),
+            MediumKind::Appliance => gettext("Machine of another program"),
             MediumKind::Unknown => gettext("File of an unknown kind"),
         },
     }
@@ -253,8 +254,8 @@ pub fn stage(stage: JobStage) -> String {
         JobStage::Definition => gettext("Writing the definition"),
         JobStage::Starting => gettext("Starting the guest"),
         JobStage::Copying => gettext("Copying the disk"),
-        // No part of a creation.
-        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack => {
+        // No part of a creation from a form.
+        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack | JobStage::Verifying => {
             hv_api::problem::stage_word(stage, &|text| gettext(text))
         }
     }

@@ -78,6 +78,9 @@ pub struct NewDisk {
     /// True for a copy of what is at `path`, which then may be in a form of other programs, or packed. For disks of new
     /// guests; to one that is there, a copy is added by a job.
     pub copy: Option<bool>,
+    /// What is copied of the appliance at `path`: the name of a file that belongs to it, as its description has it. The
+    /// appliance's files are first compared with its manifest, where it has one.
+    pub member: Option<String>,
     /// Its format, where it is not to be found out: `raw` for one without a partition table.
     pub format: Option<String>,
     /// What it is attached to; virtio where left out.

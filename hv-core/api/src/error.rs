@@ -45,6 +45,21 @@ pub enum FileFault {
     Unreadable,
 }
 
+/// What is wrong with a file that belongs to an appliance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum ApplianceFault {
+    /// It is not there.
+    Missing,
+    /// Its name, or a link, leads out of the appliance.
+    Outside,
+    /// It is somewhere on a network.
+    Remote,
+    /// It is in pieces, which can't be put together here.
+    InPieces,
+}
+
 /// What is wrong with a guest's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
 #[serde(rename_all = "snake_case")]
@@ -217,6 +232,46 @@ pub enum Error {
         fault: FileFault,
         /// Words of the operating system.
         detail: String,
+    },
+    /// A file that belongs to an appliance can't be used.
+    ApplianceFileUnusable {
+        /// The appliance.
+        path: String,
+        /// The file, as the appliance names it.
+        file: String,
+        /// What is wrong with it.
+        fault: ApplianceFault,
+    },
+    /// A file of an appliance is not as the appliance's manifest says.
+    ApplianceDamaged {
+        /// The appliance.
+        path: String,
+        /// The file, as the manifest names it.
+        file: String,
+        /// How the digests are made, as `SHA-256`.
+        algorithm: String,
+        /// The digest that the manifest says.
+        expected: String,
+        /// The digest that the file has.
+        found: String,
+    },
+    /// There is no machine of that name in an appliance.
+    MachineNotFound {
+        /// The appliance.
+        path: String,
+        /// The name.
+        machine: String,
+        /// Those that there are.
+        known: Vec<String>,
+    },
+    /// The host has less room than what is to be made takes up.
+    SpaceMissing {
+        /// Where.
+        path: String,
+        /// What it takes up at the least.
+        needed: ByteSize,
+        /// What is free there.
+        available: ByteSize,
     },
     /// A disk is in use already.
     DiskInUse {

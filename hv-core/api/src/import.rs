@@ -13,6 +13,10 @@ pub enum ImportKind {
     XenConfig,
     /// A domain of libvirt's, in XML.
     LibvirtXml,
+    /// An appliance: OVF beside its files, or OVA.
+    Appliance,
+    /// A disk image without any machine.
+    DiskImage,
 }
 
 /// What becomes of one thing that the file says.
@@ -59,6 +63,18 @@ pub enum ImportReason {
     FileMissing,
     /// The device is another one here, for which the guest needs a driver of its own.
     OtherDevice,
+    /// It is a licence, which a person should read.
+    Licence,
+    /// It is another machine, or another way to set this one up, than the one that was chosen.
+    OneOfSeveral,
+    /// Nobody can tell whether it is as its maker made it.
+    NotVerified,
+    /// It is somewhere on a network, from where nothing is fetched.
+    Remote,
+    /// It would be outside of the folder or archive that it comes in.
+    Outside,
+    /// It is copied into a disk of the guest's own; the file stays as it is.
+    Copied,
 }
 
 /// What becomes of one thing that the file says.
@@ -81,4 +97,8 @@ pub struct ImportPlan {
     pub guest: NewGuest,
     /// What becomes of all that the file says, in its order.
     pub notes: Vec<ImportNote>,
+    /// The machines in the file, where there are several: any of them can be asked for.
+    pub machines: Vec<String>,
+    /// Licences of the machine, as long as they are up to 64 thousand characters each.
+    pub licences: Vec<String>,
 }

@@ -46,6 +46,8 @@ pub enum JobStage {
     PuttingBack,
     /// Copies disks.
     Copying,
+    /// Compares files with the digests that came with them.
+    Verifying,
 }
 
 /// Whether a job goes on, and how it ended.

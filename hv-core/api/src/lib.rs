@@ -39,7 +39,7 @@ pub use answers::{AnswerFault, AnswerField, Answers, CloudInit, Express, Prefere
 pub use boot::{BootInfo, BootSettings};
 pub use devices::{AudioService, DeviceSettings, SoundCard, Watchdog};
 pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, HostUse, NewDisk};
-pub use error::{DefinitionFault, Error, FileFault, NameFault, Operation};
+pub use error::{ApplianceFault, DefinitionFault, Error, FileFault, NameFault, Operation};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{
     Accelerator, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, Installation, NewGuest,
@@ -50,7 +50,10 @@ pub use ids::{GuestId, JobId, SnapshotId};
 pub use import::{ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason};
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
-pub use medium::{BootMode, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended};
+pub use medium::{
+    ApplianceDisk, ApplianceInfo, BootMode, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice,
+    Recommended,
+};
 pub use network::{
     BridgeFault, Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic,
     NicInfo, NicModel, NicSettings, Protocol,

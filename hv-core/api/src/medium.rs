@@ -1,6 +1,6 @@
 //! What a file turned out to be when the core looked at it.
 
-use crate::{ByteSize, Express};
+use crate::{ByteSize, Express, Firmware};
 use serde::{Deserialize, Serialize};
 use zlink::introspect::CustomType;
 
@@ -19,6 +19,8 @@ pub enum MediumKind {
     XenConfig,
     /// What libvirt is told about a machine, in XML.
     LibvirtXml,
+    /// A whole machine as programs hand it on (OVF, OVA), which is imported.
+    Appliance,
     /// Something else.
     Unknown,
 }
@@ -84,6 +86,44 @@ pub struct OsChoice {
     pub released: Option<String>,
     /// Resources that suit it on this host.
     pub recommended: Recommended,
+}
+
+/// What is in an appliance. Where there are several machines in it, this is the first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct ApplianceInfo {
+    /// The machine's name.
+    pub name: String,
+    /// All machines in it, this one first.
+    pub machines: Vec<String>,
+    /// The product on it, where that has a name.
+    pub product: Option<String>,
+    /// How many CPUs the machine has, where that is said.
+    pub cpus: Option<u32>,
+    /// Its memory, where that is said.
+    pub memory: Option<ByteSize>,
+    /// Its firmware.
+    pub firmware: Firmware,
+    /// Its disks.
+    pub disks: Vec<ApplianceDisk>,
+    /// The networks of its network cards, a card each; empty where a card's network has no name.
+    pub networks: Vec<String>,
+    /// How many licences a person should read.
+    pub licences: u32,
+    /// Whether there are digests by which its files can be checked, which an import does.
+    pub has_manifest: bool,
+}
+
+/// A disk in an appliance.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct ApplianceDisk {
+    /// Its file; nothing of one that is empty.
+    pub file: Option<String>,
+    /// Its format, as `vmdk`, or what it is packed with, as `gz`; nothing where it can't be used.
+    pub format: Option<String>,
+    /// The size that the machine sees, where that is known.
+    pub size: Option<ByteSize>,
+    /// The length of its file, where it is there.
+    pub length: Option<ByteSize>,
 }
 
 /// What a file is.
@@ -154,4 +194,6 @@ pub struct MediumInfo {
     pub suggested_name: String,
     /// What a person should know before using it.
     pub notes: Vec<MediumNote>,
+    /// What is in it, of an appliance.
+    pub appliance: Option<ApplianceInfo>,
 }

@@ -7,6 +7,7 @@
 //! making a value harmless for a terminal.
 
 mod answer;
+mod appliance;
 mod condition;
 mod cpu;
 mod disk;

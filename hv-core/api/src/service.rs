@@ -148,8 +148,12 @@ pub trait Core {
     async fn plan(&mut self, guest: &NewGuest) -> zlink::Result<Result<Plan, Error>>;
 
     /// What guest a file of another program's would be here, which [`Core::create`] then makes; changes nothing. The path
-    /// is absolute.
-    async fn plan_import(&mut self, path: &str) -> zlink::Result<Result<ImportPlan, Error>>;
+    /// is absolute; `machine` is the name of one of several in it, the first where left out.
+    async fn plan_import(
+        &mut self,
+        path: &str,
+        machine: Option<&str>,
+    ) -> zlink::Result<Result<ImportPlan, Error>>;
 
     /// Begins to make a guest. What can be refused at once is refused here, the rest by the job.
     async fn create(&mut self, guest: &NewGuest) -> zlink::Result<Result<Created, Error>>;

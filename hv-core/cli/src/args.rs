@@ -44,11 +44,15 @@ pub enum Command {
     Call(Call),
     /// Make a new guest. What is not said is chosen by the medium and the host.
     Create(Box<Create>),
-    /// Make a guest of another program's: of Xen (xm and xl) or libvirt (XML). Says what becomes of each thing in the file.
+    /// Make a guest of another program's: an appliance (OVA, OVF), a configuration of Xen's (xm, xl) or libvirt's (XML),
+    /// or a disk image. Says what becomes of each thing in the file.
     Import {
         /// The file.
         #[arg(value_parser = path)]
         file: String,
+        /// Which machine, of an appliance that has several [default: the first].
+        #[arg(long, value_name = "NAME")]
+        machine: Option<String>,
         /// Another name for it.
         #[arg(long)]
         name: Option<String>,

@@ -39,8 +39,8 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
             let direction = saved::Direction::Save;
             saved::run(&mut core, &socket, &guest, direction, output, &mut interrupt).await
         }
-        Command::Import { file, name, start, dry_run } => {
-            let wish = import::Wish { file, name, start, dry_run };
+        Command::Import { file, machine, name, start, dry_run } => {
+            let wish = import::Wish { file, machine, name, start, dry_run };
             import::run(&mut core, &socket, wish, output, &mut interrupt).await
         }
         Command::Restore { guest, paused } => {

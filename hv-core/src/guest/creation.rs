@@ -9,14 +9,17 @@ use super::forwards::mac_of;
 use super::install;
 use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
-use crate::engine::{DiskFormat, DiskName, MAX_DISKS};
+use crate::appliance::Appliance;
+use crate::engine::{Amount, DiskFormat, DiskName, MAX_DISKS};
 use crate::express::Plan;
-use crate::files;
 use crate::inspect::{Limits, recommended};
 use crate::job::Progress;
 use crate::seed::SeedFile;
-use crate::storage;
-use hv_api::{ByteSize, Error, GuestId, JobStage, NewDisk, NewGuest, NewNic};
+use crate::storage::{self, Source};
+use crate::{files, host};
+use hv_api::{ByteSize, Error, FileFault, GuestId, JobStage, NewDisk, NewGuest, NewNic};
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// A guest to be.
@@ -30,6 +33,8 @@ pub struct Resolved {
     pub first_start: Option<Vec<SeedFile>>,
     /// How its system is installed without questions.
     pub express: Option<Plan>,
+    /// Appliances that disks are made from.
+    pub appliances: BTreeSet<PathBuf>,
 }
 
 /// Disks that are made for a guest, with the names of their files.
@@ -130,7 +135,9 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     if let Some(devices) = &new.devices {
         devices::apply(devices, &mut definition);
     }
-    Ok(Resolved { definition, own_disks, first_start, express: None })
+    let of_appliances = new.disks.iter().flatten().filter(|disk| disk.member.is_some());
+    let appliances = of_appliances.filter_map(|disk| Some(PathBuf::from(disk.path.as_deref()?))).collect();
+    Ok(Resolved { definition, own_disks, first_start, express: None, appliances })
 }
 
 /// Room for memory that is added later: as much as the host has. Linux keeps 64 MiB for itself where there is
@@ -157,11 +164,15 @@ fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error>
         let copied = new.copy == Some(true);
         let mut disk = match (new.path.as_deref(), new.size) {
             (Some(path), size) if copied => {
-                let image = Image::look(path.as_ref(), disk_file::known_format(new)?)?;
+                let source = source(path.as_ref(), new.member.as_deref())?;
+                let image = Image::look(source, disk_file::known_format(new)?)?;
                 let least = image.size().unwrap_or(MIN_DISK);
                 size.map_or(Ok(()), |size| check_size(size, least))?;
                 made.push((file, OwnDisk::Copy(image, size)));
                 own
+            }
+            (Some(_), _) if new.member.is_some() => {
+                return Err(Error::OptionNeeds { option: "member".into(), needs: "copy".into() });
             }
             (Some(_), Some(_)) => return Err(Error::conflict("size", "path")),
             (Some(path), None) => {
@@ -183,6 +194,17 @@ fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error>
     Ok((disks, made))
 }
 
+/// Where an image is that is copied: a file, or one that belongs to an appliance.
+fn source(path: &Path, member: Option<&str>) -> Result<Source, Error> {
+    let Some(member) = member else { return Ok(Source::of(path)) };
+    let appliance = Appliance::open(path)?.ok_or_else(|| Error::FileUnusable {
+        path: path.display().to_string(),
+        fault: FileFault::WrongFormat,
+        detail: "it is no appliance".into(),
+    })?;
+    appliance.find(member)
+}
+
 fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
     if (minimum..=MAX_DISK).contains(&requested) {
         return Ok(());
@@ -196,9 +218,7 @@ fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
 /// [`Error::FileUnusable`], [`Error::DiskSizeOutOfRange`], [`Error::NoSpace`], [`Error::StoreFailed`].
 pub async fn furnish(folder: &Path, resolved: &Resolved, progress: &Progress) -> Result<(), Error> {
     progress.stage(JobStage::Disk, 0.0);
-    for (name, disk) in &resolved.own_disks {
-        make_disk(&folder.join(name), disk, progress).await?;
-    }
+    make_disks(folder, &resolved.own_disks, progress).await?;
     progress.stage(JobStage::Definition, 0.5);
     let (plan, told, folder) = (resolved.express.clone(), resolved.first_start.clone(), folder.to_owned());
     files::off_thread(move || {
@@ -210,14 +230,56 @@ pub async fn furnish(folder: &Path, resolved: &Resolved, progress: &Progress) ->
     .await
 }
 
-/// Makes one of the guest's own disks in the folder in which the guest is made.
-async fn make_disk(path: &Path, disk: &OwnDisk, progress: &Progress) -> Result<(), Error> {
-    match disk {
-        OwnDisk::Empty(size) => storage::create_volume(path, *size).await,
-        OwnDisk::Copy(image, size) => {
-            image.copy(path, *size, |amount| progress.amount(JobStage::Copying, amount)).await
+/// Which part of a creation it is to compare files with what they should be, and which to copy them.
+const VERIFYING: Range<f64> = 0.0..0.2;
+const COPYING: Range<f64> = 0.2..0.95;
+
+/// Makes sure that there is room for the disks that are copied, and that what they are copied from is whole.
+///
+/// # Errors
+/// [`Error::SpaceMissing`], [`Error::ApplianceDamaged`], [`Error::FileUnusable`].
+pub async fn check_sources(resolved: &Resolved, folder: &Path, progress: &Progress) -> Result<(), Error> {
+    let mut needed = 0_u64;
+    for (_, disk) in &resolved.own_disks {
+        if let OwnDisk::Copy(image, _) = disk {
+            needed = needed.saturating_add(image.copy_needs().await?.as_bytes());
         }
     }
+    let (needed, available) = (ByteSize::bytes(needed), host::free_space(folder).ok());
+    if let Some(available) = available.filter(|available| *available < needed) {
+        return Err(Error::SpaceMissing { path: folder.display().to_string(), needed, available });
+    }
+    for appliance in &resolved.appliances {
+        let told = |done, total| progress.share(JobStage::Verifying, Amount { done, total }, VERIFYING);
+        Appliance::verify(appliance, told).await?;
+    }
+    Ok(())
+}
+
+/// Makes the guest's own disks in the folder in which the guest is made.
+async fn make_disks(folder: &Path, disks: &OwnDisks, progress: &Progress) -> Result<(), Error> {
+    let work = |disk: &OwnDisk| match disk {
+        OwnDisk::Empty(_) => 0,
+        OwnDisk::Copy(image, _) => image.work().as_bytes(),
+    };
+    let total = disks.iter().map(|(_, disk)| work(disk)).fold(0, u64::saturating_add);
+    let mut before = 0;
+    for (name, disk) in disks {
+        let path = folder.join(name);
+        match disk {
+            OwnDisk::Empty(size) => storage::create_volume(&path, *size).await?,
+            OwnDisk::Copy(image, size) => {
+                let told = |amount: Amount| {
+                    let done = ByteSize::bytes(amount.done.as_bytes().saturating_add(before));
+                    let total = ByteSize::bytes(total);
+                    progress.share(JobStage::Copying, Amount { done: done.min(total), total }, COPYING);
+                };
+                image.copy(&path, *size, told).await?;
+                before = before.saturating_add(work(disk));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn conflict(first: &str, has_first: bool, second: &str, has_second: bool) -> Result<(), Error> {

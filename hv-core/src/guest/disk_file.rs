@@ -3,7 +3,7 @@
 use super::config::MAX_DISK;
 use super::disk::Disk;
 use crate::engine::{Amount, DiskFormat, DiskName, MAX_DISKS};
-use crate::storage::{self, Packing};
+use crate::storage::{self, Packing, Source};
 use crate::{files, medium, store};
 use hv_api::{ByteSize, Error, FileFault, NewDisk};
 use std::fs::{File, OpenOptions};
@@ -33,7 +33,13 @@ pub fn existing(path: &Path, format: Option<DiskFormat>, read_only: bool) -> Res
 /// # Errors
 /// [`Error::FileUnusable`].
 pub fn look(path: &Path, told: Option<DiskFormat>) -> Result<DiskFormat, Error> {
-    let (mut file, length) = files::open_readable(path)?;
+    look_in(&Source::of(path), told)
+}
+
+/// The same of an image that may be a part of a file.
+fn look_in(source: &Source, told: Option<DiskFormat>) -> Result<DiskFormat, Error> {
+    let (mut file, length) = source.open()?;
+    let path = &source.path;
     let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
     let wrong = |detail: String| Err(unusable(path, FileFault::WrongFormat, detail));
     let foreign = medium::foreign(&mut file, length).map_err(failed)?;
@@ -71,7 +77,7 @@ pub fn known_format(new: &NewDisk) -> Result<Option<DiskFormat>, Error> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Where it is.
-    pub path: PathBuf,
+    pub source: Source,
     /// What the image is inside.
     pub form: ImageForm,
 }
@@ -90,8 +96,9 @@ impl Image {
     ///
     /// # Errors
     /// [`Error::FileUnusable`].
-    pub fn look(path: &Path, told: Option<DiskFormat>) -> Result<Self, Error> {
-        let (mut file, _) = files::open_readable(path)?;
+    pub fn look(source: Source, told: Option<DiskFormat>) -> Result<Self, Error> {
+        let (mut file, _) = source.open()?;
+        let path = &source.path;
         let mut head = [0; 8];
         let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
         let read = file.read(&mut head).map_err(failed)?;
@@ -102,16 +109,44 @@ impl Image {
                 check_head(&head).map_err(|detail| unusable(path, FileFault::WrongFormat, detail.into()))?;
                 ImageForm::Packed(packing)
             }
-            None => ImageForm::Plain(look(path, told)?),
+            None => ImageForm::Plain(look_in(&source, told)?),
         };
-        Ok(Self { path: path.to_owned(), form })
+        Ok(Self { source, form })
     }
 
     /// The size that a guest sees of it, where that can be known before it is unpacked.
     pub fn size(&self) -> Option<ByteSize> {
         match self.form {
-            ImageForm::Plain(format) => storage::volume_size(&self.path, format),
+            ImageForm::Plain(format) => storage::image_size(&self.source, format),
             ImageForm::Packed(_) => None,
+        }
+    }
+
+    /// How much there is to do for a copy, in the bytes that [`Image::copy`] tells of.
+    pub fn work(&self) -> ByteSize {
+        self.size().unwrap_or_else(|| self.length())
+    }
+
+    /// How long the image is as it is handed on.
+    pub fn length(&self) -> ByteSize {
+        let of_file = || std::fs::metadata(&self.source.path).map_or(0, |found| found.len());
+        ByteSize::bytes(self.source.part.map_or_else(of_file, |part| part.size))
+    }
+
+    /// What a copy of it takes up at the least.
+    ///
+    /// # Errors
+    /// Those of the image tool.
+    pub async fn copy_needs(&self) -> Result<ByteSize, Error> {
+        match self.form {
+            ImageForm::Plain(format) => match storage::copy_needs(&self.source, format).await {
+                Err(Error::StoreFailed { path, detail }) => {
+                    Err(Error::FileUnusable { path, fault: FileFault::WrongFormat, detail })
+                }
+                needs => needs,
+            },
+            // More than it has packed it will have.
+            ImageForm::Packed(_) => Ok(self.length()),
         }
     }
 
@@ -127,38 +162,42 @@ impl Image {
         progress: impl Fn(Amount),
     ) -> Result<(), Error> {
         let packing = match self.form {
-            ImageForm::Plain(format) => return copy_plain((&self.path, format), to, size, progress).await,
+            ImageForm::Plain(format) => return copy_plain((&self.source, format), to, size, progress).await,
             ImageForm::Packed(packing) => packing,
         };
-        let unpacked = to.with_extension("unpacked");
-        let total = ByteSize::bytes(std::fs::metadata(&self.path).map_or(0, |found| found.len()));
+        let unpacked = Source::of(&to.with_extension("unpacked"));
+        let total = self.length();
         let told = |done| progress(Amount { done: ByteSize::bytes(done), total });
-        storage::unpack(&self.path, packing, &unpacked, MAX_DISK, told).await?;
+        storage::unpack(&self.source, packing, &unpacked.path, MAX_DISK, told).await?;
         let inner = unpacked.clone();
-        let found = files::off_thread(move || look(&inner, None)).await;
+        let found = files::off_thread(move || look_in(&inner, None)).await;
         // What is wrong with it is wrong with the file that somebody knows.
-        let format = found.map_err(|error| renamed(error, &self.path))?;
+        let format = found.map_err(|error| renamed(error, &self.source.path))?;
         copy_plain((&unpacked, format), to, size, |_| {}).await?;
+        let unpacked = unpacked.path;
         std::fs::remove_file(&unpacked).map_err(|error| store::failed(&unpacked, &error))
     }
 }
 
 async fn copy_plain(
-    (path, format): (&Path, DiskFormat),
+    (source, format): (&Source, DiskFormat),
     to: &Path,
     size: Option<ByteSize>,
     progress: impl Fn(Amount),
 ) -> Result<(), Error> {
-    let own = storage::volume_size(path, format).unwrap_or_default();
+    let known = storage::image_size(source, format);
+    let own = known.unwrap_or_default();
     if let Some(requested) = size.filter(|size| *size < own) {
         return Err(Error::DiskSizeOutOfRange { requested, minimum: own, maximum: MAX_DISK });
     }
+    // Of some formats the size stands where nobody looks.
+    let total = known.unwrap_or_else(|| source.open().map_or(own, |(_, length)| ByteSize::bytes(length)));
     let told = |part: f64| {
-        let done = ByteSize::bytes((own.as_bytes() as f64 * part) as u64);
-        progress(Amount { done, total: own });
+        let done = ByteSize::bytes((total.as_bytes() as f64 * part) as u64);
+        progress(Amount { done, total });
     };
     told(0.0);
-    storage::copy_volume((path, format), None, to, told).await?;
+    storage::copy_image((source, format), to, told).await?;
     match size.filter(|size| *size > own) {
         Some(size) => storage::grow_volume(to, DiskFormat::Qcow2, size).await,
         None => Ok(()),

@@ -415,6 +415,7 @@ impl Registry {
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
             let machine = registry.newest_machine(&new.name).await?;
             let resolved = registry.resolve(guest, &new, machine).await?;
+            creation::check_sources(&resolved, &registry.context.folders.guests, &progress).await?;
             let draft = registry.context.store.begin(guest)?;
             creation::furnish(draft.folder(), &resolved, &progress).await?;
             let Resolved { definition, .. } = resolved;
@@ -520,7 +521,7 @@ impl Registry {
             existing.try_for_each(|disk| holders::check_free(id, disk, &guests))?;
             for (_, disk) in own_disks {
                 if let OwnDisk::Copy(image, _) = disk {
-                    holders::check_copyable(&image.path, &guests)?;
+                    holders::check_copyable(&image.source.path, &guests)?;
                 }
             }
             Ok(resolved)

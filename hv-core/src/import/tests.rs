@@ -1,11 +1,13 @@
 //! Tests of [`super`].
 
 use super::*;
+use crate::osdb::{DatabaseBuilder, xml_content};
 use hv_api::{CrashAction, DiskBus, EndAction, Firmware, NicModel, PowerSettings, SoundCard, Watchdog};
 use proptest::prelude::*;
+use std::sync::OnceLock;
 
 /// A computer with a bridge, a guest, and these files.
-struct Fake(&'static [&'static str]);
+pub(super) struct Fake(&'static [&'static str]);
 
 impl Host for Fake {
     fn has_name(&self, name: &str) -> bool {
@@ -27,9 +29,29 @@ impl Host for Fake {
     fn most(&self) -> (ByteSize, u32) {
         (ByteSize::gib(16), 8)
     }
+
+    fn has_mac(&self, mac: MacAddress) -> bool {
+        mac.to_string() == "52:54:00:00:00:99"
+    }
+
+    fn database(&self) -> &Database {
+        static DATABASE: OnceLock<Database> = OnceLock::new();
+        DATABASE.get_or_init(|| {
+            let mut builder = DatabaseBuilder::default();
+            for (id, family) in [("debian12", "linux"), ("win10", "winnt")] {
+                let devices = "<devices><device id='http://pcisig.com/pci/1af4/1041'/></devices>";
+                let devices = if family == "linux" { devices } else { "" };
+                builder.add(xml_content(&format!(
+                    "<libosinfo><os id='http://a.org/{id}'><short-id>{id}</short-id><name>{id}</name>\
+                     <version>12</version><family>{family}</family>{devices}</os></libosinfo>"
+                )));
+            }
+            builder.finish(None)
+        })
+    }
 }
 
-const HERE: Fake = Fake(&[
+pub(super) const HERE: Fake = Fake(&[
     "/guests/guest1",
     "/dev/sda5",
     "/dev/sda10",

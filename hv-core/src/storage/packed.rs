@@ -3,7 +3,7 @@
 //! What comes out is hostile and may be endless: it is written with holes where it is zero, bounded by the largest
 //! disk, and each decoder's memory by a limit. All of it blocks and belongs on a thread of its own.
 
-use crate::files;
+use super::Source;
 use hv_api::{Error, FileFault};
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::cell::Cell;
@@ -72,15 +72,15 @@ impl Packing {
 /// [`Error::FileUnusable`] where it is damaged or larger than a disk can be; [`Error::NoSpace`] and
 /// [`Error::StoreFailed`] where it can't be written.
 pub fn unpack(
-    source: &Path,
+    source: &Source,
     packing: Packing,
     to: &Path,
     largest: u64,
-    mut told: impl FnMut(u64) -> bool,
+    told: &mut dyn FnMut(u64) -> bool,
 ) -> Result<(), Error> {
-    let (file, _) = files::open_readable(source)?;
+    let (file, _) = source.open()?;
     let damaged = |error: io::Error| Error::FileUnusable {
-        path: source.display().to_string(),
+        path: source.path.display().to_string(),
         fault: FileFault::WrongFormat,
         detail: format!("it can't be unpacked: {error}"),
     };
@@ -134,7 +134,7 @@ impl<R: BufRead> Read for Zstd<R> {
 ///
 /// # Errors
 /// Where it can't be read or unpacked.
-pub fn head(file: File, packing: Packing) -> io::Result<Vec<u8>> {
+pub fn head(file: impl Read, packing: Packing) -> io::Result<Vec<u8>> {
     let mut packed = BufReader::with_capacity(PART, file);
     let mut head = vec![0; HEAD];
     let filled = fill(&mut *packing.decoder(&mut packed)?, &mut head)?;
@@ -143,12 +143,12 @@ pub fn head(file: File, packing: Packing) -> io::Result<Vec<u8>> {
 }
 
 /// A file of which it is counted how much has been read.
-struct Counted {
-    file: File,
+struct Counted<F> {
+    file: F,
     taken: Rc<Cell<u64>>,
 }
 
-impl Read for Counted {
+impl<F: Read> Read for Counted<F> {
     fn read(&mut self, part: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read(part)?;
         self.taken.set(self.taken.get() + count as u64);
@@ -204,7 +204,7 @@ mod tests {
         std::fs::write(&source, packed).unwrap();
         let packing = Packing::of(packed).unwrap();
         let mut last = 0;
-        unpack(&source, packing, &to, largest, |taken| {
+        unpack(&Source::of(&source), packing, &to, largest, &mut |taken| {
             assert!(taken >= last);
             last = taken;
             true

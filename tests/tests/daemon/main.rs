@@ -17,6 +17,7 @@ macro_rules! running_guest {
 }
 
 mod alone;
+mod appliances;
 mod battery;
 mod clients;
 mod cloud;

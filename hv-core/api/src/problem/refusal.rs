@@ -1,7 +1,9 @@
 //! Why the core refuses or fails: one explanation for each [`Error`].
 
 use super::condition::start_failure;
-use super::{Explanation, Translate, answer, cpu, disk, fill, network, pci, snapshot, some_text, usb};
+use super::{
+    Explanation, Translate, answer, appliance, cpu, disk, fill, network, pci, snapshot, some_text, usb,
+};
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
 /// Says what an error of the core means and what can be done.
@@ -127,6 +129,16 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::FormatOnlyRead { path, format } => disk::only_read(path, format, t),
         Error::DiskInSnapshot { disk, snapshot } => disk::in_snapshot(disk, snapshot, t),
         Error::DiskNotOwn { disk, path } => disk::not_own(disk, path, t),
+        Error::ApplianceFileUnusable { path, file, fault } => appliance::file_unusable(path, file, *fault, t),
+        Error::ApplianceDamaged { path, file, algorithm, expected, found } => {
+            appliance::damaged((path, file), algorithm, (expected, found), t)
+        }
+        Error::MachineNotFound { path, machine, known } => {
+            appliance::machine_not_found(path, machine, known, t)
+        }
+        Error::SpaceMissing { path, needed, available } => {
+            appliance::space_missing(path, *needed, *available, t)
+        }
         Error::NoSpace { path, available } => Explanation {
             code: "no-space",
             what: fill(&t("There is not enough room in “{path}”."), &[("path", path)]),

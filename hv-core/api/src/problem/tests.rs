@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, BridgeFault, ByteSize, CpuLimitFault,
-    DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths,
-    GuestState, HostRoom, HostUse, JobStage, KvmState, MediumNote, NameFault, Operation, PciFault,
-    SavedStateFault, StateReason, UsbFault, UsbKind,
+    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, ApplianceFault, BridgeFault, ByteSize,
+    CpuLimitFault, DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo,
+    GuestPaths, GuestState, HostRoom, HostUse, JobStage, KvmState, MediumNote, NameFault, Operation,
+    PciFault, SavedStateFault, StateReason, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -111,6 +111,23 @@ fn errors() -> Vec<Error> {
         Error::DiskInSnapshot { disk: "disk1".into(), snapshot: "before the update".into() },
         Error::DiskNotOwn { disk: "disk1".into(), path: "/home/me/a.img".into() },
         Error::NoSpace { path: "/home/me".into(), available: ByteSize::mib(3) },
+        Error::SpaceMissing {
+            path: "/home/me".into(),
+            needed: ByteSize::gib(9),
+            available: ByteSize::gib(3),
+        },
+        Error::MachineNotFound {
+            path: "/home/me/shop.ova".into(),
+            machine: "web".into(),
+            known: vec!["front".into(), "back".into()],
+        },
+        Error::ApplianceDamaged {
+            path: "/home/me/shop.ova".into(),
+            file: "disk1.vmdk".into(),
+            algorithm: "SHA-256".into(),
+            expected: "9f86d0".into(),
+            found: "60303a".into(),
+        },
         Error::StoreFailed { path: "/home/me/guests".into(), detail: detail() },
         Error::EngineMissing { program: "qemu-system-x86_64".into() },
         Error::EngineMissing { program: "qemu-img".into() },
@@ -174,6 +191,12 @@ fn errors() -> Vec<Error> {
         (AnswerField::Keyboard, AnswerFault::Unknown, "xx"),
     ] {
         errors.push(Error::AnswerInvalid { field, fault, value: value.into() });
+    }
+    for fault in
+        [ApplianceFault::Missing, ApplianceFault::Outside, ApplianceFault::Remote, ApplianceFault::InPieces]
+    {
+        let (path, file) = ("/home/me/shop.ovf".into(), "disk1.vmdk".into());
+        errors.push(Error::ApplianceFileUnusable { path, file, fault });
     }
     for fault in [
         BridgeFault::NoSuchBridge,
@@ -366,6 +389,7 @@ fn every_explanation_reads_well() {
         JobStage::Restoring,
         JobStage::PuttingBack,
         JobStage::Copying,
+        JobStage::Verifying,
     ]
     .map(|stage| stage_word(stage, &english));
     let notes =

@@ -29,6 +29,7 @@ pub fn stage_word(stage: JobStage, t: Translate<'_>) -> String {
         JobStage::Restoring => t("Resuming"),
         JobStage::PuttingBack => t("Putting it back"),
         JobStage::Copying => t("Copying the disks"),
+        JobStage::Verifying => t("Checking the files"),
     }
 }
 
@@ -69,6 +70,12 @@ pub fn import_reason(reason: ImportReason, t: Translate<'_>) -> String {
         ImportReason::OtherDevice => {
             t("It is another device here, for which the guest may need another driver.")
         }
+        ImportReason::Licence => t("It is a licence: read it before you use the guest."),
+        ImportReason::OneOfSeveral => t("Only one can be imported at a time, and another one was chosen."),
+        ImportReason::NotVerified => t("Nobody can tell whether it is as its maker made it."),
+        ImportReason::Remote => t("It is somewhere on a network, and nothing is fetched from there."),
+        ImportReason::Outside => t("It would be outside of the appliance, and could be any file of yours."),
+        ImportReason::Copied => t("It is copied into a disk of the guest's own. The file stays as it is."),
     }
 }
 

@@ -149,6 +149,7 @@ impl AddDisk {
             size: self.size,
             path: self.path,
             copy: None,
+            member: None,
             format: self.format,
             bus: self.bus.map(DiskBus::from),
             cache: self.cache.map(DiskCache::from),
@@ -196,6 +197,7 @@ mod tests {
         };
         let expected = NewDisk {
             copy: None,
+            member: None,
             size: Some(ByteSize::gib(1)),
             bus: Some(DiskBus::Nvme),
             discard: Some(false),

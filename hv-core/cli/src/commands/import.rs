@@ -14,6 +14,8 @@ use std::path::Path;
 pub struct Wish {
     /// The file.
     pub file: String,
+    /// Which machine, of several in it.
+    pub machine: Option<String>,
     /// Another name.
     pub name: Option<String>,
     /// Start it when it is made.
@@ -30,8 +32,9 @@ pub async fn run(
     output: &mut Output,
     interrupt: &mut Interrupt,
 ) -> Result<(), Failure> {
-    let mut plan =
-        interrupt.guard(async { Ok::<_, Failure>(settle(core.plan_import(&wish.file).await)?) }).await?;
+    let asked =
+        async { Ok::<_, Failure>(settle(core.plan_import(&wish.file, wish.machine.as_deref()).await)?) };
+    let mut plan = interrupt.guard(asked).await?;
     if let Some(name) = wish.name {
         plan.guest.name = name;
     }

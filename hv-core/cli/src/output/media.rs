@@ -5,7 +5,8 @@ use super::views::{Word, wire_word};
 use crate::failure::english;
 use hv_api::problem::{express_sentence, note_sentence};
 use hv_api::{
-    BootMode, ByteSize, Confidence, Express, MediumInfo, MediumKind, MediumNote, OsChoice, Recommended,
+    ApplianceInfo, BootMode, ByteSize, Confidence, Express, MediumInfo, MediumKind, MediumNote, OsChoice,
+    Recommended,
 };
 use serde::Serialize;
 
@@ -42,6 +43,8 @@ pub struct MediumView<'a> {
     recommended: Recommended,
     suggested_name: &'a str,
     notes: Vec<Word<MediumNote>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    appliance: Option<&'a ApplianceInfo>,
 }
 
 impl<'a> From<&'a MediumInfo> for MediumView<'a> {
@@ -77,6 +80,7 @@ impl<'a> From<&'a MediumInfo> for MediumView<'a> {
             recommended: medium.recommended,
             suggested_name: &medium.suggested_name,
             notes: medium.notes.iter().copied().map(Word).collect(),
+            appliance: medium.appliance.as_ref(),
         }
     }
 }
@@ -118,6 +122,9 @@ pub fn medium_block(medium: &MediumInfo) -> String {
         facts.push(("Express", express_sentence(express, &english)));
     }
     facts.push(("File size", medium.size.to_string()));
+    if let Some(appliance) = &medium.appliance {
+        appliance_facts(appliance, &mut facts);
+    }
     let recommended = &medium.recommended;
     facts.push((
         "Recommended",
@@ -125,6 +132,25 @@ pub fn medium_block(medium: &MediumInfo) -> String {
     ));
     facts.extend(medium.notes.iter().map(|note| ("Note", note_sentence(*note, &english))));
     block(&medium.path, &facts)
+}
+
+/// What is in an appliance.
+fn appliance_facts(appliance: &ApplianceInfo, facts: &mut Vec<(&'static str, String)>) {
+    facts.push(("Machine", appliance.machines.join(", ")));
+    if let Some(product) = &appliance.product {
+        facts.push(("Product", product.clone()));
+    }
+    for disk in &appliance.disks {
+        let file = disk.file.as_deref().unwrap_or("empty");
+        let format = disk.format.as_ref().map(|format| format!(", {format}")).unwrap_or_default();
+        let size = disk.size.map(|size| format!(", {size}")).unwrap_or_default();
+        facts.push(("Disk", format!("{file}{format}{size}")));
+    }
+    facts.extend(appliance.networks.iter().map(|network| ("Network card", network.clone())));
+    if appliance.licences > 0 {
+        facts.push(("Licences", appliance.licences.to_string()));
+    }
+    facts.push(("Manifest", if appliance.has_manifest { "yes" } else { "none" }.to_owned()));
 }
 
 /// An operating system that a guest can be for.

@@ -29,6 +29,7 @@ impl Registry {
             if new.copy == Some(true) {
                 return Err(Error::conflict("copy", "add"));
             }
+            no_member(&new)?;
             match (new.size, &new.path) {
                 (Some(_), Some(_)) => Err(Error::conflict("size", "path")),
                 (None, None) => Err(Error::OptionNeeds { option: "add".into(), needs: "size".into() }),
@@ -86,6 +87,7 @@ impl Registry {
         if new.size.is_some() {
             return Err(Error::conflict("size", "path"));
         }
+        no_member(&new)?;
         let told = disk_file::known_format(&new)?;
         let registry = Rc::clone(self);
         let (id, name) = (info.id, info.name.clone());
@@ -225,6 +227,11 @@ fn named<'a>(info: &'a GuestInfo, disk: Option<&str>) -> Result<(DiskName, &'a D
         guest: info.name.clone(),
         disk: disk.unwrap_or_default().to_owned(),
     })
+}
+
+/// Disks of appliances come with a new guest.
+fn no_member(new: &NewDisk) -> Result<(), Error> {
+    if new.member.is_some() { Err(Error::conflict("member", "add")) } else { Ok(()) }
 }
 
 fn check_size(requested: ByteSize) -> Result<(), Error> {

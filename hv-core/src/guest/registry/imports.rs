@@ -3,16 +3,24 @@
 use super::{Registry, limits, same_name};
 use crate::files;
 use crate::import::{self, Host};
-use hv_api::{ByteSize, Error, GuestId, ImportPlan};
+use crate::osdb::Database;
+use hv_api::{ByteSize, Error, GuestId, ImportPlan, MacAddress};
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 impl Registry {
     /// What guest a file of another program's would be.
-    pub async fn plan_import(&self, path: String) -> Result<ImportPlan, Error> {
+    pub async fn plan_import(&self, path: String, machine: Option<String>) -> Result<ImportPlan, Error> {
         let ids = self.guests.borrow().keys().copied().collect();
-        let here = Here { names: self.names(), ids };
-        files::off_thread(move || import::plan(path.as_ref(), &here)).await
+        let cards = self.list().into_iter().flat_map(|guest| guest.nics);
+        let (names, macs) = (self.names(), cards.map(|nic| nic.mac).collect());
+        let systems = Arc::clone(&self.context.systems);
+        files::off_thread(move || {
+            let here = Here { names, ids, macs, database: systems.get() };
+            import::plan(path.as_ref(), machine.as_deref(), &here)
+        })
+        .await
     }
 }
 
@@ -20,6 +28,8 @@ impl Registry {
 struct Here {
     names: Vec<String>,
     ids: BTreeSet<GuestId>,
+    macs: Vec<MacAddress>,
+    database: Arc<Database>,
 }
 
 impl Host for Here {
@@ -43,5 +53,13 @@ impl Host for Here {
     fn most(&self) -> (ByteSize, u32) {
         let limits = limits();
         (limits.memory, limits.cpus)
+    }
+
+    fn has_mac(&self, mac: MacAddress) -> bool {
+        self.macs.contains(&mac)
+    }
+
+    fn database(&self) -> &Database {
+        &self.database
     }
 }
