@@ -62,7 +62,7 @@ pub fn plan(path: &Path, machine: Option<&str>, host: &dyn Host) -> Result<Impor
     if machine.is_some() {
         return Err(Error::OptionNeeds { option: "machine".into(), needs: "appliance".into() });
     }
-    let image = Image::look(Source::of(path), None);
+    let image = Image::look(Source::of(path), None, None);
     if let Ok(image) = image {
         return Ok(of_image(&image, host));
     }

@@ -4,6 +4,7 @@
 //! It blocks while the file is read (a few kilobytes). What a file is, [`crate::medium`] decides.
 
 use crate::appliance::Appliance;
+use crate::engine::DiskFormat;
 use crate::guest::disk_file::{Image, ImageForm};
 use crate::medium::{Facts, ImageFormat};
 use crate::osdb::images::CloudImage;
@@ -11,13 +12,13 @@ use crate::osdb::model::System;
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::trees::{self, Found};
 use crate::osdb::{Database, Identity, Labels, Named};
-use crate::storage::Source;
+use crate::storage::{Foundation, Layer, Source};
 use crate::tree::Folder;
 use crate::{express, files, import, medium};
 use futures_util::FutureExt;
 use hv_api::{
-    BootMode, ByteSize, Confidence, Error, FileFault, Firmware, ImportKind, MediumInfo, MediumKind, OsChoice,
-    Recommended,
+    BackingFile, BootMode, ByteSize, Confidence, Error, FileFault, Firmware, ImportKind, MediumInfo,
+    MediumKind, MediumNote, OsChoice, Recommended,
 };
 use std::fs::File;
 use std::io::{Read, Seek};
@@ -63,6 +64,13 @@ pub fn inspect(
     } else {
         facts
     };
+    let mut notes = facts.notes.clone();
+    let (backing, backing_fault) = foundation(path, &facts);
+    if backing_fault.is_some() {
+        notes.push(MediumNote::FoundationUnknown);
+    } else if !backing.is_empty() {
+        notes.push(MediumNote::BuildsOnOthers);
+    }
     let file_name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let named = medium::architecture(&file_name).map(|arch| if arch == "i386" { "i686" } else { arch });
     let identity = identify(&facts, named, database);
@@ -112,8 +120,10 @@ pub fn inspect(
         virtual_size: facts.virtual_size,
         recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
-        notes: facts.notes,
+        notes,
         appliance: None,
+        backing,
+        backing_fault,
     })
 }
 
@@ -130,6 +140,24 @@ fn machine(file: &mut File, length: u64) -> Option<MediumKind> {
         ImportKind::Appliance => MediumKind::Appliance,
         ImportKind::DiskImage => MediumKind::DiskImage,
     })
+}
+
+/// The files that a disk image builds on, or why that can't be told.
+fn foundation(path: &Path, facts: &Facts) -> (Vec<BackingFile>, Option<String>) {
+    if facts.format != Some(ImageFormat::Qcow2) {
+        return (Vec::new(), None);
+    }
+    let folder = path.canonicalize().ok().and_then(|path| Some(path.parent()?.to_owned()));
+    let shown = |layer: &Layer| BackingFile {
+        path: layer.path.display().to_string(),
+        format: layer.format.map(DiskFormat::name).unwrap_or_default().to_owned(),
+        outside: layer.path.parent() != folder.as_deref(),
+    };
+    match Foundation::of(path) {
+        Ok(found) => (found.layers().iter().map(shown).collect(), None),
+        Err(Error::FileUnusable { detail, .. }) => (Vec::new(), Some(detail)),
+        Err(_) => (Vec::new(), None),
+    }
 }
 
 /// Looks at an appliance, by its description.
@@ -206,13 +234,15 @@ fn medium_of(path: String, facts: Facts, recommended: Recommended) -> MediumInfo
         cloud_image: false,
         cloud_user: None,
         appliance: None,
+        backing: Vec::new(),
+        backing_fault: None,
         path,
     }
 }
 
 /// What an image is that can be copied into a disk, and not be one itself.
 fn to_copy(path: &Path, facts: Facts) -> Facts {
-    let Ok(image) = Image::look(Source::of(path), None) else { return facts };
+    let Ok(image) = Image::look(Source::of(path), None, None) else { return facts };
     let format = match image.form {
         ImageForm::Plain(format) => ImageFormat::Foreign(format.name()),
         ImageForm::Packed(packing) => ImageFormat::Packed(packing.name()),
@@ -299,6 +329,8 @@ fn folder(
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes: Vec::new(),
         appliance: None,
+        backing: Vec::new(),
+        backing_fault: None,
         path: shown,
     })
 }

@@ -14,19 +14,20 @@ use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault,
-    ApplianceInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, ByteSize,
-    Change, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created,
-    DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics,
-    DriveInfo, EndAction, EngineInfo, Error, Event, Express, FileFault, Firmware, FirmwareInfo, Forward,
-    ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests,
-    HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome,
-    ImportPlan, ImportReason, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges,
-    LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
-    NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation,
-    OsChoice, PciAddress, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo,
-    PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult,
-    Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply,
-    Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+    ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootInfo, BootMode,
+    BootSettings, ByteSize, Change, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics,
+    CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
+    DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, Express, FileFault,
+    Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply,
+    GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse,
+    ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobId, JobInfo, JobKind, JobReply,
+    JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
+    NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciAddress, PciFault, PciInfo, PciKind,
+    PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply,
+    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
+    SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind,
+    VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -77,7 +78,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault, ApplianceInfo, Applied, AudioService, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault, ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {

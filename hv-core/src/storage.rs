@@ -2,6 +2,7 @@
 //! same one.
 
 mod chain;
+mod foundation;
 mod packed;
 mod source;
 
@@ -26,7 +27,8 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) use chain::tests::overlay;
-pub use chain::{backing_files, layers};
+pub use chain::{Layer, backing_files, layers};
+pub use foundation::Foundation;
 pub use packed::{Packing, head as packed_head};
 pub use source::{Part, Source};
 
@@ -153,22 +155,60 @@ pub async fn followed<T: Send + 'static>(
 }
 
 /// Copies an image from somewhere into a new qcow2 volume, as [`copy_volume`] does.
+///
+/// What it builds on is in the copy: that has nothing under it.
 pub async fn copy_image(
     (source, format): (&Source, DiskFormat),
+    foundation: &Foundation,
     to: &Path,
     progress: impl Fn(f64),
 ) -> Result<(), Error> {
-    convert((source, format), None, to, progress).await
+    let mut tool = Command::new(IMAGE_TOOL);
+    tool.args(["convert", "-p", "-O", "qcow2"]);
+    add_image(&mut tool, (source, format), foundation);
+    tool.arg(to);
+    run_convert(tool, to, progress).await
+}
+
+/// An image, which a tool reads, with all that it builds on and no format to guess.
+fn add_image(tool: &mut Command, (source, format): (&Source, DiskFormat), foundation: &Foundation) {
+    if foundation.is_empty() {
+        tool.arg("--image-opts").arg(image_in(source, format));
+        return;
+    }
+    let file = |path: &Path, is_device: bool| {
+        let driver = if is_device { "host_device" } else { "file" };
+        serde_json::json!({ "driver": driver, "filename": path.to_string_lossy() })
+    };
+    let mut below = serde_json::Value::Null;
+    for layer in foundation.layers().iter().rev() {
+        let format = layer.format.unwrap_or(DiskFormat::Raw);
+        let mut node =
+            serde_json::json!({ "driver": format.name(), "file": file(&layer.path, layer.is_device) });
+        if matches!(format, DiskFormat::Qcow2 | DiskFormat::Vmdk) {
+            node["backing"] = below;
+        }
+        below = node;
+    }
+    let is_device = is_device(&source.path);
+    let top = serde_json::json!({
+        "driver": format.name(), "file": file(&source.path, is_device), "backing": below,
+    });
+    tool.arg(format!("json:{top}"));
 }
 
 /// What a copy of an image as qcow2 will take up, where the tool can tell.
-pub async fn copy_needs(source: &Source, format: DiskFormat) -> Result<ByteSize, Error> {
+pub async fn copy_needs(
+    (source, format): (&Source, DiskFormat),
+    foundation: &Foundation,
+) -> Result<ByteSize, Error> {
     #[derive(Deserialize)]
     struct Measured {
         required: u64,
     }
     let mut tool = Command::new(IMAGE_TOOL);
-    tool.args(["measure", "-O", "qcow2", "--output=json", "--image-opts"]).arg(image_in(source, format));
+    tool.args(["measure", "-O", "qcow2", "--output=json"]);
+    add_image(&mut tool, (source, format), foundation);
     let words = run_within(KEEP_DEADLINE, tool, &source.path).await?;
     let measured: Measured = serde_json::from_slice(&words).map_err(|error| Error::StoreFailed {
         path: source.path.display().to_string(),
@@ -189,6 +229,11 @@ async fn convert(
         tool.args(["-l", &format!("snapshot.name={name}")]);
     }
     tool.arg(image_in(source, format)).arg(to);
+    run_convert(tool, to, progress).await
+}
+
+/// Runs the tool that copies into this file, and tells what it says of its progress, 0–1.
+async fn run_convert(mut tool: Command, to: &Path, progress: impl Fn(f64)) -> Result<(), Error> {
     let mut child = spawn(&mut tool, to)?;
     let told = async {
         let Some(stdout) = child.stdout.take() else { return };
@@ -275,6 +320,10 @@ fn image(path: &Path, format: DiskFormat) -> OsString {
     image_in(&Source::of(path), format)
 }
 
+fn is_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device())
+}
+
 /// The same of one that may be a part of a file.
 fn image_in(source: &Source, format: DiskFormat) -> OsString {
     options("", source, format)
@@ -282,8 +331,7 @@ fn image_in(source: &Source, format: DiskFormat) -> OsString {
 
 /// The same, each option with this before its name.
 fn options(before: &str, source: &Source, format: DiskFormat) -> OsString {
-    let device = std::fs::metadata(&source.path).is_ok_and(|found| found.file_type().is_block_device());
-    let driver = if device { "host_device" } else { "file" };
+    let driver = if is_device(&source.path) { "host_device" } else { "file" };
     let (format_name, file) = (format.name(), format!("{before}file."));
     let mut options = OsString::from(match source.part {
         None => format!("{before}driver={format_name},{file}driver={driver},{file}filename="),

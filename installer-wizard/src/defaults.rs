@@ -244,6 +244,8 @@ pub(crate) mod tests {
             suggested_name: name.into(),
             notes: vec![],
             appliance: None,
+            backing: vec![],
+            backing_fault: None,
         }
     }
 

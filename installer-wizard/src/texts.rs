@@ -239,6 +239,9 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
             "The file is shorter than the disc it holds. The download may be incomplete, and the installation may fail.",
         ),
         MediumNote::UefiOnly => gettext("This disc starts with UEFI only, so the guest gets UEFI firmware."),
+        MediumNote::BuildsOnOthers | MediumNote::FoundationUnknown => {
+            hv_api::problem::note_sentence(note, &|text| gettext(text))
+        }
         MediumNote::BootRecordDamaged => {
             gettext("The disc's boot record is damaged, so the guest may not start from it.")
         }

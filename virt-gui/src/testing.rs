@@ -39,6 +39,7 @@ pub fn disk(name: &str) -> DiskInfo {
         format: "qcow2".into(),
         size: Some(ByteSize::gib(20)),
         used: Some(ByteSize::gib(3)),
+        backing: Vec::new(),
         bus: DiskBus::Virtio,
         cache: DiskCache::Writeback,
         discard: true,

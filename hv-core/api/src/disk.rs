@@ -50,6 +50,8 @@ pub struct DiskInfo {
     pub size: Option<ByteSize>,
     /// What the file takes up on the host, where that could be read.
     pub used: Option<ByteSize>,
+    /// The files outside of the guest's folder that it builds on, to which somebody has agreed.
+    pub backing: Vec<String>,
     /// What it is attached to.
     pub bus: DiskBus,
     /// How it is cached.
@@ -78,6 +80,8 @@ pub struct NewDisk {
     /// True for a copy of what is at `path`, which then may be in a form of other programs, or packed. For disks of new
     /// guests; to one that is there, a copy is added by a job.
     pub copy: Option<bool>,
+    /// The files that the image at `path` builds on, all of them and in their order, where somebody has agreed to them.
+    pub backing: Option<Vec<String>>,
     /// What is copied of the appliance at `path`: the name of a file that belongs to it, as its description has it. The
     /// appliance's files are first compared with its manifest, where it has one.
     pub member: Option<String>,

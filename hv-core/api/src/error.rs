@@ -233,6 +233,13 @@ pub enum Error {
         /// Words of the operating system.
         detail: String,
     },
+    /// A disk image builds on other files than those to which somebody has agreed.
+    BuildsOnOthers {
+        /// The image.
+        path: String,
+        /// All files that it builds on, from the nearest on.
+        files: Vec<String>,
+    },
     /// A file that belongs to an appliance can't be used.
     ApplianceFileUnusable {
         /// The appliance.

@@ -325,6 +325,9 @@ pub struct NewGuest {
     pub express: Option<Answers>,
     /// An existing disk image to use in place, instead of a new disk: an absolute path.
     pub disk_path: Option<String>,
+    /// The files that the image at `image` or `disk_path` builds on, all of them and in their order, where somebody has
+    /// agreed to them.
+    pub backing: Option<Vec<String>>,
     /// All of its disks, instead of `disk`, `image` and `disk_path`.
     pub disks: Option<Vec<NewDisk>>,
     /// True where it shall have no disk at all.

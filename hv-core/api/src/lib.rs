@@ -51,8 +51,8 @@ pub use import::{ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason
 pub use job::{JobInfo, JobKind, JobStage, JobState};
 pub use live::{Applied, LiveRanges, NotNow, SettingResult};
 pub use medium::{
-    ApplianceDisk, ApplianceInfo, BootMode, Confidence, MediumInfo, MediumKind, MediumNote, OsChoice,
-    Recommended,
+    ApplianceDisk, ApplianceInfo, BackingFile, BootMode, Confidence, MediumInfo, MediumKind, MediumNote,
+    OsChoice, Recommended,
 };
 pub use network::{
     BridgeFault, Forward, ForwardFault, HostAddress, MacAddress, NetworkMode, NetworkTextError, NewNic,

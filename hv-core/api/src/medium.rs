@@ -62,6 +62,10 @@ pub enum MediumNote {
     UefiOnly,
     /// The boot record points outside of the file or is damaged.
     BootRecordDamaged,
+    /// It is a disk image that builds on other files: those that are listed with it, to which a person has to agree.
+    BuildsOnOthers,
+    /// It is a disk image that builds on other files, which can't be followed.
+    FoundationUnknown,
 }
 
 /// Resources that suit a medium and this host.
@@ -124,6 +128,17 @@ pub struct ApplianceDisk {
     pub size: Option<ByteSize>,
     /// The length of its file, where it is there.
     pub length: Option<ByteSize>,
+}
+
+/// A file that a disk image builds on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, CustomType)]
+pub struct BackingFile {
+    /// Where it really is, links followed.
+    pub path: String,
+    /// Its format.
+    pub format: String,
+    /// Whether it is in another folder than the image.
+    pub outside: bool,
 }
 
 /// What a file is.
@@ -196,4 +211,8 @@ pub struct MediumInfo {
     pub notes: Vec<MediumNote>,
     /// What is in it, of an appliance.
     pub appliance: Option<ApplianceInfo>,
+    /// The files that a disk image builds on, from the nearest on.
+    pub backing: Vec<BackingFile>,
+    /// Why what it builds on can't be followed, with the file at which that is so, in English.
+    pub backing_fault: Option<String>,
 }

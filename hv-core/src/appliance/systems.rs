@@ -178,7 +178,7 @@ fn of_number(number: u32) -> Guess {
         list.iter().find(|(numbers, _)| numbers.contains(&number)).map(|(_, word)| *word)
     };
     match (find(NUMBERS), find(LINES)) {
-        (Some(id), _) => Guess { family: family(id), line: None, ids: vec![id.to_owned()] },
+        (Some(id), _) => Guess { family: Some(family(id)), line: None, ids: vec![id.to_owned()] },
         (None, Some(line)) => of_line(line, ""),
         (None, None) => Guess::default(),
     }
@@ -193,7 +193,7 @@ fn of_word(word: &str) -> Guess {
     let stem = stem.strip_suffix("_lts").unwrap_or(stem);
     let plain: String = stem.chars().filter(char::is_ascii_alphanumeric).collect();
     if let Some((_, id)) = WINDOWS.iter().find(|(words, _)| words.contains(&&*plain)) {
-        return Guess { family: family(id), line: None, ids: vec![(*id).to_owned()] };
+        return Guess { family: Some(family(id)), line: None, ids: vec![(*id).to_owned()] };
     }
     if plain == "opensusetumbleweed" {
         return Guess { family: Some("linux"), line: None, ids: vec!["opensusetumbleweed".into()] };
@@ -228,10 +228,10 @@ fn of_line(line: &'static str, version: &str) -> Guess {
         }
         _ => vec![format!("{line}{version}")],
     };
-    Guess { family: family(line), line: (line != "linux").then_some(line), ids }
+    Guess { family: Some(family(line)), line: (line != "linux").then_some(line), ids }
 }
 
-fn family(id: &str) -> Option<&'static str> {
+fn family(id: &str) -> &'static str {
     const FAMILIES: &[(&[&str], &str)] = &[
         (&["win95", "win98", "winme"], "win9x"),
         (&["win3.1"], "win16"),
@@ -244,7 +244,7 @@ fn family(id: &str) -> Option<&'static str> {
         (&["macosx"], "darwin"),
     ];
     let known = FAMILIES.iter().find(|(ids, _)| ids.contains(&id)).map(|(_, family)| *family);
-    Some(known.unwrap_or(if id.starts_with("win") { "winnt" } else { "linux" }))
+    known.unwrap_or(if id.starts_with("win") { "winnt" } else { "linux" })
 }
 
 /// The short id of a release of this line that a text names, as `Ubuntu Server 22.04 LTS`.

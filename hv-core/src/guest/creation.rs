@@ -148,9 +148,10 @@ fn room(memory: ByteSize, limits: Limits) -> Option<ByteSize> {
 
 /// The one disk of a guest of which no list says what it has.
 fn single(new: &NewGuest, suggested: ByteSize) -> NewDisk {
-    let NewGuest { disk, image, disk_path, .. } = new.clone();
+    let NewGuest { disk, image, disk_path, backing, .. } = new.clone();
     let size = disk.or_else(|| (image.is_none() && disk_path.is_none()).then_some(suggested));
-    NewDisk { size, copy: image.is_some().then_some(true), path: image.or(disk_path), ..NewDisk::default() }
+    let copy = image.is_some().then_some(true);
+    NewDisk { size, copy, path: image.or(disk_path), backing, ..NewDisk::default() }
 }
 
 /// The disks that a list says, and which of them are to be made.
@@ -165,7 +166,7 @@ fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error>
         let mut disk = match (new.path.as_deref(), new.size) {
             (Some(path), size) if copied => {
                 let source = source(path.as_ref(), new.member.as_deref())?;
-                let image = Image::look(source, disk_file::known_format(new)?)?;
+                let image = Image::look(source, disk_file::known_format(new)?, new.backing.as_deref())?;
                 let least = image.size().unwrap_or(MIN_DISK);
                 size.map_or(Ok(()), |size| check_size(size, least))?;
                 made.push((file, OwnDisk::Copy(image, size)));
@@ -177,7 +178,8 @@ fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error>
             (Some(_), Some(_)) => return Err(Error::conflict("size", "path")),
             (Some(path), None) => {
                 let (format, read_only) = (disk_file::known_format(new)?, new.read_only == Some(true));
-                Disk { name, ..disk_file::existing(path.as_ref(), format, read_only)? }
+                let agreed = new.backing.as_deref();
+                Disk { name, ..disk_file::existing(path.as_ref(), format, read_only, agreed)? }
             }
             (None, Some(size)) => {
                 check_size(size, MIN_DISK)?;
@@ -218,7 +220,7 @@ fn check_size(requested: ByteSize, minimum: ByteSize) -> Result<(), Error> {
 /// [`Error::FileUnusable`], [`Error::DiskSizeOutOfRange`], [`Error::NoSpace`], [`Error::StoreFailed`].
 pub async fn furnish(folder: &Path, resolved: &Resolved, progress: &Progress) -> Result<(), Error> {
     progress.stage(JobStage::Disk, 0.0);
-    make_disks(folder, &resolved.own_disks, progress).await?;
+    make_disks(folder, resolved, progress).await?;
     progress.stage(JobStage::Definition, 0.5);
     let (plan, told, folder) = (resolved.express.clone(), resolved.first_start.clone(), folder.to_owned());
     files::off_thread(move || {
@@ -257,7 +259,9 @@ pub async fn check_sources(resolved: &Resolved, folder: &Path, progress: &Progre
 }
 
 /// Makes the guest's own disks in the folder in which the guest is made.
-async fn make_disks(folder: &Path, disks: &OwnDisks, progress: &Progress) -> Result<(), Error> {
+async fn make_disks(folder: &Path, resolved: &Resolved, progress: &Progress) -> Result<(), Error> {
+    let Resolved { own_disks: disks, appliances, .. } = resolved;
+    let part = if appliances.is_empty() { VERIFYING.start..COPYING.end } else { COPYING };
     let work = |disk: &OwnDisk| match disk {
         OwnDisk::Empty(_) => 0,
         OwnDisk::Copy(image, _) => image.work().as_bytes(),
@@ -272,7 +276,7 @@ async fn make_disks(folder: &Path, disks: &OwnDisks, progress: &Progress) -> Res
                 let told = |amount: Amount| {
                     let done = ByteSize::bytes(amount.done.as_bytes().saturating_add(before));
                     let total = ByteSize::bytes(total);
-                    progress.share(JobStage::Copying, Amount { done: done.min(total), total }, COPYING);
+                    progress.share(JobStage::Copying, Amount { done: done.min(total), total }, part.clone());
                 };
                 image.copy(&path, *size, told).await?;
                 before = before.saturating_add(work(disk));

@@ -22,6 +22,9 @@ pub struct Disk {
     pub path: PathBuf,
     /// Its format.
     pub format: DiskFormat,
+    /// The files outside of the guest's folder that it builds on, to which somebody has agreed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backing: Vec<String>,
     /// What it is attached to.
     #[serde(default = "usual_bus", skip_serializing_if = "is_usual_bus")]
     pub bus: DiskBus,
@@ -52,6 +55,7 @@ impl Disk {
             name,
             path: path.into(),
             format,
+            backing: Vec::new(),
             bus: usual_bus(),
             slot: None,
             cache: usual_cache(),
@@ -64,7 +68,7 @@ impl Disk {
 
     /// As an engine is asked for it. `folder` is the guest's own.
     pub fn config(&self, folder: &Path) -> DiskConfig {
-        let Self { name, path, format, bus, slot, cache, discard, serial, read_only, shareable } =
+        let Self { name, path, format, bus, slot, cache, discard, serial, read_only, shareable, .. } =
             self.clone();
         let path = folder.join(path);
         DiskConfig {
@@ -260,6 +264,7 @@ fn cache_word(cache: DiskCache) -> &'static str {
 pub fn of_info(info: &DiskInfo) -> Option<Disk> {
     let name = info.name.parse().ok()?;
     Some(Disk {
+        backing: info.backing.clone(),
         bus: info.bus,
         slot: None,
         cache: info.cache,

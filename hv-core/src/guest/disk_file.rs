@@ -3,7 +3,7 @@
 use super::config::MAX_DISK;
 use super::disk::Disk;
 use crate::engine::{Amount, DiskFormat, DiskName, MAX_DISKS};
-use crate::storage::{self, Packing, Source};
+use crate::storage::{self, Foundation, Packing, Source};
 use crate::{files, medium, store};
 use hv_api::{ByteSize, Error, FileFault, NewDisk};
 use std::fs::{File, OpenOptions};
@@ -15,9 +15,24 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// [`Error::FileUnusable`], and [`Error::FormatOnlyRead`] where it is to be written and can't be.
-pub fn existing(path: &Path, format: Option<DiskFormat>, read_only: bool) -> Result<Disk, Error> {
-    let found = look(path, format)?;
-    let disk = Disk { read_only, ..Disk::new(DiskName::FIRST, path, found) };
+pub fn existing(
+    path: &Path,
+    format: Option<DiskFormat>,
+    read_only: bool,
+    agreed: Option<&[String]>,
+) -> Result<Disk, Error> {
+    let foundation = Foundation::agreed(path, agreed)?;
+    let found = if foundation.is_empty() {
+        look(path, format)?
+    } else if !foundation.names_formats() {
+        // QEMU would guess them.
+        let detail = "it does not say which format the file has that it builds on: copy it instead";
+        return Err(unusable(path, FileFault::WrongFormat, detail.into()));
+    } else {
+        of_its_own(path, format)?
+    };
+    let backing = foundation.files();
+    let disk = Disk { backing, read_only, ..Disk::new(DiskName::FIRST, path, found) };
     disk.check()?;
     if !read_only {
         OpenOptions::new()
@@ -61,6 +76,18 @@ fn look_in(source: &Source, told: Option<DiskFormat>) -> Result<DiskFormat, Erro
     }
 }
 
+/// The format of an image that builds on others, all of which are known.
+fn of_its_own(path: &Path, told: Option<DiskFormat>) -> Result<DiskFormat, Error> {
+    let wrong = |detail: String| Err(unusable(path, FileFault::WrongFormat, detail));
+    match told.filter(|told| *told != DiskFormat::Qcow2) {
+        Some(told) => wrong(format!("it is an image in the format qcow2, not {}", told.name())),
+        None if storage::volume_size(path, DiskFormat::Qcow2).is_none() => {
+            wrong("its header is damaged".into())
+        }
+        None => Ok(DiskFormat::Qcow2),
+    }
+}
+
 /// The format that was named for a disk.
 ///
 /// # Errors
@@ -80,6 +107,8 @@ pub struct Image {
     pub source: Source,
     /// What the image is inside.
     pub form: ImageForm,
+    /// What it builds on.
+    pub foundation: Foundation,
 }
 
 /// In which form a disk image is handed on.
@@ -96,8 +125,16 @@ impl Image {
     ///
     /// # Errors
     /// [`Error::FileUnusable`].
-    pub fn look(source: Source, told: Option<DiskFormat>) -> Result<Self, Error> {
+    pub fn look(source: Source, told: Option<DiskFormat>, agreed: Option<&[String]>) -> Result<Self, Error> {
         let (mut file, _) = source.open()?;
+        // One in an archive has nothing beside it.
+        if source.part.is_none() {
+            let foundation = Foundation::agreed(&source.path, agreed)?;
+            if !foundation.is_empty() {
+                let form = ImageForm::Plain(of_its_own(&source.path, told)?);
+                return Ok(Self { source, form, foundation });
+            }
+        }
         let path = &source.path;
         let mut head = [0; 8];
         let failed = |error: io::Error| unusable(path, files::fault_of(&error), error.to_string());
@@ -111,7 +148,7 @@ impl Image {
             }
             None => ImageForm::Plain(look_in(&source, told)?),
         };
-        Ok(Self { source, form })
+        Ok(Self { source, form, foundation: Foundation::default() })
     }
 
     /// The size that a guest sees of it, where that can be known before it is unpacked.
@@ -139,12 +176,14 @@ impl Image {
     /// Those of the image tool.
     pub async fn copy_needs(&self) -> Result<ByteSize, Error> {
         match self.form {
-            ImageForm::Plain(format) => match storage::copy_needs(&self.source, format).await {
-                Err(Error::StoreFailed { path, detail }) => {
-                    Err(Error::FileUnusable { path, fault: FileFault::WrongFormat, detail })
+            ImageForm::Plain(format) => {
+                match storage::copy_needs((&self.source, format), &self.foundation).await {
+                    Err(Error::StoreFailed { path, detail }) => {
+                        Err(Error::FileUnusable { path, fault: FileFault::WrongFormat, detail })
+                    }
+                    needs => needs,
                 }
-                needs => needs,
-            },
+            }
             // More than it has packed it will have.
             ImageForm::Packed(_) => Ok(self.length()),
         }
@@ -162,7 +201,9 @@ impl Image {
         progress: impl Fn(Amount),
     ) -> Result<(), Error> {
         let packing = match self.form {
-            ImageForm::Plain(format) => return copy_plain((&self.source, format), to, size, progress).await,
+            ImageForm::Plain(format) => {
+                return copy_plain((&self.source, format), &self.foundation, to, size, progress).await;
+            }
             ImageForm::Packed(packing) => packing,
         };
         let unpacked = Source::of(&to.with_extension("unpacked"));
@@ -173,7 +214,7 @@ impl Image {
         let found = files::off_thread(move || look_in(&inner, None)).await;
         // What is wrong with it is wrong with the file that somebody knows.
         let format = found.map_err(|error| renamed(error, &self.source.path))?;
-        copy_plain((&unpacked, format), to, size, |_| {}).await?;
+        copy_plain((&unpacked, format), &Foundation::default(), to, size, |_| {}).await?;
         let unpacked = unpacked.path;
         std::fs::remove_file(&unpacked).map_err(|error| store::failed(&unpacked, &error))
     }
@@ -181,6 +222,7 @@ impl Image {
 
 async fn copy_plain(
     (source, format): (&Source, DiskFormat),
+    foundation: &Foundation,
     to: &Path,
     size: Option<ByteSize>,
     progress: impl Fn(Amount),
@@ -197,7 +239,7 @@ async fn copy_plain(
         progress(Amount { done, total });
     };
     told(0.0);
-    storage::copy_image((source, format), to, told).await?;
+    storage::copy_image((source, format), foundation, to, told).await?;
     match size.filter(|size| *size > own) {
         Some(size) => storage::grow_volume(to, DiskFormat::Qcow2, size).await,
         None => Ok(()),
@@ -315,7 +357,7 @@ mod tests {
         std::fs::write(&path, vhdx).unwrap();
         assert_eq!(look(&path, None), Ok(DiskFormat::Vhdx));
         assert_eq!(fault(look(&path, Some(DiskFormat::Raw))), FileFault::WrongFormat);
-        assert!(matches!(existing(&path, None, false), Err(Error::FormatOnlyRead { .. })));
-        assert!(existing(&path, None, true).is_ok());
+        assert!(matches!(existing(&path, None, false, None), Err(Error::FormatOnlyRead { .. })));
+        assert!(existing(&path, None, true, None).is_ok());
     }
 }

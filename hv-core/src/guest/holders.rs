@@ -2,10 +2,12 @@
 //! computer. Reads files; not for the core's own thread.
 
 use super::disk::{self, Disk};
+use super::disk_file::Image;
 use super::volumes::Hold;
+use crate::engine::DiskFormat;
 use crate::host::Kernel;
-use crate::storage::{VolumeId, backing_files, volume_id};
-use hv_api::{Error, GuestId, GuestInfo};
+use crate::storage::{Foundation, VolumeId, backing_files, volume_id};
+use hv_api::{Error, FileFault, GuestId, GuestInfo};
 use std::path::{Path, PathBuf};
 
 impl Disk {
@@ -49,6 +51,7 @@ pub fn check_free(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result
 /// [`Error::DiskInUseByHost`], [`Error::DiskIsBacking`].
 pub fn check_startable(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
     check_host(&wanted.path)?;
+    check_foundation(wanted, guest, guests)?;
     if wanted.hold() == Hold::Read { Ok(()) } else { check_not_backing(guest, &wanted.path, guests) }
 }
 
@@ -61,6 +64,29 @@ pub fn check_copyable(source: &Path, guests: &[GuestInfo]) -> Result<(), Error> 
     match running.find(|(_, other)| other.hold() != Hold::Read && same(source, &other.path)) {
         Some((holder, _)) => Err(in_use(source, holder)),
         None => check_host(source),
+    }
+}
+
+/// The same of an image and all that it builds on.
+///
+/// # Errors
+/// Those of [`check_copyable`].
+pub fn check_image_copyable(image: &Image, guests: &[GuestInfo]) -> Result<(), Error> {
+    check_copyable(&image.source.path, guests)?;
+    image.foundation.layers().iter().try_for_each(|layer| check_copyable(&layer.path, guests))
+}
+
+/// Makes sure that an image outside of its guest's folder builds on what somebody has agreed to, and on nothing else:
+/// it may be another image by now.
+fn check_foundation(wanted: &Disk, guest: GuestId, guests: &[GuestInfo]) -> Result<(), Error> {
+    let own = guests.iter().find(|other| other.id == guest).map(|own| PathBuf::from(&own.paths.folder));
+    if wanted.format != DiskFormat::Qcow2 || own.is_some_and(|folder| wanted.path.starts_with(folder)) {
+        return Ok(());
+    }
+    match Foundation::agreed(&wanted.path, Some(&wanted.backing)) {
+        // One that is not there is told in another way.
+        Err(Error::FileUnusable { fault: FileFault::Missing, .. }) => Ok(()),
+        found => found.map(drop),
     }
 }
 

@@ -521,7 +521,7 @@ impl Registry {
             existing.try_for_each(|disk| holders::check_free(id, disk, &guests))?;
             for (_, disk) in own_disks {
                 if let OwnDisk::Copy(image, _) = disk {
-                    holders::check_copyable(&image.source.path, &guests)?;
+                    holders::check_image_copyable(image, &guests)?;
                 }
             }
             Ok(resolved)

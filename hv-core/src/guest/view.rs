@@ -73,6 +73,7 @@ pub fn view(
                 name: disk.name.to_string(),
                 path: text(&disk.path),
                 format: disk.format.name().into(),
+                backing: disk.backing.clone(),
                 size: storage::volume_size(&folder.join(&disk.path), disk.format),
                 used: storage::volume_use(&folder.join(&disk.path)),
                 bus: disk.bus,

@@ -59,7 +59,7 @@ impl Machine {
         all.iter().copied().filter(|device| !replaced(device)).collect()
     }
 
-    fn says_firmware(&self, name: &str, value: &str) -> Option<(Firmware, bool)> {
+    fn says_firmware(name: &str, value: &str) -> Option<(Firmware, bool)> {
         match (name, value.to_ascii_lowercase().as_str()) {
             ("firmware", "efi") | ("ovirt:BiosType", "3") => Some((Firmware::Uefi, false)),
             ("vbox:Firmware", value) if value.starts_with("efi") => Some((Firmware::Uefi, false)),
@@ -76,7 +76,7 @@ impl Machine {
 
     /// Its firmware: BIOS where it says nothing, as it is with all programs. And whether it starts only what is signed.
     fn firmware(&self) -> (Firmware, bool) {
-        let said = self.settings.iter().filter_map(|(name, value, _)| self.says_firmware(name, value));
+        let said = self.settings.iter().filter_map(|(name, value, _)| Self::says_firmware(name, value));
         let said: Vec<(Firmware, bool)> = said.collect();
         let uefi = said.iter().any(|(firmware, _)| *firmware == Firmware::Uefi);
         let secure = said.iter().any(|(_, secure)| *secure);
@@ -221,8 +221,6 @@ fn settings(machine: &Machine, devices: &mut DeviceSettings, draft: &mut Draft<'
     draft.guest.secure_boot = secure.then_some(true);
     for (name, value, item) in &machine.settings {
         match (name.as_str(), value.as_str()) {
-            // The cards have them.
-            ("vbox:Mac", _) => {}
             ("vbox:Tpm", "None" | "none") => draft.kept(item),
             ("vbox:Tpm", kind) => {
                 draft.guest.tpm = Some(true);
@@ -232,9 +230,10 @@ fn settings(machine: &Machine, devices: &mut DeviceSettings, draft: &mut Draft<'
             }
             ("vbox:Audio", controller) => sound(controller, item, devices, draft),
             ("vbox:Uart", "true") => serial(item, devices, draft),
-            ("vbox:Uart", _) => {}
+            // The cards have their addresses.
+            ("vbox:Mac" | "vbox:Uart", _) => {}
             ("vbox:SharedFolder", _) => draft.lost(item, ImportReason::NoCounterpart),
-            (name, value) if machine.says_firmware(name, value).is_some() => draft.kept(item),
+            (name, value) if Machine::says_firmware(name, value).is_some() => draft.kept(item),
             _ => draft.changed(item, ImportReason::NotNeeded),
         }
     }
@@ -479,7 +478,7 @@ fn disk_facts(appliance: &Appliance, disk: &Disk) -> ApplianceDisk {
     let named =
         disk.file.as_deref().map(|word| file_of(word, &appliance.description).map_or(word, |(name, _)| name));
     let source = named.and_then(|name| appliance.find(name).ok());
-    let image = source.clone().and_then(|source| Image::look(source, None).ok());
+    let image = source.clone().and_then(|source| Image::look(source, None, None).ok());
     let format = image.as_ref().map(|image| match image.form {
         ImageForm::Plain(format) => format.name().to_owned(),
         ImageForm::Packed(packing) => packing.name().to_owned(),

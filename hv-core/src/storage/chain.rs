@@ -13,7 +13,7 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// The longest chain that is followed.
-const MAX_DEPTH: usize = 64;
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The longest name of a backing file, in bytes, as the format has it.
 const MAX_NAME: u32 = 1023;
@@ -53,6 +53,34 @@ pub fn layers(volume: &Path) -> Vec<Layer> {
 
 /// The file that this one names as the one it builds on, and the format of that.
 fn backing_file(path: &Path) -> Option<(PathBuf, Option<DiskFormat>)> {
+    let (name, format) = backing_name(path)?;
+    Some((path.parent()?.join(named_file(name)?), format))
+}
+
+/// The same, only where it is named in the plain way.
+///
+/// # Errors
+/// How it is named, to be said behind the name of this file.
+pub(super) fn plain_backing_file(path: &Path) -> Result<(PathBuf, Option<DiskFormat>), String> {
+    let unread = || "does not say what it builds on".to_owned();
+    let (name, format) = backing_name(path).ok_or_else(unread)?;
+    if name.starts_with(b"json:") {
+        return Err("builds on something that is described in a way that can't be followed".to_owned());
+    }
+    let plain = name.strip_prefix(b"file:").unwrap_or(&name);
+    // As QEMU tells a protocol from a path.
+    if plain.split(|byte| *byte == b'/').next().is_some_and(|first| first.contains(&b':')) {
+        return Err(format!(
+            "builds on {}, which is no file of this computer's",
+            String::from_utf8_lossy(plain)
+        ));
+    }
+    let folder = path.parent().ok_or_else(unread)?;
+    Ok((folder.join(OsString::from_vec(plain.to_vec())), format))
+}
+
+/// What this file calls the file that it builds on, and the format of that.
+fn backing_name(path: &Path) -> Option<(Vec<u8>, Option<DiskFormat>)> {
     let (mut file, _) = files::open_readable(path).ok()?;
     let mut head = [0; 20];
     file.read_exact(&mut head).ok()?;
@@ -67,9 +95,8 @@ fn backing_file(path: &Path) -> Option<(PathBuf, Option<DiskFormat>)> {
     file.seek(SeekFrom::Start(offset)).ok()?;
     let mut name = vec![0; length as usize];
     file.read_exact(&mut name).ok()?;
-    let name = named_file(name)?;
     let version = u32::from_be_bytes(*head.get(4..8)?.first_chunk()?);
-    Some((path.parent()?.join(name), backing_format(&mut file, version)))
+    Some((name, backing_format(&mut file, version)))
 }
 
 /// The format of the file that a volume builds on, as its header says among other things.

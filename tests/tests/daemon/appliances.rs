@@ -178,7 +178,7 @@ async fn hostile_appliances_are_refused_and_leave_nothing() {
         flipped,
         [entry("disk1.vmdk", b"x"), first].concat(),
         entry("machine.ovf", b"<!DOCTYPE a [<!ENTITY b 'b'>]><Envelope/>"),
-        entry("machine.ovf", &[b' '; 2 << 20]),
+        entry("machine.ovf", &vec![b' '; 2 << 20]),
     ];
     for (number, archive) in archives.iter().enumerate() {
         let path = home.path(&format!("{number}.ova"));

@@ -226,15 +226,13 @@ async fn what_another_disk_builds_on_is_not_written() {
     for name in ["one", "two"] {
         make(&mut core, &bare(name)).await.unwrap();
     }
-    // An image from somewhere could name any file as the one it builds on: it is not taken. A guest's own may.
+    // An image from somewhere could name any file as the one it builds on: it is not taken until somebody agrees.
     let refused = core.add_disk("one", &existing(&overlay)).await.unwrap();
-    assert!(matches!(refused, Err(Error::FileUnusable { .. })), "{refused:?}");
-    let whole = home.text("whole.qcow2");
-    let mut tool = home.command("qemu-img");
-    tool.args(["create", "-q", "-f", "qcow2", &whole, "1M"]);
-    home.run(&mut tool).await.done();
-    settle(core.add_disk("one", &existing(&whole)).await).unwrap();
-    fs::rename(&overlay, &whole).unwrap();
+    let files = vec![fs::canonicalize(&base).unwrap().display().to_string()];
+    let expected = Error::BuildsOnOthers { path: overlay.clone(), files: files.clone() };
+    assert_eq!(refused, Err(expected));
+    let agreed = NewDisk { backing: Some(files), ..existing(&overlay) };
+    settle(core.add_disk("one", &agreed).await).unwrap();
 
     let refused = core.add_disk("two", &existing(&base)).await.unwrap().unwrap_err();
     assert_eq!(refused, Error::DiskIsBacking { path: base.clone(), holder: "one".into() });

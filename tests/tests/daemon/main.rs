@@ -29,6 +29,7 @@ mod engine;
 mod express;
 mod files;
 mod firmware;
+mod foundations;
 mod fuzz;
 mod images;
 mod imports;

@@ -62,6 +62,19 @@ pub(super) fn is_backing(path: &str, holder: &str, t: Translate<'_>) -> Explanat
     }
 }
 
+pub(super) fn builds_on_others(path: &str, files: &[String], t: Translate<'_>) -> Explanation {
+    Explanation {
+        code: "builds-on-others",
+        what: fill(&t("“{path}” is only a part of a disk."), &[("path", path)]),
+        why: fill(
+            &t("It builds on other files, whose content the guest could read: {files}."),
+            &[("files", &files.join(", "))],
+        ),
+        remedy: t("Where you trust them all, name each of them: with hv, by --backing in this order."),
+        detail: None,
+    }
+}
+
 pub(super) fn too_many(guest: &str, maximum: u32, t: Translate<'_>) -> Explanation {
     Explanation {
         code: "too-many-disks",

@@ -129,6 +129,7 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::FormatOnlyRead { path, format } => disk::only_read(path, format, t),
         Error::DiskInSnapshot { disk, snapshot } => disk::in_snapshot(disk, snapshot, t),
         Error::DiskNotOwn { disk, path } => disk::not_own(disk, path, t),
+        Error::BuildsOnOthers { path, files } => disk::builds_on_others(path, files, t),
         Error::ApplianceFileUnusable { path, file, fault } => appliance::file_unusable(path, file, *fault, t),
         Error::ApplianceDamaged { path, file, algorithm, expected, found } => {
             appliance::damaged((path, file), algorithm, (expected, found), t)

@@ -111,6 +111,10 @@ fn errors() -> Vec<Error> {
         Error::DiskInSnapshot { disk: "disk1".into(), snapshot: "before the update".into() },
         Error::DiskNotOwn { disk: "disk1".into(), path: "/home/me/a.img".into() },
         Error::NoSpace { path: "/home/me".into(), available: ByteSize::mib(3) },
+        Error::BuildsOnOthers {
+            path: "/home/me/top.qcow2".into(),
+            files: vec!["/srv/base.img".into(), "/srv/first.img".into()],
+        },
         Error::SpaceMissing {
             path: "/home/me".into(),
             needed: ByteSize::gib(9),

@@ -90,5 +90,9 @@ pub fn note_sentence(note: MediumNote, t: Translate<'_>) -> String {
         MediumNote::BootRecordDamaged => {
             t("Its boot record is damaged or lies outside of the file: a guest may not start from it.")
         }
+        MediumNote::BuildsOnOthers => {
+            t("It builds on other files, whose content a guest could read: use it only where you know them.")
+        }
+        MediumNote::FoundationUnknown => t("It builds on other files, and which these are can't be told."),
     }
 }

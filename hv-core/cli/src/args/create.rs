@@ -49,6 +49,10 @@ pub struct Create {
     /// An existing disk image to use in place.
     #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
     pub disk_path: Option<String>,
+    /// A file that the image builds on and that its guest may read. Of an image that builds on several, each is named,
+    /// in the order in which they are told when it is refused.
+    #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
+    pub backing: Vec<String>,
     /// No disk at all.
     #[arg(long)]
     pub no_disk: bool,
@@ -108,6 +112,7 @@ impl Create {
             disk: self.disk,
             image: self.image,
             disk_path: self.disk_path,
+            backing: Some(self.backing).filter(|files| !files.is_empty()),
             no_disk: self.no_disk.then_some(true),
             network: None,
             nics: network::cards(self.nics, self.forwards)?,

@@ -45,6 +45,9 @@ pub struct AddDisk {
     /// Its format: qcow2, raw, vmdk, vdi, vhdx, vpc [default: what it says itself; qcow2 for a new one].
     #[arg(long)]
     format: Option<String>,
+    /// A file that the image builds on and that the guest may read; each is named, in the order in which they are told.
+    #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "size")]
+    pub backing: Vec<String>,
     /// Copy the image into a new disk instead of using it in place.
     #[arg(long, conflicts_with = "size")]
     pub copy: bool,
@@ -150,6 +153,7 @@ impl AddDisk {
             path: self.path,
             copy: None,
             member: None,
+            backing: Some(self.backing).filter(|files| !files.is_empty()),
             format: self.format,
             bus: self.bus.map(DiskBus::from),
             cache: self.cache.map(DiskCache::from),
@@ -198,6 +202,7 @@ mod tests {
         let expected = NewDisk {
             copy: None,
             member: None,
+            backing: None,
             size: Some(ByteSize::gib(1)),
             bus: Some(DiskBus::Nvme),
             discard: Some(false),

@@ -5,8 +5,8 @@ use super::views::{Word, wire_word};
 use crate::failure::english;
 use hv_api::problem::{express_sentence, note_sentence};
 use hv_api::{
-    ApplianceInfo, BootMode, ByteSize, Confidence, Express, MediumInfo, MediumKind, MediumNote, OsChoice,
-    Recommended,
+    ApplianceInfo, BackingFile, BootMode, ByteSize, Confidence, Express, MediumInfo, MediumKind, MediumNote,
+    OsChoice, Recommended,
 };
 use serde::Serialize;
 
@@ -45,6 +45,10 @@ pub struct MediumView<'a> {
     notes: Vec<Word<MediumNote>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     appliance: Option<&'a ApplianceInfo>,
+    #[serde(skip_serializing_if = "<[BackingFile]>::is_empty")]
+    backing: &'a [BackingFile],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backing_fault: Option<&'a str>,
 }
 
 impl<'a> From<&'a MediumInfo> for MediumView<'a> {
@@ -81,6 +85,8 @@ impl<'a> From<&'a MediumInfo> for MediumView<'a> {
             suggested_name: &medium.suggested_name,
             notes: medium.notes.iter().copied().map(Word).collect(),
             appliance: medium.appliance.as_ref(),
+            backing: &medium.backing,
+            backing_fault: medium.backing_fault.as_deref(),
         }
     }
 }
@@ -130,6 +136,13 @@ pub fn medium_block(medium: &MediumInfo) -> String {
         "Recommended",
         format!("CPUs: {}, memory: {}, disk: {}", recommended.cpus, recommended.memory, recommended.disk),
     ));
+    for file in &medium.backing {
+        let outside = if file.outside { ", in another folder" } else { "" };
+        facts.push(("Builds on", format!("{} ({}{outside})", file.path, file.format)));
+    }
+    if let Some(fault) = &medium.backing_fault {
+        facts.push(("Builds on", fault.clone()));
+    }
     facts.extend(medium.notes.iter().map(|note| ("Note", note_sentence(*note, &english))));
     block(&medium.path, &facts)
 }

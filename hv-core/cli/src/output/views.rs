@@ -448,6 +448,7 @@ pub mod tests {
                 format: "qcow2".into(),
                 size: Some(ByteSize::gib(20)),
                 used: Some(ByteSize::mib(3)),
+                backing: Vec::new(),
                 bus: DiskBus::Virtio,
                 cache: DiskCache::Directsync,
                 discard: true,

@@ -153,6 +153,8 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
             disk.shareable = false;
             disk.path = format!("{}.qcow2", disk.name).into();
             disk.format = DiskFormat::Qcow2;
+            // What it built on is in it.
+            disk.backing.clear();
         } else {
             whole(&mut disk.path);
         }

@@ -1,16 +1,16 @@
 //! The disks of a guest: adding, removing, changing, growing and copying them.
 
 use super::Registry;
+use crate::engine::DiskFormat;
 use crate::engine::DiskName;
-use crate::engine::{Amount, DiskFormat};
 use crate::files;
 use crate::guest::config::{MAX_DISK, MIN_DISK};
 use crate::guest::disk::{self, Disk};
-use crate::guest::disk_file::{self, Room};
+use crate::guest::disk_file::{self, Image, Room};
 use crate::guest::edit::Edit;
 use crate::guest::handle::{Handle, Request};
 use crate::guest::{holders, snapshots};
-use crate::storage::{self, grow_volume};
+use crate::storage::{self, Source, grow_volume};
 use hv_api::{
     Applied, ByteSize, DiskInfo, DiskReply, DiskSettings, Error, GuestInfo, GuestState, JobId, JobKind,
     JobStage, NewDisk, Operation, SettingResult,
@@ -37,8 +37,9 @@ impl Registry {
                 (None, Some(path)) => {
                     let (path, format) = (PathBuf::from(path), disk_file::known_format(&new)?);
                     let read_only = new.read_only == Some(true);
-                    let found =
-                        files::off_thread(move || disk_file::existing(&path, format, read_only)).await?;
+                    let agreed = new.backing.clone();
+                    let look = move || disk_file::existing(&path, format, read_only, agreed.as_deref());
+                    let found = files::off_thread(look).await?;
                     registry.add_found_disk(&handle, found, &new).await
                 }
             }
@@ -92,25 +93,19 @@ impl Registry {
         let registry = Rc::clone(self);
         let (id, name) = (info.id, info.name.clone());
         let work = |progress: crate::job::Progress| async move {
-            let (path, guests) = (source.clone(), registry.list());
+            let (guests, agreed) = (registry.list(), new.backing.clone());
             let found = files::off_thread(move || {
-                let format = disk_file::look(&path, told)?;
+                let image = Image::look(Source::of(&source), told, agreed.as_deref())?;
                 // What somebody writes meanwhile can't be copied.
-                holders::check_copyable(&path, &guests)?;
-                Ok(format)
+                holders::check_image_copyable(&image, &guests)?;
+                Ok(image)
             });
-            let format = found.await?;
+            let image = found.await?;
             let folder = PathBuf::from(&handle.info().paths.folder);
             let mut disk = Disk::new(DiskName::FIRST, folder.join("new"), DiskFormat::Qcow2);
             disk.set_new(&new)?;
             let room = Room::make(&folder, DiskFormat::Qcow2)?;
-            let total = storage::volume_size(&source, format).unwrap_or_default();
-            let told = |part: f64| {
-                let done = ByteSize::bytes((total.as_bytes() as f64 * part) as u64);
-                progress.amount(JobStage::Copying, Amount { done, total });
-            };
-            told(0.0);
-            storage::copy_volume((&source, format), None, room.path(), told).await?;
+            image.copy(room.path(), None, |amount| progress.amount(JobStage::Copying, amount)).await?;
             disk.path = room.name();
             // Also where it is cancelled in this moment: the guest may have the disk already.
             let adding = spawn_local(async move {
