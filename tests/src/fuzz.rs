@@ -3,12 +3,17 @@
 
 use crate::fake_engine::{FakeCore, FakeEngine};
 use crate::{Home, PATIENCE};
+use hv_api::{ByteSize, GuestId, MacAddress};
+use hv_core::appliance::Appliance;
 use hv_core::engine::qemu::qmp;
 use hv_core::guest::config::Definition;
+use hv_core::import;
+use hv_core::osdb::Database;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
@@ -19,6 +24,59 @@ pub fn definition(bytes: &[u8]) {
     if let Ok(definition) = Definition::read(text) {
         let again = Definition::read(&definition.write());
         assert_eq!(again.as_ref().ok(), Some(&definition), "{again:?}");
+    }
+}
+
+/// An appliance, an archive or a description, as anybody may hand one on: whatever it is, it is refused or understood, and
+/// what is found in it is in it.
+pub fn appliance(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("machine.ova");
+    std::fs::write(&path, bytes).expect("a file");
+    if let Ok(Some(appliance)) = Appliance::open(&path) {
+        for file in &appliance.description.files {
+            if let Ok(source) = appliance.find(&file.href) {
+                let (_window, length) =
+                    source.open().map_or((None, 0), |(window, length)| (Some(window), length));
+                assert!(length <= bytes.len() as u64, "{file:?}");
+            }
+        }
+        let _checks = appliance.checks();
+    }
+    let _plan = import::plan(&path, None, &Nobody::default());
+}
+
+/// A computer without guests.
+#[derive(Default)]
+struct Nobody(Database);
+
+impl import::Host for Nobody {
+    fn has_name(&self, _: &str) -> bool {
+        false
+    }
+
+    fn has_id(&self, _: GuestId) -> bool {
+        false
+    }
+
+    fn has_bridge(&self, _: &str) -> bool {
+        false
+    }
+
+    fn has_file(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn most(&self) -> (ByteSize, u32) {
+        (ByteSize::gib(16), 8)
+    }
+
+    fn has_mac(&self, _: MacAddress) -> bool {
+        false
+    }
+
+    fn database(&self) -> &Database {
+        &self.0
     }
 }
 

@@ -24,6 +24,15 @@ fn definitions_that_were_made_up_do_no_harm() {
 }
 
 #[test]
+fn appliances_that_were_made_up_do_no_harm() {
+    let kept = kept("appliance");
+    assert!(kept.len() >= 4, "{}", kept.len());
+    for bytes in &kept {
+        fuzz::appliance(bytes);
+    }
+}
+
+#[test]
 fn engines_that_were_made_up_do_no_harm() {
     for bytes in kept("qmp") {
         fuzz::qmp(&bytes);

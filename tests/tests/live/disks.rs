@@ -6,7 +6,7 @@ use hv_tests::Home;
 use std::fs;
 
 /// A raw disk whose boot sector writes this on the first serial port.
-fn bootable(home: &Home, name: &str, says: &str) -> String {
+pub fn bootable(home: &Home, name: &str, says: &str) -> String {
     let mut disk = vec![0; 1 << 20];
     // cli; ax = ds = 0; si = what it says; dx = 0x3f8; out dx, [si++] until it is 0; hlt for ever
     let code = b"\xfa\x31\xc0\x8e\xd8\xbe\x16\x7c\xba\xf8\x03\xac\x84\xc0\x74\x03\xee\xeb\xf8\xf4\xeb\xfd";
@@ -16,11 +16,11 @@ fn bootable(home: &Home, name: &str, says: &str) -> String {
     home.file(name, disk)
 }
 
-fn has_qemu() -> bool {
+pub fn has_qemu() -> bool {
     installed("qemu-system-x86", &["/usr/share/seabios/bios-256k.bin"]).is_some()
 }
 
-async fn boots(home: &Home, guest: &str, says: &str) {
+pub async fn boots(home: &Home, guest: &str, says: &str) {
     home.hv(["start", guest]).await.done();
     eventually(says, async || {
         let log = home.hv(["log", guest, "--serial", "0"]).await.out;

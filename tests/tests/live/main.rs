@@ -2,6 +2,7 @@
 //! installed is skipped aloud.
 
 mod agent;
+mod appliances;
 mod consoles;
 mod devices;
 mod disks;
