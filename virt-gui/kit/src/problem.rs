@@ -177,6 +177,11 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         Error::ShutdownOverdue { .. } => Some(ProblemAction::ForceOff),
         Error::MediumLocked { .. } => Some(ProblemAction::EjectAnyway),
         Error::GuestNotFound { .. }
+        | Error::BuildsOnOthers { .. }
+        | Error::ApplianceFileUnusable { .. }
+        | Error::ApplianceDamaged { .. }
+        | Error::MachineNotFound { .. }
+        | Error::SpaceMissing { .. }
         | Error::NameTaken { .. }
         | Error::NameInvalid { .. }
         | Error::CpusOutOfRange { .. }
