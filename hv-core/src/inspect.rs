@@ -288,17 +288,30 @@ fn folder(
     let mut tree = Folder { path: path.to_owned() };
     // A folder is never waited for.
     let found = trees::identify(&mut tree, &shown, database).now_or_never().flatten();
-    let Some(Found { identity, url_argument }) = found else {
+    let Some(found) = found else {
         let detail = "a folder that is no install tree".to_owned();
         return Err(Error::FileUnusable { path: shown, fault: FileFault::IsFolder, detail });
     };
-    let suits = suits_of(&identity, identity.arch.as_deref(), database);
+    let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(of_tree(shown, &file_name, found, taken, limits, database))
+}
+
+/// What is told of an install tree that is at this place, which without its system would be called by this name.
+pub fn of_tree(
+    shown: String,
+    file_name: &str,
+    found: Found,
+    taken: &dyn Fn(&str) -> bool,
+    limits: Limits,
+    database: &Database,
+) -> MediumInfo {
+    let Found { identity, url_argument, .. } = found;
+    let suits = suits_of_tree(&identity, database);
     let candidates = choices(&identity, database, limits);
     let name = identity.system.as_ref().and_then(|system| medium::system_name(&system.name));
-    let file_name = || path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let nothing = Facts { kind: MediumKind::Tree, ..Facts::unknown(0) };
-    let suggested_name = name.unwrap_or_else(|| medium::suggested_name(&nothing, &file_name()));
-    Ok(MediumInfo {
+    let suggested_name = name.unwrap_or_else(|| medium::suggested_name(&nothing, file_name));
+    MediumInfo {
         kind: MediumKind::Tree,
         express: None,
         cloud_image: false,
@@ -332,7 +345,16 @@ fn folder(
         backing: Vec::new(),
         backing_fault: None,
         path: shown,
-    })
+    }
+}
+
+/// What suits what a tree holds: its installer is fetched into memory, which may take more than the system does.
+pub fn suits_of_tree(identity: &Identity, database: &Database) -> Suits {
+    let arch = identity.arch.as_deref().unwrap_or("x86_64");
+    let suits = suits_of(identity, Some(arch), database);
+    let like = identity.like.as_deref().and_then(|like| database.find(like));
+    let floor = like.and_then(|like| database.network_install_memory(like, arch));
+    Suits { memory: suits.memory.max(floor.unwrap_or_default()), ..suits }
 }
 
 /// Which system a disc holds, by its labels. `arch` is the processor that its file's name tells.

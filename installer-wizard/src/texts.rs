@@ -257,6 +257,7 @@ pub fn stage(stage: JobStage) -> String {
         JobStage::Definition => gettext("Writing the definition"),
         JobStage::Starting => gettext("Starting the guest"),
         JobStage::Copying => gettext("Copying the disk"),
+        JobStage::Fetching => gettext("Fetching the installer"),
         // No part of a creation from a form.
         JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack | JobStage::Verifying => {
             hv_api::problem::stage_word(stage, &|text| gettext(text))

@@ -8,6 +8,7 @@
 //! - [`bus`] is a message bus, for services that only pretend.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
 //! - [`FaultyDisk`] is full, or can only be read, from a chosen change on.
+//! - [`FileServer`] is a mirror, or a server that never answers.
 //! - [`disc`] makes discs that say what they are.
 //! - [`fuzz`] is what the fuzzers do, and the tests with what they once found.
 //! - [`ui`] is the window, operated as a person does.
@@ -20,6 +21,7 @@ pub mod disc;
 pub mod fake_engine;
 mod fake_qemu;
 mod faulty_disk;
+mod files;
 mod follower;
 pub mod fuzz;
 mod home;
@@ -32,6 +34,7 @@ mod usb;
 
 pub use fake_qemu::{Reaction, Script};
 pub use faulty_disk::{DiskFault, FaultyDisk};
+pub use files::FileServer;
 pub use follower::Follower;
 pub use home::{Core, Home, Ran};
 pub use ova::{Ova, entry, header};

@@ -60,6 +60,37 @@ pub enum ApplianceFault {
     InPieces,
 }
 
+/// What is wrong with an install tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
+#[serde(rename_all = "snake_case")]
+#[zlink(rename_all = "snake_case")]
+pub enum TreeFault {
+    /// It is no address that can be fetched from.
+    Address,
+    /// Its server can't be reached, or broke off.
+    Unreachable,
+    /// Its server took too long.
+    Overdue,
+    /// Its server refused.
+    Refused,
+    /// Its server's certificate is not trusted.
+    Certificate,
+    /// Its server leads elsewhere too often, or where nobody should follow.
+    Redirects,
+    /// There is no tree.
+    NotATree,
+    /// It is a tree, and its installer's kernel is not known.
+    NoKernel,
+    /// A file that it needs is not there, or outside of it.
+    Missing,
+    /// A file is larger than any such file is.
+    TooLarge,
+    /// A file is not what the tree says that it is.
+    Checksum,
+    /// It is for another processor.
+    Processor,
+}
+
 /// What is wrong with a guest's definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, CustomType)]
 #[serde(rename_all = "snake_case")]
@@ -522,6 +553,17 @@ pub enum Error {
     CloneNotLinked {
         /// The guest's name.
         guest: String,
+    },
+    /// An install tree can't be used.
+    TreeUnusable {
+        /// Where it is, without a password.
+        location: String,
+        /// What is wrong with it.
+        fault: TreeFault,
+        /// The file of it that this is about; empty where it is about all.
+        file: String,
+        /// Words about it: those of the system or the server, or what was expected and what was found.
+        detail: String,
     },
     /// No system is being installed in the guest.
     NotInstalling {

@@ -302,8 +302,11 @@ pub struct NewGuest {
     pub kernel: Option<String>,
     /// The initial file system that goes with the kernel: an absolute path.
     pub initrd: Option<String>,
-    /// The kernel's command line.
+    /// The kernel's command line; of an install tree's, what is added to it.
     pub append: Option<String>,
+    /// The install tree: the absolute path of a folder, which the core serves to the guest while it installs, or an
+    /// address (http, https).
+    pub tree: Option<String>,
     /// The operating system, as a short id of the operating-system database; where left out, what the medium says.
     pub os: Option<String>,
     /// Virtual CPUs, at least 1 and at most what the host's `limits` allow.

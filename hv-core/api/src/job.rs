@@ -48,6 +48,8 @@ pub enum JobStage {
     Copying,
     /// Compares files with the digests that came with them.
     Verifying,
+    /// Fetches the installer of a tree.
+    Fetching,
 }
 
 /// Whether a job goes on, and how it ended.

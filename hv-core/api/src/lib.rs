@@ -39,7 +39,7 @@ pub use answers::{AnswerFault, AnswerField, Answers, CloudInit, Express, Prefere
 pub use boot::{BootInfo, BootSettings};
 pub use devices::{AudioService, DeviceSettings, SoundCard, Watchdog};
 pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, HostUse, NewDisk};
-pub use error::{ApplianceFault, DefinitionFault, Error, FileFault, NameFault, Operation};
+pub use error::{ApplianceFault, DefinitionFault, Error, FileFault, NameFault, Operation, TreeFault};
 pub use event::{Change, Event, Library, Snapshot};
 pub use guest::{
     Accelerator, DriveInfo, Firmware, GuestInfo, GuestPaths, GuestState, Installation, NewGuest,

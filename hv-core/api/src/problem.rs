@@ -15,6 +15,7 @@ mod network;
 mod pci;
 mod refusal;
 mod snapshot;
+mod tree;
 mod usb;
 mod words;
 

@@ -115,10 +115,10 @@ pub enum Call {
         #[arg(long)]
         cpu_models: bool,
     },
-    /// Say what files are: installation media, disk images.
+    /// Say what files are: installation media, disk images, install trees.
     Inspect {
-        /// The files.
-        #[arg(required = true, value_name = "PATH", value_parser = path)]
+        /// The files, folders with install trees, and addresses of such (http, https).
+        #[arg(required = true, value_name = "PATH", value_parser = place)]
         paths: Vec<String>,
     },
     /// List the operating systems that a guest can be for, the newest first.
@@ -458,6 +458,14 @@ fn path(text: &str) -> Result<String, String> {
         .map_err(|_not_text| "the path of the working folder is not valid text (UTF-8)".to_owned())
 }
 
+/// A path, or an address, which stays as it is.
+fn place(text: &str) -> Result<String, String> {
+    let is_address = text.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    });
+    if is_address { Ok(text.to_owned()) } else { path(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -593,7 +601,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_that_is_not_there() {
-        for command in ["snapshot A list b", "clone A", "export f", "create A --tree /x"] {
+        for command in ["snapshot A list b", "clone A", "export f", "create A --tree /x --iso /y"] {
             assert!(parse(&format!("hv {command}")).is_err(), "{command}");
         }
     }

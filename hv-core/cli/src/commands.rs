@@ -20,8 +20,11 @@ use crate::console;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::{HostView, MediumView, Output, SystemView, host_block, medium_block, table};
+use futures_util::{StreamExt, stream};
 use hv_api::client::{Connection, connect_or_start, settle};
 use hv_api::{Core, Media, OsChoice, paths};
+use std::path::Path;
+use std::pin::pin;
 
 /// Does what the command line asks for.
 pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
@@ -32,6 +35,9 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     match args.command {
         Command::Call(Call::Disk { guest, action: Some(DiskAction::Add(add)) }) if add.copy => {
             disk::copy(&mut core, &socket, &guest, *add, output, &mut interrupt).await
+        }
+        Command::Call(Call::Inspect { paths }) => {
+            interrupt.guard(inspect(&mut core, &socket, &paths, output)).await
         }
         Command::Call(call) => interrupt.guard(answer(&mut core, call, output)).await,
         Command::Create(create) => create::run(&mut core, &socket, *create, output, &mut interrupt).await,
@@ -65,7 +71,8 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
     match call {
         Call::Host { cpu_models: false } => host(core, output).await,
         Call::Host { cpu_models: true } => cpu_models(core, output).await,
-        Call::Inspect { paths } => inspect(core, &paths, output).await,
+        // With connections of its own.
+        Call::Inspect { .. } => Ok(()),
         Call::Systems { search } => systems(core, &search.join(" "), output).await,
         Call::List => guests::list(core, output).await,
         Call::Show { guest } => guests::show(core, &guest, output).await,
@@ -145,7 +152,15 @@ async fn systems(core: &mut Connection, search: &str, output: &mut Output) -> Re
 /// Files that are looked at with one call.
 const INSPECTED_AT_ONCE: usize = 100;
 
-async fn inspect(core: &mut Connection, paths: &[String], output: &mut Output) -> Result<(), Failure> {
+/// Trees on servers that are looked at beside each other.
+const TREES_AT_ONCE: usize = 16;
+
+async fn inspect(
+    core: &mut Connection,
+    socket: &Path,
+    places: &[String],
+    output: &mut Output,
+) -> Result<(), Failure> {
     let mut show = |media: &Media| {
         media.media.iter().try_for_each(|medium| {
             if output.is_json() {
@@ -157,6 +172,21 @@ async fn inspect(core: &mut Connection, paths: &[String], output: &mut Output) -
     };
     let mut failed = None;
     // A call and its answer have an end; thousands of files may be asked for.
+    let (trees, paths): (Vec<String>, Vec<String>) =
+        places.iter().cloned().partition(|place| place.contains("://"));
+    // Each with a connection of its own: one that is slow or fails keeps nobody from the others.
+    let look = async |tree: String| -> Result<Media, Failure> {
+        let mut core = connect_or_start(socket).await?;
+        Ok(settle(core.inspect(&[tree]).await)?)
+    };
+    let mut looks = pin!(stream::iter(trees).map(look).buffer_unordered(TREES_AT_ONCE));
+    let mut lost = None;
+    while let Some(found) = looks.next().await {
+        match found {
+            Ok(media) => show(&media)?,
+            Err(failure) => drop(lost.get_or_insert(failure)),
+        }
+    }
     for paths in paths.chunks(INSPECTED_AT_ONCE) {
         if let Ok(media) = settle(core.inspect(paths).await) {
             show(&media)?;
@@ -170,5 +200,5 @@ async fn inspect(core: &mut Connection, paths: &[String], output: &mut Output) -
             }
         }
     }
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    failed.map(Failure::from).or(lost).map_or(Ok(()), Err)
 }

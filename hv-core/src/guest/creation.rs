@@ -6,7 +6,7 @@ use super::devices;
 use super::disk_file::{self, Image};
 use super::first_start::{self, FirstStart};
 use super::forwards::mac_of;
-use super::install;
+use super::install::{self, Install};
 use super::network::{Nic, NicEdit};
 use super::power::PowerPolicy;
 use crate::appliance::Appliance;
@@ -16,8 +16,9 @@ use crate::inspect::{Limits, recommended};
 use crate::job::Progress;
 use crate::seed::SeedFile;
 use crate::storage::{self, Source};
+use crate::tree::{Place, Tree};
 use crate::{files, host};
-use hv_api::{ByteSize, Error, FileFault, GuestId, JobStage, NewDisk, NewGuest, NewNic};
+use hv_api::{ByteSize, Error, FileFault, GuestId, JobStage, NetworkMode, NewDisk, NewGuest, NewNic};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -51,11 +52,21 @@ pub enum OwnDisk {
 
 /// Decides everything that was left open, and makes sure that the files are there. Name, CPUs and memory
 /// were checked already.
-pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> Result<Resolved, Error> {
+pub fn resolve(
+    id: GuestId,
+    new: &NewGuest,
+    tree: Option<&Tree>,
+    limits: Limits,
+    machine: String,
+) -> Result<Resolved, Error> {
     let no_disk = new.no_disk == Some(true);
     conflict("iso", new.iso.is_some(), "kernel", new.kernel.is_some())?;
     conflict("express", new.express.is_some(), "cloud", new.cloud.is_some())?;
-    for (option, given) in [("initrd", new.initrd.is_some()), ("append", new.append.is_some())] {
+    conflict("iso", new.iso.is_some(), "tree", new.tree.is_some())?;
+    conflict("kernel", new.kernel.is_some(), "tree", new.tree.is_some())?;
+    conflict("no_disk", no_disk, "tree", new.tree.is_some())?;
+    let append = new.append.is_some() && new.tree.is_none();
+    for (option, given) in [("initrd", new.initrd.is_some()), ("append", append)] {
         if given && new.kernel.is_none() {
             return Err(Error::OptionNeeds { option: option.into(), needs: "kernel".into() });
         }
@@ -119,7 +130,7 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
             initrd: new.initrd.as_ref().map(PathBuf::from),
             append: new.append.clone(),
         }),
-        install: None,
+        install: tree.map(|tree| from_tree(tree, serial_ports > 0, new.append.as_deref())),
         first_start: first_start.is_some().then(FirstStart::new),
         disks,
         // Every guest has a drive, so that a medium can be put in at any time.
@@ -129,6 +140,12 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
         pci: Vec::new(),
     };
     let mut definition = with_nics(definition, new)?;
+    if let Some(Tree { place: Place::Folder(_), .. }) = tree
+        && definition.nics.iter().all(|nic| nic.mode != NetworkMode::User)
+    {
+        // It reaches the core's server by no other.
+        return Err(Error::OptionNeeds { option: "tree".into(), needs: "nics (user)".into() });
+    }
     if let Some(power) = &new.power {
         definition.power.set(power);
     }
@@ -138,6 +155,23 @@ pub fn resolve(id: GuestId, new: &NewGuest, limits: Limits, machine: String) -> 
     let of_appliances = new.disks.iter().flatten().filter(|disk| disk.member.is_some());
     let appliances = of_appliances.filter_map(|disk| Some(PathBuf::from(disk.path.as_deref()?))).collect();
     Ok(Resolved { definition, own_disks, first_start, express: None, appliances })
+}
+
+/// The installation from a tree. The files that it names are fetched when the guest is made.
+fn from_tree(tree: &Tree, serial: bool, added: Option<&str>) -> Install {
+    let file = |name: &str| Path::new(install::FOLDER).join(name);
+    let is_folder = matches!(tree.place, Place::Folder(_));
+    Install {
+        tree: Some(tree.place.text()),
+        secret: is_folder.then(|| GuestId::random().to_string()),
+        restarts: 1,
+        kernel: Some(Kernel {
+            image: file("linux"),
+            initrd: Some(file("initrd")),
+            append: Some(tree.append(serial, added)).filter(|append| !append.is_empty()),
+        }),
+        ..Install::default()
+    }
 }
 
 /// Room for memory that is added later: as much as the host has. Linux keeps 64 MiB for itself where there is
@@ -317,7 +351,7 @@ mod tests {
     }
 
     fn resolved(new: NewGuest) -> Result<Resolved, Error> {
-        resolve(id(), &NewGuest { name: "one".into(), ..new }, HOST, "pc-q35-7.2".into())
+        resolve(id(), &NewGuest { name: "one".into(), ..new }, None, HOST, "pc-q35-7.2".into())
     }
 
     #[test]

@@ -213,8 +213,11 @@ impl Edit {
                 }
             }
             Self::Boot(settings) => boot::apply(settings, definition),
-            Self::Installed(now) if definition.install.is_some() => *definition = definition.installed(*now),
-            Self::Installed(_) => {}
+            Self::Installed(now) => {
+                if definition.install.is_some() {
+                    *definition = definition.installed(*now);
+                }
+            }
             Self::Devices(settings) => devices::apply(settings, definition),
             Self::Power(settings) => drop(definition.power.set(settings)),
             Self::Nic(edit) => edit.apply(definition),

@@ -10,6 +10,7 @@ pub use startable::{Look, is_startable};
 
 use super::config::{Definition, Kernel};
 use super::view::drive_name;
+use crate::tree::without_password;
 use hv_api::Installation;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -33,6 +34,9 @@ pub struct Install {
     /// The tree that the installer reads: an address, or a folder of this computer, which the core serves to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tree: Option<String>,
+    /// What stands in the address of a tree that the core serves, and only its guest is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
     /// How often the installer ends the machine from now on until the system is installed.
     pub restarts: u32,
     /// Whether nobody has to answer it: the system is started when the installer has powered the machine off.
@@ -96,11 +100,17 @@ impl Install {
         kernel.flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd)).chain(&self.seed)
     }
 
+    /// The folder with the tree that the core serves to it, and the secret in its address.
+    pub fn served(&self) -> Option<(&Path, &str)> {
+        let folder = self.tree.as_deref().map(Path::new).filter(|path| path.is_absolute());
+        Some((folder?, self.secret.as_deref()?))
+    }
+
     /// What clients are told.
     pub fn info(&self) -> Installation {
         Installation {
             medium: self.medium.clone(),
-            tree: self.tree.clone(),
+            tree: self.tree.as_deref().map(without_password),
             unattended: self.unattended,
             restarts: self.restarts,
         }

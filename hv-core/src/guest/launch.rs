@@ -6,6 +6,7 @@ use super::config::Definition;
 use super::context::Context;
 use super::forwards;
 use super::handle::engine_error;
+use super::install::Install;
 use super::limit;
 use super::network::Nic;
 use super::record::{self, RunRecord};
@@ -14,8 +15,9 @@ use super::view::now;
 use crate::engine::{
     Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, FirmwareConfig, Machine, MachineConfig,
 };
+use crate::tree::serve::Serving;
 use crate::{files, host, serial, store};
-use hv_api::{Accelerator, ByteSize, Error, Operation, Plan, SavedStateFault, SoundCard};
+use hv_api::{Accelerator, ByteSize, Error, GuestId, Operation, Plan, SavedStateFault, SoundCard};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -54,6 +56,8 @@ pub(super) struct Launched {
     pub record: RunRecord,
     /// What the engine says.
     pub events: mpsc::Receiver<EngineEvent>,
+    /// The install tree that is served to it.
+    pub serving: Option<Serving>,
 }
 
 /// Launches an engine for a guest, with its logs begun anew; its CPUs stand.
@@ -85,7 +89,7 @@ pub(super) async fn restore(
         saved::open_memory(&folder).map_err(|error| store::failed(&folder, &error))
     });
     let memory = memory.await?;
-    let Launched { machine, record, mut events } =
+    let Launched { machine, record, mut events, serving } =
         start(context, &definition, facts.accelerator, Beginning::Restoring(&facts.added)).await?;
     let unfinished = Unfinished { machine, kept: false };
     if let Err(error) = unfinished.machine.load(memory, progress).await {
@@ -105,7 +109,7 @@ pub(super) async fn restore(
         let (guest, fault) = (definition.name.clone(), SavedStateFault::Refused);
         return Err(Error::SavedStateUnusable { guest, fault, detail });
     }
-    Ok(Launched { machine: unfinished.keep(), record: record.restored(facts.given), events })
+    Ok(Launched { machine: unfinished.keep(), record: record.restored(facts.given), events, serving })
 }
 
 /// What a cold start would do, but for what is made ready only then: the command names a kernel as it is, not the
@@ -172,6 +176,10 @@ async fn start(
             machine.added_memory = added.to_vec();
         }
     }
+    let serving = serve_tree(definition, None).await?;
+    if let (Some(serving), Some(kernel)) = (&serving, &mut machine.kernel) {
+        kernel.append = kernel.append.as_deref().map(|append| serving.fill(append));
+    }
     definition.nics.iter().flat_map(Nic::open_forwards).try_for_each(forwards::check)?;
     assign::check_definition(&context.folders.devices, definition).await?;
     boot::unpack_kernel(&mut machine, &context.folders.cache).await;
@@ -189,7 +197,33 @@ async fn start(
     }
     let cpu_limit = limit::begin(context, definition, machine.pid()).await;
     let record = RunRecord::new(Definition { cpu_limit, ..definition.clone() }, accelerator, now());
-    Ok(Launched { machine, record: record.with_groups(pci_groups), events })
+    let mut record = record.with_groups(pci_groups);
+    record.tree_port = serving.as_ref().map(|serving| serving.port);
+    Ok(Launched { machine, record, events, serving })
+}
+
+/// Serves the tree that a guest is installed from, where that is in a folder: at the port that its machine knows, or else
+/// at one that is the same for this guest each time where that is free.
+///
+/// # Errors
+/// Where no port can be had.
+pub(super) async fn serve_tree(
+    definition: &Definition,
+    known: Option<u16>,
+) -> Result<Option<Serving>, Error> {
+    let Some((folder, secret)) = definition.install.as_ref().and_then(Install::served) else {
+        return Ok(None);
+    };
+    let ports = known.map_or_else(|| [usual_port(definition.id), 0].to_vec(), |port| vec![port]);
+    let serving = Serving::begin(folder, secret, &ports).await;
+    serving.map(Some).map_err(|error| store::failed(folder, &error))
+}
+
+/// A port below those that Linux gives out by itself.
+fn usual_port(guest: GuestId) -> u16 {
+    let bytes =
+        guest.to_string().bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+    20_000 + (bytes % 12_000) as u16
 }
 
 /// What an engine says last, where it ends within a moment.

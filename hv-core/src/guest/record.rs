@@ -27,6 +27,9 @@ pub struct RunRecord {
     /// How it has ended by itself, where that says something about an installation.
     #[serde(default)]
     pub ended: Option<Ended>,
+    /// The port at which the core serves the install tree that it reads.
+    #[serde(default)]
+    pub tree_port: Option<u16>,
     /// It is paused, or just told to be, since the host runs on battery.
     #[serde(default)]
     pub on_battery: bool,
@@ -51,6 +54,7 @@ impl RunRecord {
             since,
             asked: None,
             ended: None,
+            tree_port: None,
             on_battery: false,
             memory_at_start: machine.memory,
             most_memory: machine.most_memory(),

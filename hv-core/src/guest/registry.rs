@@ -40,6 +40,7 @@ use crate::inspect::Limits;
 use crate::job::Jobs;
 use crate::osdb::Source;
 use crate::store::Store;
+use crate::tree::Tree;
 use futures_util::future::join_all;
 use hv_api::{
     ByteSize, Change, Created, DefinitionFault, Error, GuestId, GuestInfo, HostInfo, HostUsbDevice, JobKind,
@@ -378,7 +379,9 @@ impl Registry {
     pub async fn plan(&self, new: &NewGuest) -> Result<Plan, Error> {
         self.check_new(new)?;
         let machine = self.newest_machine(&new.name).await?;
-        let Resolved { definition, .. } = self.resolve(GuestId::random(), new, machine).await?;
+        let tree = self.tree_of(new).await?;
+        let Resolved { definition, .. } =
+            self.resolve(GuestId::random(), new, tree.as_ref(), machine).await?;
         launch::plan(&self.context, &definition).await
     }
 
@@ -406,7 +409,8 @@ impl Registry {
         let guest = new.id.unwrap_or_else(GuestId::random);
         let reservation = self.reserve(guest, &new.name);
         // Everything that can be known without an engine is checked before there is a job.
-        let resolved = self.resolve(guest, &new, String::new()).await?;
+        let tree = self.tree_of(&new).await?;
+        let resolved = self.resolve(guest, &new, tree.as_ref(), String::new()).await?;
         if new.start == Some(true) {
             self.check_promises(guest, resolved.definition.memory)?;
         }
@@ -414,9 +418,13 @@ impl Registry {
         let name = new.name.clone();
         let job = self.jobs.start(JobKind::Create, guest, &name, |progress| async move {
             let machine = registry.newest_machine(&new.name).await?;
-            let resolved = registry.resolve(guest, &new, machine).await?;
+            let resolved = registry.resolve(guest, &new, tree.as_ref(), machine).await?;
             creation::check_sources(&resolved, &registry.context.folders.guests, &progress).await?;
             let draft = registry.context.store.begin(guest)?;
+            if let Some(tree) = &tree {
+                progress.stage(JobStage::Fetching, 0.0);
+                registry.fetch_installer(tree, draft.folder(), &progress).await?;
+            }
             creation::furnish(draft.folder(), &resolved, &progress).await?;
             let Resolved { definition, .. } = resolved;
             draft.keep(&definition)?;
@@ -500,16 +508,23 @@ impl Registry {
     }
 
     /// Decides what a new guest will be, and looks at its files.
-    async fn resolve(&self, id: GuestId, new: &NewGuest, machine: String) -> Result<Resolved, Error> {
+    async fn resolve(
+        &self,
+        id: GuestId,
+        new: &NewGuest,
+        tree: Option<&Tree>,
+        machine: String,
+    ) -> Result<Resolved, Error> {
+        let tree = tree.cloned();
         let (mut new, guests) = (new.clone(), self.list());
         let database = Arc::clone(&self.context.systems);
         let tpm = self.context.engine.tpm_program().is_some();
         let look = move || {
             let database = database.get();
             systems::recognise_image(&mut new, &database);
-            let chosen = systems::chosen(&new, &database)?;
+            let chosen = systems::chosen(&new, tree.as_ref(), &database)?;
             systems::fill(&mut new, &chosen, limits(), tpm);
-            let mut resolved = creation::resolve(id, &new, limits(), machine)?;
+            let mut resolved = creation::resolve(id, &new, tree.as_ref(), limits(), machine)?;
             systems::settle(&mut resolved.definition, &new, chosen);
             resolved.express = systems::express(&new, &database)?;
             if let Some(plan) = &resolved.express {

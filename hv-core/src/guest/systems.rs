@@ -11,9 +11,10 @@ use crate::engine::DiskName;
 use crate::express::{self, Plan};
 use crate::host::firmware;
 use crate::host::preferences::known;
-use crate::inspect::{Limits, identify, suits_of, within};
+use crate::inspect::{Limits, identify, suits_of, suits_of_tree, within};
 use crate::osdb::resources::{Suits, suits};
 use crate::osdb::{Database, Identity, Named};
+use crate::tree::Tree;
 use crate::{files, medium};
 use hv_api::{DiskBus, Error, Firmware, NewDisk, NewGuest, NewNic};
 use std::path::Path;
@@ -32,15 +33,20 @@ pub struct Chosen {
     pub install: Option<Install>,
 }
 
-/// Which system a new guest is for: the one that was asked for, else the one on its medium.
+/// Which system a new guest is for: the one that was asked for, else the one on its medium or in its install tree.
 ///
 /// # Errors
 /// [`Error::OsUnknown`].
-pub fn chosen(new: &NewGuest, database: &Database) -> Result<Chosen, Error> {
-    let identity = new.iso.as_deref().and_then(|iso| on_medium(iso.as_ref(), database)).unwrap_or_default();
-    let install = installation(&identity);
+pub fn chosen(new: &NewGuest, tree: Option<&Tree>, database: &Database) -> Result<Chosen, Error> {
+    let of_tree = tree.map(|tree| tree.found.identity.clone());
+    let identity = new.iso.as_deref().and_then(|iso| on_medium(iso.as_ref(), database));
+    let identity = of_tree.or(identity).unwrap_or_default();
+    let install = if tree.is_none() { installation(&identity) } else { None };
     let of_medium = |system| {
-        let suits = suits_of(&identity, identity.arch.as_deref(), database);
+        let suits = match tree {
+            Some(_) => suits_of_tree(&identity, database),
+            None => suits_of(&identity, identity.arch.as_deref(), database),
+        };
         Chosen { system, suits, install: install.clone() }
     };
     let Some(os) = new.os.as_deref().filter(|os| !os.is_empty()) else {
@@ -166,7 +172,9 @@ pub fn settle(definition: &mut Definition, new: &NewGuest, chosen: Chosen) {
     let is_empty = |disk: &NewDisk| disk.path.is_none();
     let first = new.disks.as_ref().map(|disks| disks.first().is_some_and(is_empty));
     let single = new.image.is_none() && new.disk_path.is_none() && new.no_disk != Some(true);
-    definition.install = chosen.install.filter(|_| new.iso.is_some() && first.unwrap_or(single));
+    if definition.install.is_none() {
+        definition.install = chosen.install.filter(|_| new.iso.is_some() && first.unwrap_or(single));
+    }
     definition.os_name = chosen.system.map(|system| system.name);
 }
 
@@ -213,13 +221,13 @@ mod tests {
         builder.add(crate::osdb::xml_content(text));
         let database = builder.finish(None);
         let name = |os: &str| {
-            let found = chosen(&NewGuest { os: Some(os.into()), ..NewGuest::default() }, &database);
+            let found = chosen(&NewGuest { os: Some(os.into()), ..NewGuest::default() }, None, &database);
             found.map(|chosen| chosen.system.map(|system| system.name))
         };
         assert_eq!(name("a1"), Ok(Some("A 1".into())));
         assert_eq!(name("a2"), Ok(Some("A 2".into())), "the next one of a line");
         assert_eq!(name("b1"), Err(Error::OsUnknown { os: "b1".into() }));
         let none = Database::default();
-        assert!(chosen(&NewGuest { os: Some("b1".into()), ..NewGuest::default() }, &none).is_ok());
+        assert!(chosen(&NewGuest { os: Some("b1".into()), ..NewGuest::default() }, None, &none).is_ok());
     }
 }

@@ -13,7 +13,7 @@ use hv_api::Confidence;
 use std::collections::HashMap;
 
 /// The files that tell what a tree is, in the order in which they are believed.
-const MARKERS: [&str; 8] = [
+pub const MARKERS: [&str; 8] = [
     ".treeinfo",
     "treeinfo",
     "content",
@@ -75,6 +75,8 @@ pub struct Found {
     pub identity: Identity,
     /// What the kernel has to be told to find the tree, without where that is: as `inst.repo`.
     pub url_argument: Option<String>,
+    /// What its `treeinfo` says that files contain, each as `sha256:…`, by their paths.
+    pub checksums: HashMap<String, String>,
 }
 
 /// A pair of a kernel and what is loaded with it.
@@ -114,7 +116,8 @@ pub async fn identify(tree: &mut dyn Fetch, location: &str, database: &Database)
     let both = there.chunks(2).position(|pair| pair.iter().all(|there| *there) && pair.len() == 2);
     let (kernel, initrd) = both.and_then(|at| pairs.get(at).cloned()).unzip();
     let url_argument = argument(&identity, database);
-    Some(Found { identity: Identity { kernel, initrd, ..identity }, url_argument })
+    let checksums = HashMap::new();
+    Some(Found { identity: Identity { kernel, initrd, ..identity }, url_argument, checksums })
 }
 
 fn argument(identity: &Identity, database: &Database) -> Option<String> {
@@ -188,7 +191,8 @@ impl TreeInfo {
             red_hat.iter().any(|name| family.contains(name)).then(|| "inst.repo".to_owned())
         };
         let url_argument = argument(&identity, database).or_else(usual);
-        Found { identity, url_argument }
+        let checksums = self.sections.get("checksums").cloned().unwrap_or_default();
+        Found { identity, url_argument, checksums }
     }
 
     /// The trees of the database that fit, the likeliest first.

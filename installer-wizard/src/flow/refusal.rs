@@ -65,6 +65,7 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::ExpressNotOffered { .. }
         | Error::AnswerInvalid { .. }
         | Error::NotInstalling { .. }
+        | Error::TreeUnusable { .. }
         | Error::DiskNotFound { .. }
         | Error::NicNotFound { .. }
         | Error::NicsExhausted { .. }

@@ -47,6 +47,7 @@ mod snapshots;
 mod statistics;
 mod stream;
 mod survival;
+mod trees;
 mod usb;
 
 use futures_util::StreamExt;

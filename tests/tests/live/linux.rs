@@ -51,7 +51,8 @@ impl Linux {
         let input = console.stdin.take().expect("its input");
         let output = console.stdout.take().expect("its output");
         let mut this = Self { input, output, seen: String::new(), _console: console };
-        this.until("/ #").await;
+        // In the whole of the installer, the root folder is at home.
+        this.until_one(&["/ #", "~ #"]).await;
         let mounted = this.run("mount -t proc proc /proc; mount -t sysfs sys /sys; stty -echo; PS1=").await;
         assert!(!mounted.contains("failed"), "{mounted}");
         this
@@ -113,8 +114,12 @@ impl Linux {
     }
 
     async fn until(&mut self, text: &str) {
+        self.until_one(&[text]).await;
+    }
+
+    async fn until_one(&mut self, texts: &[&str]) {
         let heard = tokio::time::timeout(BOOT, async {
-            while !self.seen.contains(text) {
+            while !texts.iter().any(|text| self.seen.contains(text)) {
                 let mut bytes = vec![0; 16 << 10];
                 let count = self.output.read(&mut bytes).await.expect("output");
                 assert_ne!(count, 0, "the console ended: {}", self.seen);
@@ -122,7 +127,7 @@ impl Linux {
             }
         });
         let late = heard.await.is_err();
-        assert!(!late, "waited {} s in vain for {text:?}: {}", BOOT.as_secs(), self.seen);
+        assert!(!late, "waited {} s in vain for {texts:?}: {}", BOOT.as_secs(), self.seen);
     }
 }
 

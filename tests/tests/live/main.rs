@@ -21,6 +21,7 @@ mod snapshots;
 mod statistics;
 mod stopped;
 mod survival;
+mod trees;
 mod usb;
 
 use hv_tests::{Home, Picture, skip};

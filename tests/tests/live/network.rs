@@ -18,7 +18,7 @@ fn free_port() -> u16 {
 
 impl Linux {
     /// Loads the driver of the usual card.
-    async fn load_network(&mut self) {
+    pub async fn load_network(&mut self) {
         self.load_virtio().await;
         for driver in ["failover", "net_failover", "virtio_net"] {
             self.load(driver).await;

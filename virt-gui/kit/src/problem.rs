@@ -235,6 +235,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::NotInstalling { .. }
         | Error::AnswerInvalid { .. }
         | Error::ExpressNotOffered { .. }
+        | Error::TreeUnusable { .. }
         | Error::CpuLimitOutOfRange { .. }
         | Error::CpuLimitUnavailable { .. }
         | Error::CloneNotLinked { .. }

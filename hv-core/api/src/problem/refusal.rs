@@ -2,7 +2,7 @@
 
 use super::condition::start_failure;
 use super::{
-    Explanation, Translate, answer, appliance, cpu, disk, fill, network, pci, snapshot, some_text, usb,
+    Explanation, Translate, answer, appliance, cpu, disk, fill, network, pci, snapshot, some_text, tree, usb,
 };
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
@@ -251,6 +251,9 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::PutBackInPart { guest, snapshot } => snapshot::put_back_in_part(guest, snapshot, t),
         Error::BeingCloned { guest } => snapshot::being_cloned(guest, t),
         Error::CloneNotLinked { guest } => snapshot::not_linked(guest, t),
+        Error::TreeUnusable { location, fault, file, detail } => {
+            tree::unusable(location, *fault, file, detail, t)
+        }
         Error::NotInstalling { guest } => Explanation {
             code: "not-installing",
             what: fill(&t("“{guest}” is not being installed."), &[("guest", guest)]),

@@ -5,7 +5,7 @@ use crate::{
     Accelerator, AcceleratorInfo, AnswerFault, AnswerField, ApplianceFault, BridgeFault, ByteSize,
     CpuLimitFault, DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo,
     GuestPaths, GuestState, HostRoom, HostUse, JobStage, KvmState, MediumNote, NameFault, Operation,
-    PciFault, SavedStateFault, StateReason, UsbFault, UsbKind,
+    PciFault, SavedStateFault, StateReason, TreeFault, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,6 +14,11 @@ use zlink::introspect::ReplyError as _;
 
 fn english(sentence: &str) -> String {
     sentence.to_owned()
+}
+
+fn tree(fault: TreeFault) -> Error {
+    let (location, file) = ("https://mirror.example/tree".into(), "images/linux".into());
+    Error::TreeUnusable { location, fault, file, detail: "words".into() }
 }
 
 const OPERATIONS: &[Operation] = &[
@@ -160,6 +165,18 @@ fn errors() -> Vec<Error> {
         Error::ShutdownCancelled { guest: guest() },
         Error::ShutdownWaitOutOfRange { requested: 0, minimum: 1, maximum: 86_400 },
         Error::NotInstalling { guest: guest() },
+        tree(TreeFault::Address),
+        tree(TreeFault::Unreachable),
+        tree(TreeFault::Overdue),
+        tree(TreeFault::Refused),
+        tree(TreeFault::Certificate),
+        tree(TreeFault::Redirects),
+        tree(TreeFault::NotATree),
+        tree(TreeFault::NoKernel),
+        tree(TreeFault::Missing),
+        tree(TreeFault::TooLarge),
+        tree(TreeFault::Checksum),
+        tree(TreeFault::Processor),
         Error::MediumLocked { guest: guest(), drive: "cd0".into() },
         Error::DriveNotFound { guest: guest(), drive: "cd7".into() },
         Error::DriveNotFound { guest: guest(), drive: String::new() },
@@ -394,6 +411,7 @@ fn every_explanation_reads_well() {
         JobStage::PuttingBack,
         JobStage::Copying,
         JobStage::Verifying,
+        JobStage::Fetching,
     ]
     .map(|stage| stage_word(stage, &english));
     let notes =

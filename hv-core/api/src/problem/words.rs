@@ -30,6 +30,7 @@ pub fn stage_word(stage: JobStage, t: Translate<'_>) -> String {
         JobStage::PuttingBack => t("Putting it back"),
         JobStage::Copying => t("Copying the disks"),
         JobStage::Verifying => t("Checking the files"),
+        JobStage::Fetching => t("Fetching the installer"),
     }
 }
 

@@ -1,12 +1,12 @@
 //! A new guest on the command line.
 
-use super::{answers, boot, network, path, size};
+use super::{answers, boot, network, path, place, size};
 use clap::ArgGroup;
 use hv_api::{ByteSize, Firmware, Forward, NewGuest};
 
 /// What is said of a new guest.
 #[derive(Debug, clap::Args)]
-#[command(group(ArgGroup::new("source").required(true).args(["iso", "image", "kernel", "empty"])))]
+#[command(group(ArgGroup::new("source").required(true).args(["iso", "image", "kernel", "tree", "empty"])))]
 pub struct Create {
     /// The name of the new guest.
     pub name: String,
@@ -16,11 +16,14 @@ pub struct Create {
     /// Start this Linux kernel directly.
     #[arg(long, value_name = "PATH", value_parser = path)]
     pub kernel: Option<String>,
+    /// Install from this tree: a folder, or an address (http, https).
+    #[arg(long, value_name = "DIR|URL", value_parser = place, conflicts_with = "no_disk")]
+    pub tree: Option<String>,
     /// The initial file system that goes with the kernel.
     #[arg(long, value_name = "PATH", requires = "kernel", conflicts_with_all = ["iso", "empty"], value_parser = path)]
     pub initrd: Option<String>,
-    /// The kernel's command line.
-    #[arg(long, value_name = "TEXT", requires = "kernel", conflicts_with_all = ["iso", "empty"], allow_hyphen_values = true)]
+    /// The kernel's command line; with --tree, what is added to it.
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["iso", "empty"], allow_hyphen_values = true)]
     pub append: Option<String>,
     /// Nothing to start from yet.
     #[arg(long)]
@@ -104,6 +107,7 @@ impl Create {
             kernel: self.kernel,
             initrd: self.initrd,
             append: self.append,
+            tree: self.tree,
             os: self.os,
             cpus: self.cpus,
             memory: self.memory,

@@ -88,6 +88,7 @@ impl Actor {
         }
         drop(self.machine.send_replace(Some(adopted.machine)));
         self.ask_for_memory();
+        self.serve_again();
         self.go_on_waiting();
         if adopted.status == MachineStatus::PoweredOff {
             self.first_start_may_end(&EngineEvent::PoweredOff);
@@ -123,7 +124,8 @@ impl Actor {
                 // Given up in the moment in which it was ready.
                 machine.kill();
             }
-            Ok(Launched { machine, record, events }) => {
+            Ok(Launched { machine, record, events, serving }) => {
+                self.installing.serve(serving);
                 if restoring && let Err(error) = self.take_saved() {
                     machine.kill();
                     return self.launch_failed(error);
@@ -155,6 +157,7 @@ impl Actor {
         self.memory_now = None;
         self.end_alteration();
         self.display = None;
+        self.installing.serve(None);
         for answer in std::mem::take(&mut self.display_waiting) {
             drop(answer.send(Err(self.wrong_state(Operation::OpenDisplay))));
         }

@@ -8,12 +8,16 @@ use super::{Actor, Answer, Internal, State, beside};
 use crate::engine::{DiskFormat, EngineEvent};
 use crate::guest::config::Definition;
 use crate::guest::install::{self, Ended, Look, Next, is_startable};
+use crate::guest::launch::serve_tree;
 use crate::guest::record::RunRecord;
 use crate::guest::state::{Happening, Wish};
 use crate::guest::view::now;
 use crate::storage;
+use crate::tree::serve::Serving;
 use hv_api::{Error, GuestInfo};
+use std::cell::RefCell;
 use std::path::PathBuf;
+use std::rc::Rc;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
@@ -26,6 +30,20 @@ pub(super) struct Installing {
     looking: bool,
     /// The machine ended while no core ran, and what follows from it is still to be done.
     behind: bool,
+    /// The install tree that the machine reads.
+    serving: Rc<RefCell<Option<Serving>>>,
+}
+
+impl Installing {
+    /// Serves this tree, and no other any more.
+    pub(super) fn serve(&mut self, serving: Option<Serving>) {
+        self.serving = Rc::new(RefCell::new(serving));
+    }
+
+    /// Forgets all that is known of the machine's end.
+    fn close(&mut self) {
+        (self.ended, self.looking, self.behind) = (None, false, false);
+    }
 }
 
 /// The guest's first disk.
@@ -97,6 +115,20 @@ impl Actor {
         Some(Happening::Engine(event))
     }
 
+    /// Serves the install tree again that the machine of an earlier core reads, at the port that it knows.
+    pub(super) fn serve_again(&self) {
+        let Some(record) = self.record.as_ref().filter(|record| record.tree_port.is_some()) else { return };
+        let (machine, port) = (record.machine.clone(), record.tree_port);
+        let place = Rc::downgrade(&self.installing.serving);
+        beside(async move {
+            match serve_tree(&machine, port).await {
+                // The machine may have ended meanwhile.
+                Ok(serving) => drop(place.upgrade().map(|place| place.replace(serving))),
+                Err(error) => warn!(?error, "its install tree can't be served any more"),
+            }
+        });
+    }
+
     /// Goes on where an earlier core was cut short after the machine had ended; removes what one has left.
     pub(super) fn recall_installation(&mut self) {
         if self.definition.install.is_none() {
@@ -111,7 +143,8 @@ impl Actor {
             return;
         }
         info!(?ended, "the machine of its installer has ended while no core ran");
-        self.installing = Installing { ended: Some(ended), looking: false, behind: true };
+        self.installing.ended = Some(ended);
+        self.installing.behind = true;
         if self.definition.install.is_some() {
             self.look_at_installation();
         } else {
@@ -203,7 +236,7 @@ impl Actor {
 
     /// Nothing more follows from the end of a machine.
     pub(super) fn end_known(&mut self) {
-        self.installing = Installing::default();
+        self.installing.close();
         if self.definition.install.is_none() {
             install::sweep(&self.folder());
         }

@@ -145,7 +145,7 @@ async fn with_guests(engine: Arc<dyn Engine>, names: &[&str]) -> Rc<Registry> {
     for name in names {
         let id = GuestId::random();
         let new = NewGuest { name: (*name).into(), no_disk: Some(true), ..NewGuest::default() };
-        let resolved = creation::resolve(id, &new, limits, "m".into()).unwrap();
+        let resolved = creation::resolve(id, &new, None, limits, "m".into()).unwrap();
         Store::new(folders.guests.clone()).begin(id).unwrap().keep(&resolved.definition).unwrap();
     }
     let info =
