@@ -6,6 +6,7 @@
 pub mod answers;
 pub mod appliance;
 pub mod autostart;
+pub mod bootmenu;
 pub mod daemon;
 pub mod display;
 pub mod engine;

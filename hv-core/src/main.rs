@@ -40,6 +40,10 @@ struct Options {
     /// Be the switch of the isolated network in this folder, and nothing else.
     #[arg(long, hide = true, value_name = "FOLDER")]
     switch: Option<PathBuf>,
+
+    /// Read the boot menu on a guest's disk, as a question over the standard input says, and nothing else.
+    #[arg(long, hide = true)]
+    read_boot_menu: bool,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +53,15 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("{}: {error}", folder.display());
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if options.read_boot_menu {
+        return match hv_core::bootmenu::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
                 ExitCode::FAILURE
             }
         };

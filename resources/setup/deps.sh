@@ -21,6 +21,8 @@ packages_apt() {
     test)
       echo xvfb xauth xdotool at-spi2-core dbus-x11 imagemagick desktop-file-utils appstream
       echo python3-gi gir1.2-gtk-4.0 gir1.2-atspi-2.0 xorriso
+      # File systems, of which guests' disks are made.
+      echo e2fsprogs btrfs-progs xfsprogs
       # Small bootable media, so that tests boot real ones without the network.
       echo memtest86+ grub-rescue-pc ipxe debian-installer-12-netboot-amd64
       ;;
@@ -41,7 +43,7 @@ packages_dnf() {
       ;;
     test)
       echo xorg-x11-server-Xvfb xorg-x11-xauth xdotool at-spi2-core dbus-x11 ImageMagick desktop-file-utils
-      echo appstream python3-gobject xorriso
+      echo appstream python3-gobject xorriso e2fsprogs btrfs-progs xfsprogs
       ;;
   esac
 }
@@ -56,7 +58,7 @@ packages_pacman() {
       ;;
     test)
       echo xorg-server-xvfb xorg-xauth xdotool at-spi2-core imagemagick desktop-file-utils appstream
-      echo python-gobject libisoburn
+      echo python-gobject libisoburn e2fsprogs btrfs-progs xfsprogs
       ;;
   esac
 }
@@ -71,7 +73,7 @@ packages_zypper() {
       ;;
     test)
       echo xorg-x11-server-Xvfb xauth xdotool at-spi2-core ImageMagick desktop-file-utils AppStream
-      echo python3-gobject xorriso
+      echo python3-gobject xorriso e2fsprogs btrfsprogs xfsprogs
       ;;
   esac
 }

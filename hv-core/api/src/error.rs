@@ -1,8 +1,7 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
 use crate::{
-    AnswerFault, AnswerField, BridgeFault, ByteSize, CpuLimitFault, Express, Firmware, ForwardFault,
-    GuestInfo, GuestState, HostUse, PciAddress, PciFault, SavedStateFault, UsbFault,
+    AnswerFault, AnswerField, BootDefaultFault, BridgeFault, ByteSize, CpuLimitFault, Express, Firmware, ForwardFault, GuestInfo, GuestState, HostUse, KernelFault, PciAddress, PciFault, SavedStateFault, UsbFault,
 };
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;
@@ -149,6 +148,8 @@ pub enum Operation {
     SendKeys,
     /// Say what it uses.
     Statistics,
+    /// Show or change the boot menu on its disk.
+    BootMenu,
     /// Take a snapshot of it.
     TakeSnapshot,
     /// Put it back to a snapshot.
@@ -247,6 +248,28 @@ pub enum Error {
         guest: String,
         /// What was named; empty where it has no medium in any drive.
         device: String,
+    },
+    /// No kernel of the guest's own disk can be started. Nothing else is started instead.
+    KernelNotOnDisk {
+        /// The guest's name.
+        guest: String,
+        /// The disk.
+        disk: String,
+        /// Why not.
+        fault: KernelFault,
+        /// What was looked at, or for, in English.
+        detail: String,
+    },
+    /// Another entry of the boot menu on the guest's disk can't be made the default from outside.
+    BootDefaultFixed {
+        /// The guest's name.
+        guest: String,
+        /// The disk.
+        disk: String,
+        /// Why not.
+        fault: BootDefaultFault,
+        /// What that has to do with: a file on the disk, the words of a program; empty where there is nothing.
+        detail: String,
     },
     /// This computer has no such firmware for guests.
     FirmwareMissing {

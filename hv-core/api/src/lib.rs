@@ -9,6 +9,7 @@
 
 mod answers;
 mod boot;
+mod boot_menu;
 pub mod client;
 mod devices;
 mod disk;
@@ -37,6 +38,7 @@ mod usb;
 
 pub use answers::{AnswerFault, AnswerField, Answers, CloudInit, Express, Preferences, Secret};
 pub use boot::{BootInfo, BootSettings};
+pub use boot_menu::{BootDefaultFault, BootLoader, BootMenu, BootMenuEntry, BootMenuReply, KernelFault};
 pub use devices::{AudioService, DeviceSettings, SoundCard, Watchdog};
 pub use disk::{DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, HostRoom, HostUse, NewDisk};
 pub use error::{ApplianceFault, DefinitionFault, Error, FileFault, NameFault, Operation, TreeFault};

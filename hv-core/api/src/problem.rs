@@ -8,6 +8,7 @@
 
 mod answer;
 mod appliance;
+mod boot;
 mod condition;
 mod cpu;
 mod disk;

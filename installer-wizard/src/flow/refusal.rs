@@ -39,6 +39,8 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::SerialPortsOutOfRange { .. }
         | Error::OptionNeeds { .. }
         | Error::BootDeviceNotFound { .. }
+        | Error::KernelNotOnDisk { .. }
+        | Error::BootDefaultFixed { .. }
         | Error::OptionsConflict { .. }
         | Error::FileUnusable { .. }
         | Error::DiskInUse { .. }

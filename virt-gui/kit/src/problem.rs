@@ -168,6 +168,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
             | Operation::OpenSerial
             | Operation::SendKeys
             | Operation::Statistics
+            | Operation::BootMenu
             | Operation::TakeSnapshot
             | Operation::RestoreSnapshot
             | Operation::DeleteSnapshot
@@ -195,6 +196,8 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::FirmwareMissing { .. }
         | Error::OptionNeeds { .. }
         | Error::BootDeviceNotFound { .. }
+        | Error::KernelNotOnDisk { .. }
+        | Error::BootDefaultFixed { .. }
         | Error::OptionsConflict { .. }
         | Error::DiskInUse { .. }
         | Error::DiskInUseByHost { .. }

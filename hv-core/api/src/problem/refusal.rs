@@ -2,7 +2,7 @@
 
 use super::condition::start_failure;
 use super::{
-    Explanation, Translate, answer, appliance, cpu, disk, fill, network, pci, snapshot, some_text, tree, usb,
+    Explanation, Translate, answer, appliance, boot, cpu, disk, fill, network, pci, snapshot, some_text, tree, usb,
 };
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 
@@ -325,6 +325,12 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
             remedy: t("Leave the character out, or enter it by the guest's own means."),
             detail: None,
         },
+        Error::KernelNotOnDisk { guest, disk, fault, detail } => {
+            boot::kernel_not_on_disk(guest, disk, *fault, detail, t)
+        }
+        Error::BootDefaultFixed { guest, disk, fault, detail } => {
+            boot::default_fixed(guest, disk, *fault, detail, t)
+        }
         Error::JobNotFound { job } => Explanation {
             code: "job-not-found",
             what: fill(&t("Job {job} is not known."), &[("job", &job.to_string())]),
@@ -424,6 +430,7 @@ fn failed(operation: Operation, guest: &str, t: Translate<'_>) -> String {
         Operation::OpenSerial => t("The serial port of “{guest}” could not be opened."),
         Operation::SendKeys => t("No keys could be pressed in “{guest}”."),
         Operation::Statistics => t("What “{guest}” uses could not be measured."),
+        Operation::BootMenu => t("The boot menu of “{guest}” could not be read or changed."),
         Operation::TakeSnapshot => t("No snapshot could be taken of “{guest}”."),
         Operation::RestoreSnapshot => t("“{guest}” could not be put back to a snapshot."),
         Operation::DeleteSnapshot => t("The snapshot of “{guest}” could not be deleted."),
@@ -482,7 +489,9 @@ impl Need {
             | Operation::SendKeys
             | Operation::Statistics => Self::Running,
             Operation::Resume => Self::Paused,
-            Operation::Delete | Operation::RestoreSnapshot | Operation::Clone => Self::NotRunning,
+            Operation::Delete | Operation::RestoreSnapshot | Operation::Clone | Operation::BootMenu => {
+                Self::NotRunning
+            }
             Operation::Create
             | Operation::Set
             | Operation::InsertMedium
@@ -561,7 +570,7 @@ fn engine_missing(program: &str, t: Translate<'_>) -> Explanation {
     if program == "swtpm" {
         return tpm_missing(t);
     }
-    let remedy = if program == "qemu-img" {
+    let remedy = if ["qemu-img", "qemu-io"].contains(&program) {
         t(
             "Install QEMU's image tool: the package qemu-utils on Debian and Ubuntu, qemu-img on Fedora and Arch Linux, qemu-tools on openSUSE.",
         )

@@ -2,10 +2,7 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, ApplianceFault, BridgeFault, ByteSize,
-    CpuLimitFault, DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo,
-    GuestPaths, GuestState, HostRoom, HostUse, JobStage, KvmState, MediumNote, NameFault, Operation,
-    PciFault, SavedStateFault, StateReason, TreeFault, UsbFault, UsbKind,
+    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, ApplianceFault, BootDefaultFault, BridgeFault, ByteSize, CpuLimitFault, DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage, KernelFault, KvmState, MediumNote, NameFault, Operation, PciFault, SavedStateFault, StateReason, TreeFault, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -42,6 +39,7 @@ const OPERATIONS: &[Operation] = &[
     Operation::OpenSerial,
     Operation::SendKeys,
     Operation::Statistics,
+    Operation::BootMenu,
     Operation::TakeSnapshot,
     Operation::RestoreSnapshot,
     Operation::DeleteSnapshot,
@@ -64,6 +62,10 @@ const STATES: [GuestState; 9] = [
 fn errors() -> Vec<Error> {
     let guest = || "Fedora 42".to_owned();
     let detail = || "words of the system".to_owned();
+    let kernel =
+        |fault| Error::KernelNotOnDisk { guest: guest(), disk: "disk0".into(), fault, detail: detail() };
+    let fixed =
+        |fault| Error::BootDefaultFixed { guest: guest(), disk: "disk0".into(), fault, detail: detail() };
     let mut errors = vec![
         Error::GuestNotFound { guest: guest() },
         Error::NameTaken { name: guest() },
@@ -155,6 +157,22 @@ fn errors() -> Vec<Error> {
         Error::OptionNeeds { option: "initrd".into(), needs: "kernel".into() },
         Error::BootDeviceNotFound { guest: guest(), device: "disk7".into() },
         Error::BootDeviceNotFound { guest: guest(), device: String::new() },
+        kernel(KernelFault::Format),
+        kernel(KernelFault::NoFileSystem),
+        kernel(KernelFault::NoLoader),
+        kernel(KernelFault::NoEntry),
+        kernel(KernelFault::EntryNotFound),
+        kernel(KernelFault::NotLinux),
+        kernel(KernelFault::FileMissing),
+        kernel(KernelFault::TooLarge),
+        kernel(KernelFault::Unreadable),
+        fixed(BootDefaultFault::NoPlace),
+        fixed(BootDefaultFault::FileSystem),
+        fixed(BootDefaultFault::Unclean),
+        fixed(BootDefaultFault::NoRoom),
+        fixed(BootDefaultFault::NotLocated),
+        fixed(BootDefaultFault::NotWritable),
+        fixed(BootDefaultFault::NothingToUndo),
         Error::FirmwareMissing { firmware: Firmware::Bios, secure_boot: false },
         Error::FirmwareMissing { firmware: Firmware::Uefi, secure_boot: false },
         Error::FirmwareMissing { firmware: Firmware::Uefi, secure_boot: true },
