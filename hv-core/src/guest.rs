@@ -17,6 +17,7 @@ pub mod creation;
 pub mod devices;
 pub mod disk;
 pub mod disk_file;
+pub mod disk_kernel;
 pub mod edit;
 pub mod exact_size;
 pub mod first_start;

@@ -12,6 +12,7 @@ mod xen;
 pub use machine::facts;
 
 use crate::appliance::Appliance;
+use crate::engine::DiskName;
 use crate::guest::config::name_fault;
 use crate::guest::disk_file::{Image, ImageForm};
 use crate::osdb::Database;
@@ -338,6 +339,12 @@ impl<'h> Draft<'h> {
                 }
             },
         }
+    }
+
+    /// Lets the guest start the kernel that the boot loader on its first disk would: as the programs did that Xen called
+    /// for that.
+    fn kernel_from_disk(&mut self) {
+        self.guest.kernel_disk = (!self.disks.is_empty()).then(|| DiskName::FIRST.to_string());
     }
 
     /// Adds a network card; one at a bridge that is not there shares the host's connection.

@@ -14,20 +14,20 @@ use crate::{files, keys, serial, store};
 use futures_util::stream::{self, Stream};
 use hv_api::{
     Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault,
-    ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootInfo, BootMode,
-    BootSettings, ByteSize, Change, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics,
-    CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply,
-    DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Error, Event, Express, FileFault,
-    Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply,
-    GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse,
-    ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobId, JobInfo, JobKind, JobReply,
-    JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
-    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
-    NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciAddress, PciFault, PciInfo, PciKind,
-    PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply,
-    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
-    SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind,
-    VcpuStatistics, Watchdog,
+    ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootDefaultFault, BootInfo,
+    BootLoader, BootMenu, BootMenuEntry, BootMenuReply, BootMode, BootSettings, ByteSize, Change, Changed,
+    CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault,
+    DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo,
+    EndAction, EngineInfo, Error, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault,
+    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo,
+    HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan,
+    ImportReason, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KernelFault, KvmState, LiveRanges,
+    LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
+    NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation,
+    OsChoice, PciAddress, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo,
+    PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult,
+    Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply,
+    Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault, ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootInfo, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault, ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootDefaultFault, BootInfo, BootLoader, BootMenu, BootMenuEntry, BootMenuReply, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KernelFault, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -155,6 +155,31 @@ impl Service {
     async fn start_from_cd(&self, guest: String, paused: Option<bool>) -> Result<GuestReply, Error> {
         let paused = paused.unwrap_or_default();
         self.registry.start_from_cd(&guest, paused).await.map(|guest| GuestReply { guest })
+    }
+
+    async fn boot_menu(&self, guest: String, disk: Option<String>) -> Result<BootMenuReply, Error> {
+        let menu = self.registry.boot_menu(&guest, disk.as_deref()).await;
+        menu.map(|menu| BootMenuReply { menu })
+    }
+
+    async fn set_boot_default(
+        &self,
+        guest: String,
+        entry: Option<u32>,
+        disk: Option<String>,
+    ) -> Result<BootMenuReply, Error> {
+        let menu = self.registry.set_boot_default(&guest, disk, entry).await;
+        menu.map(|menu| BootMenuReply { menu })
+    }
+
+    async fn start_entry(
+        &self,
+        guest: String,
+        entry: u32,
+        paused: Option<bool>,
+    ) -> Result<GuestReply, Error> {
+        let started = self.registry.start_entry(&guest, entry, paused.unwrap_or_default()).await;
+        started.map(|guest| GuestReply { guest })
     }
 
     async fn shutdown(&self, guest: String) -> Result<GuestReply, Error> {

@@ -32,6 +32,9 @@ pub use foundation::Foundation;
 pub use packed::{Packing, head as packed_head};
 pub use source::{Part, Source};
 
+/// The program that writes to volumes, of the same package.
+const WRITE_TOOL: &str = "qemu-io";
+
 /// The program that makes volumes.
 const IMAGE_TOOL: &str = "qemu-img";
 
@@ -67,6 +70,26 @@ pub async fn create_layer(path: &Path, base: &Path, size: ByteSize) -> Result<()
 /// Makes an empty volume in a file that is there already and belongs to its caller.
 pub async fn create_volume_of(path: &Path, format: DiskFormat, size: ByteSize) -> Result<(), Error> {
     size_volume("create", path, format, size).await
+}
+
+/// Overwrites bytes of what a volume holds that no engine has open, which the tool makes sure of. What its snapshots
+/// hold, and what it builds on, stays. `folder` is for a file that is needed meanwhile.
+pub async fn overwrite(
+    (path, format): (&Path, DiskFormat),
+    place: u64,
+    bytes: &[u8],
+    folder: &Path,
+) -> Result<(), Error> {
+    /// In its folder: the tool takes its commands apart at blanks.
+    const NEW: &str = "new-bytes";
+    let file = folder.join(NEW);
+    std::fs::write(&file, bytes).map_err(|error| store::failed(&file, &error))?;
+    let mut tool = Command::new(WRITE_TOOL);
+    let write = format!("write -s {NEW} {place} {}", bytes.len());
+    tool.current_dir(folder).args(["-c", &write, "-c", "flush", "--image-opts"]).arg(image(path, format));
+    let written = run_within(SIZE_DEADLINE, tool, path).await;
+    drop(std::fs::remove_file(&file));
+    written.map(drop)
 }
 
 /// Makes a volume larger that no engine has open. What it holds stays as it is.
@@ -381,7 +404,10 @@ fn spawn(tool: &mut Command, path: &Path) -> Result<Child, Error> {
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Error::EngineMissing { program: IMAGE_TOOL.into() },
+            io::ErrorKind::NotFound => {
+                let program = tool.as_std().get_program().to_string_lossy().into_owned();
+                Error::EngineMissing { program }
+            }
             _ => store::failed(path, &error),
         })
 }
@@ -572,6 +598,39 @@ mod tests {
     async fn a_volume_in_a_place_that_is_not_there_is_refused_with_the_place() {
         let error = create_volume(Path::new("/nonexistent/disk"), ByteSize::gib(1)).await.unwrap_err();
         assert!(matches!(error, Error::StoreFailed { path, .. } if path == "/nonexistent/disk"));
+    }
+
+    #[tokio::test]
+    async fn bytes_are_overwritten_and_what_was_kept_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, format) in [("a disk, x.qcow2", DiskFormat::Qcow2), ("raw, a", DiskFormat::Raw)] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            create_volume_of(&path, format, ByteSize::MIB).await.unwrap();
+            let write = |bytes: &'static [u8]| overwrite((&path, format), 70_001, bytes, folder.path());
+            write(b"before").await.unwrap();
+            if format == DiskFormat::Qcow2 {
+                keep_content(Keeping::Keep, &path, "one").await.unwrap();
+            }
+            write(b"after!").await.unwrap();
+            let whole = folder.path().join("whole");
+            let read = |image: OsString| {
+                let done = std::process::Command::new("qemu-img")
+                    .args(["convert", "-O", "raw", "--image-opts"])
+                    .arg(image)
+                    .arg(&whole)
+                    .status();
+                assert!(done.unwrap().success());
+                std::fs::read(&whole).unwrap()[70_001..70_007].to_vec()
+            };
+            assert_eq!(read(image(&path, format)), b"after!");
+            if format == DiskFormat::Qcow2 {
+                keep_content(Keeping::PutBack, &path, "one").await.unwrap();
+                assert_eq!(read(image(&path, format)), b"before");
+            }
+            let beyond = overwrite((&path, format), 1 << 20, b"x", folder.path()).await;
+            assert!(matches!(beyond, Err(Error::StoreFailed { .. })), "{beyond:?}");
+        }
     }
 
     #[test]

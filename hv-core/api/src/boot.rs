@@ -21,8 +21,12 @@ pub struct BootInfo {
     pub order: Vec<String>,
     /// The initial file system that goes with its kernel.
     pub initrd: Option<String>,
-    /// Its kernel's command line.
+    /// Its kernel's command line; of a kernel on its own disk, what is added behind that of the entry.
     pub append: Option<String>,
+    /// The disk of its own whose boot loader says which kernel on it is started, anew at each start.
+    pub kernel_disk: Option<String>,
+    /// The entry of that boot loader's menu that is started, by its title or id; nothing for the one that it would choose.
+    pub kernel_entry: Option<String>,
 }
 
 /// New values for that; what is left out stays as it is. All take effect at the next start.
@@ -45,4 +49,9 @@ pub struct BootSettings {
     pub append: Option<String>,
     /// The model of its CPUs, as the engine names it; empty for the usual one.
     pub cpu_model: Option<String>,
+    /// A disk of the guest's, as `disk0`, whose boot loader says which kernel on it is started, anew at each start;
+    /// empty for none. It takes the place of `kernel`, and the other way about.
+    pub kernel_disk: Option<String>,
+    /// The entry of that boot loader's menu, by its title or id; empty for the one that it would choose.
+    pub kernel_entry: Option<String>,
 }

@@ -1,7 +1,9 @@
 //! Why the core refuses or fails: typed, with the values a client can act on.
 
 use crate::{
-    AnswerFault, AnswerField, BootDefaultFault, BridgeFault, ByteSize, CpuLimitFault, Express, Firmware, ForwardFault, GuestInfo, GuestState, HostUse, KernelFault, PciAddress, PciFault, SavedStateFault, UsbFault,
+    AnswerFault, AnswerField, BootDefaultFault, BridgeFault, ByteSize, CpuLimitFault, Express, Firmware,
+    ForwardFault, GuestInfo, GuestState, HostUse, KernelFault, PciAddress, PciFault, SavedStateFault,
+    UsbFault,
 };
 use serde::{Deserialize, Serialize};
 use zlink::ReplyError;

@@ -300,6 +300,8 @@ pub struct NewGuest {
     pub iso: Option<String>,
     /// A Linux kernel to start directly: an absolute path.
     pub kernel: Option<String>,
+    /// Instead, one of its disks, as `disk0`, whose boot loader says which kernel on it is started, anew at each start.
+    pub kernel_disk: Option<String>,
     /// The initial file system that goes with the kernel: an absolute path.
     pub initrd: Option<String>,
     /// The kernel's command line; of an install tree's, what is added to it.

@@ -55,6 +55,9 @@ pub enum ImportReason {
     Paravirtual,
     /// Its kernel was taken from its own disk; here its firmware starts what is on the disk.
     KernelOnDisk,
+    /// Its kernel was taken from its own disk, and is so here: what the boot loader there would start, found anew at each
+    /// start.
+    KernelFromDisk,
     /// The guest saw a partition; here it sees a disk, whose name in the guest is another.
     PartitionAsDisk,
     /// A file of this name is beside the imported one, and is used instead.

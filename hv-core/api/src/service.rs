@@ -2,9 +2,9 @@
 //! there compares both with the committed `dev.guesthouse.Core.varlink`.
 
 use crate::{
-    Begun, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo, GuestStatistics, HostInfo,
-    ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic, NicSettings, OsChoice, PciAddress,
-    Preferences, SettingResult, Settings, UsbDevice,
+    Begun, BootMenuReply, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo,
+    GuestStatistics, HostInfo, ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic,
+    NicSettings, OsChoice, PciAddress, Preferences, SettingResult, Settings, UsbDevice,
 };
 use futures_util::Stream;
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,32 @@ pub trait Core {
     async fn start_from_cd(
         &mut self,
         guest: &str,
+        paused: Option<bool>,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
+    /// The menu of the boot loader on a disk of a guest that does not run. Without a name: on the disk whose kernel it
+    /// starts, or else the first. Nothing on the disk is changed.
+    async fn boot_menu(
+        &mut self,
+        guest: &str,
+        disk: Option<&str>,
+    ) -> zlink::Result<Result<BootMenuReply, Error>>;
+
+    /// Makes an entry of that menu the default, by changing what the boot loader itself would change on the disk of a
+    /// guest that is off; without an entry, undoes what was changed so last. Answers with the menu as it is then.
+    async fn set_boot_default(
+        &mut self,
+        guest: &str,
+        entry: Option<u32>,
+        disk: Option<&str>,
+    ) -> zlink::Result<Result<BootMenuReply, Error>>;
+
+    /// Starts a guest that starts with a kernel of its own disk with another entry of the menu there, this one time;
+    /// answers when it runs.
+    async fn start_entry(
+        &mut self,
+        guest: &str,
+        entry: u32,
         paused: Option<bool>,
     ) -> zlink::Result<Result<GuestReply, Error>>;
 

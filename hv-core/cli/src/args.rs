@@ -2,6 +2,7 @@
 
 mod answers;
 mod boot;
+mod boot_menu;
 mod create;
 mod devices;
 mod disk;
@@ -10,6 +11,7 @@ mod pci;
 mod power;
 mod usb;
 
+pub use boot_menu::BootMenuAction;
 use clap::{Parser, Subcommand};
 pub use create::Create;
 use hv_api::{ByteSize, Settings, SizeError};
@@ -143,8 +145,11 @@ pub enum Call {
         /// Try its drives first, and its kernel not at all, this one time.
         #[arg(long)]
         from_cd: bool,
+        /// With this entry of the boot menu on its disk, this one time: its number, as “hv boot-menu” shows it.
+        #[arg(long, value_name = "NUMBER", conflicts_with = "from_cd")]
+        kernel_entry: Option<u32>,
         /// Show the guest's definition and QEMU's command line, and start nothing.
-        #[arg(long, conflicts_with_all = ["paused", "from_cd"])]
+        #[arg(long, conflicts_with_all = ["paused", "from_cd", "kernel_entry"])]
         dry_run: bool,
     },
     /// Ask a guest to shut down, as its power button would.
@@ -188,13 +193,24 @@ pub enum Call {
         /// name=NAME, cpus=NUMBER, max-cpus=NUMBER, cpu-limit=PERCENT|none, memory=SIZE, max-memory=SIZE,
         /// firmware=bios|uefi,
         /// secure-boot=true|false, tpm=true|false, boot=disk0,cd0,… (none for the usual order), kernel=PATH,
-        /// initrd=PATH, append=TEXT (empty for none), serial-ports=0–4, watchdog= (none, reset, poweroff, pause),
+        /// initrd=PATH, append=TEXT (empty for none), kernel-disk=disk0 (the kernel that the boot loader on its disk would
+        /// start, found anew at each start), kernel-entry=TITLE (always this entry of its menu), serial-ports=0–4, watchdog= (none, reset, poweroff, pause),
         /// sound= (none, ich9, ac97), shutdown-wait=SECONDS,
         /// on-poweroff= and on-reboot= (destroy, restart, preserve), on-crash= (these, coredump-destroy,
         /// coredump-restart), autostart= (true, false), at-logout= (shutdown, save, keep), on-host-sleep= (keep, pause),
         /// on-battery= (keep, pause: while nobody looks at it), installed=true (ends an installation by hand).
         #[arg(required = true, value_name = "KEY=VALUE", value_parser = setting)]
         settings: Vec<Setting>,
+    },
+    /// Show the menu of the boot loader on a guest's disk, or make another entry the default. The guest must be off.
+    BootMenu {
+        /// Its name or identity.
+        guest: String,
+        /// The disk [default: the one whose kernel it starts, else the first].
+        #[arg(long, value_name = "DISK")]
+        disk: Option<String>,
+        #[command(subcommand)]
+        action: Option<BootMenuAction>,
     },
     /// Show a guest's disks, or add, remove, change or enlarge one, also while the guest runs.
     Disk {

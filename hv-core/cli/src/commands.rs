@@ -1,5 +1,6 @@
 //! From a command line to calls, and from their answers to output.
 
+mod boot_menu;
 mod create;
 mod disk;
 mod events;
@@ -79,9 +80,11 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Start { guest, dry_run: true, .. } => {
             create::show_plan(&settle(core.plan_start(&guest).await)?, output)
         }
-        Call::Start { guest, paused, from_cd, dry_run: false } => {
+        Call::Start { guest, paused, from_cd, kernel_entry, dry_run: false } => {
             let paused = paused.then_some(true);
-            let reply = if from_cd {
+            let reply = if let Some(entry) = kernel_entry {
+                core.start_entry(&guest, entry, paused).await
+            } else if from_cd {
                 core.start_from_cd(&guest, paused).await
             } else {
                 core.start(&guest, paused).await
@@ -101,6 +104,9 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Restart { guest } => guests::changed(&settle(core.restart(&guest).await)?.guest, output),
         Call::Reset { guest } => guests::changed(&settle(core.reset(&guest).await)?.guest, output),
         Call::Set { guest, settings } => guests::set(core, &guest, settings, output).await,
+        Call::BootMenu { guest, disk, action } => {
+            boot_menu::run(core, &guest, disk.as_deref(), action, output).await
+        }
         Call::Disk { guest, action } => disk::disk(core, &guest, action, output).await,
         Call::Nic { guest, action } => network::run(core, &guest, action, output).await,
         Call::Usb { guest, action } => usb::run(core, guest.as_deref(), action, output).await,

@@ -1,5 +1,6 @@
 //! The answer on standard output: JSON for programs, text for people.
 
+mod boot_menu;
 mod human;
 mod media;
 mod network;
@@ -9,6 +10,7 @@ mod text;
 mod usb;
 mod views;
 
+pub use boot_menu::{BootMenuView, boot_menu_block};
 pub use human::{guest_block, host_block, moment, table};
 pub use media::{MediumView, SystemView, medium_block};
 pub use network::{NicsView, mode_words};

@@ -22,7 +22,7 @@ mod snapshots;
 use super::config::Definition;
 use super::context::Context;
 use super::handle::{Answer, Handle, Request, engine_error};
-use super::launch::{LAST_WORDS_DEADLINE, Launched};
+use super::launch::{Asked, LAST_WORDS_DEADLINE, Launched};
 use super::power::Tries;
 use super::record::RunRecord;
 use super::saved::Writing;
@@ -114,8 +114,8 @@ struct Actor {
     events: Option<mpsc::Receiver<EngineEvent>>,
     internal: mpsc::UnboundedSender<Box<Internal>>,
     launch: Option<AbortHandle>,
-    /// While a start from a drive is asked for.
-    from_cd: bool,
+    /// While a start that is not as usual is asked for: which.
+    asked_start: Asked,
     launch_error: Option<Error>,
     /// Why an engine that may still run could not be taken over. Its disks must stay until that is known.
     unreachable: Option<Error>,
@@ -165,7 +165,7 @@ pub fn spawn(
         events: None,
         internal,
         launch: None,
-        from_cd: false,
+        asked_start: Asked::Usual,
         launch_error: None,
         unreachable: None,
         ending_deadline: None,
@@ -240,6 +240,7 @@ impl Actor {
             Request::Rule(wish, answer) => self.wish(wish, answer),
             Request::Edit(edits, answer) => self.edit(edits, answer),
             Request::StartFromCd { paused, answer } => self.start_from_cd(paused, answer),
+            Request::StartEntry { entry, paused, answer } => self.start_entry(entry, paused, answer),
             Request::ChangeMedium { drive, medium, force, answer } => {
                 self.change_medium(drive, medium, force, answer);
             }
@@ -302,13 +303,10 @@ impl Actor {
 
     fn happen(&mut self, happening: Happening) {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
-        let watchdog =
-            self.record.as_ref().map_or(self.definition.watchdog, |record| record.machine.watchdog);
-        let rules = Rules {
-            watchdog,
-            installing: self.is_installer(),
-            ..self.definition.power.rules(&self.tries, now())
-        };
+        let running = self.started_as();
+        let anew = running.install.is_some() || running.kernel_disk().is_some();
+        let rules =
+            Rules { watchdog: running.watchdog, anew, ..self.definition.power.rules(&self.tries, now()) };
         let (mut state, mut effects) = self.go_by(&rules, state, happening);
         if effects.contains(&Effect::Launch)
             && let Err(error) = self.prepare_start()
@@ -341,6 +339,11 @@ impl Actor {
         self.settle_saving();
         self.publish();
         self.settle();
+    }
+
+    /// What its machine was started as, where there is one.
+    pub(super) fn started_as(&self) -> &Definition {
+        self.record.as_ref().map_or(&self.definition, |record| &record.machine)
     }
 
     fn carry_out(&mut self, effects: &[Effect]) {

@@ -7,7 +7,9 @@
 
 use super::config::{Definition, Kernel};
 use super::pending;
-use crate::engine::{BootDevice, DiskFormat, Engine, EngineError, FirmwareConfig, MachineConfig, UefiConfig};
+use crate::engine::{
+    BootDevice, DiskFormat, DiskName, Engine, EngineError, FirmwareConfig, MachineConfig, UefiConfig,
+};
 use crate::host::firmware::{self, Uefi};
 use crate::{files, kernel, storage};
 use hv_api::{BootInfo, BootSettings, ByteSize, Error, Firmware, GuestInfo, NewGuest, PendingChange};
@@ -35,6 +37,8 @@ pub fn info(definition: &Definition) -> BootInfo {
         order: order.clone(),
         initrd: kernel.and_then(|kernel| Some(kernel.initrd.as_ref()?.display().to_string())),
         append: kernel.and_then(|kernel| kernel.append.clone()),
+        kernel_disk: definition.kernel_disk().map(|disk| disk.to_string()),
+        kernel_entry: kernel.and_then(|kernel| kernel.entry.clone()),
     }
 }
 
@@ -79,10 +83,28 @@ fn possible(settings: &BootSettings, guest: &GuestInfo) -> Result<(), Error> {
             return Err(Error::BootDeviceNotFound { guest, device: device.clone() });
         }
     }
-    let kernel = settings.kernel.as_ref().map_or(guest.kernel.is_some(), |kernel| !kernel.is_empty());
-    for (option, value) in [("initrd", &settings.initrd), ("append", &settings.append)] {
-        if !kernel && value.as_ref().is_some_and(|value| !value.is_empty()) {
-            return Err(Error::OptionNeeds { option: option.into(), needs: "kernel".into() });
+    let given = |value: &Option<String>| value.as_ref().is_some_and(|value| !value.is_empty());
+    if given(&settings.kernel) && given(&settings.kernel_disk) {
+        return Err(Error::conflict("kernel", "kernel-disk"));
+    }
+    if let Some(disk) = settings.kernel_disk.as_ref().filter(|disk| !disk.is_empty())
+        && !guest.disks.iter().any(|other| other.name == *disk)
+    {
+        return Err(Error::DiskNotFound { guest: guest.name.clone(), disk: disk.clone() });
+    }
+    // Each of the two takes the other's place.
+    let now = |value: &Option<String>, has: bool, other: &Option<String>| {
+        value.as_ref().map_or(has && !given(other), |value| !value.is_empty())
+    };
+    let file = now(&settings.kernel, guest.kernel.is_some(), &settings.kernel_disk);
+    let disk = now(&settings.kernel_disk, guest.boot.kernel_disk.is_some(), &settings.kernel);
+    for (option, value, fits, needs) in [
+        ("initrd", &settings.initrd, file, "kernel"),
+        ("append", &settings.append, file || disk, "kernel"),
+        ("kernel-entry", &settings.kernel_entry, disk, "kernel-disk"),
+    ] {
+        if !fits && given(value) {
+            return Err(Error::OptionNeeds { option: option.into(), needs: needs.into() });
         }
     }
     Ok(())
@@ -90,7 +112,18 @@ fn possible(settings: &BootSettings, guest: &GuestInfo) -> Result<(), Error> {
 
 /// The settings that are named, as `hv set` has them.
 pub fn keys(settings: &BootSettings) -> Vec<&'static str> {
-    let BootSettings { firmware, secure_boot, tpm, order, kernel, initrd, append, cpu_model } = settings;
+    let BootSettings {
+        firmware,
+        secure_boot,
+        tpm,
+        order,
+        kernel,
+        initrd,
+        append,
+        cpu_model,
+        kernel_disk,
+        kernel_entry,
+    } = settings;
     let named = [
         firmware.is_some(),
         secure_boot.is_some(),
@@ -100,14 +133,26 @@ pub fn keys(settings: &BootSettings) -> Vec<&'static str> {
         initrd.is_some(),
         append.is_some(),
         cpu_model.is_some(),
+        kernel_disk.is_some(),
+        kernel_entry.is_some(),
     ];
     pending::named(KEYS, named)
 }
 
 /// Puts new settings, which were checked, into a definition.
 pub fn apply(settings: &BootSettings, wanted: &mut Definition) {
-    let BootSettings { firmware, secure_boot, tpm, order, kernel, initrd, append, cpu_model } =
-        settings.clone();
+    let BootSettings {
+        firmware,
+        secure_boot,
+        tpm,
+        order,
+        kernel,
+        initrd,
+        append,
+        cpu_model,
+        kernel_disk,
+        kernel_entry,
+    } = settings.clone();
     let given = |value: String| Some(value).filter(|value| !value.is_empty());
     if let Some(model) = cpu_model {
         wanted.cpu_model = given(model);
@@ -126,10 +171,19 @@ pub fn apply(settings: &BootSettings, wanted: &mut Definition) {
     match kernel {
         None => {}
         Some(image) if image.is_empty() => wanted.kernel = None,
-        Some(image) => {
-            let other = Kernel { image: PathBuf::new(), initrd: None, append: None };
-            wanted.kernel.get_or_insert(other).image = image.into();
-        }
+        Some(image) => match &mut wanted.kernel {
+            Some(kernel) if kernel.from_disk.is_none() => kernel.image = Some(image.into()),
+            other => *other = Some(Kernel::of_file(image)),
+        },
+    }
+    match kernel_disk.map(|disk| disk.parse::<DiskName>()) {
+        None => {}
+        Some(Ok(disk)) => match &mut wanted.kernel {
+            Some(kernel) if kernel.from_disk.is_some() => kernel.from_disk = Some(disk),
+            other => *other = Some(Kernel::of_disk(disk)),
+        },
+        // None.
+        Some(Err(_)) => wanted.kernel = wanted.kernel.take().filter(|kernel| kernel.from_disk.is_none()),
     }
     if let Some(kernel) = &mut wanted.kernel {
         if let Some(initrd) = initrd {
@@ -137,6 +191,9 @@ pub fn apply(settings: &BootSettings, wanted: &mut Definition) {
         }
         if let Some(append) = append {
             kernel.append = given(append);
+        }
+        if let Some(entry) = kernel_entry {
+            kernel.entry = given(entry);
         }
     }
 }
@@ -178,10 +235,21 @@ pub async fn unpack_kernel(machine: &mut MachineConfig, cache: &Path) {
 }
 
 /// Everything here that a machine has from its start, by the setting's name.
-const KEYS: [&str; 8] = ["firmware", "secure-boot", "tpm", "boot", "kernel", "initrd", "append", "cpu-model"];
+const KEYS: [&str; 10] = [
+    "firmware",
+    "secure-boot",
+    "tpm",
+    "boot",
+    "kernel",
+    "initrd",
+    "append",
+    "cpu-model",
+    "kernel-disk",
+    "kernel-entry",
+];
 
 /// What a machine is started with, in the order of [`KEYS`] and as `hv set` writes it.
-fn shown(definition: &Definition) -> [String; 8] {
+fn shown(definition: &Definition) -> [String; 10] {
     let firmware = match definition.firmware {
         Firmware::Bios => "bios",
         Firmware::Uefi => "uefi",
@@ -193,10 +261,12 @@ fn shown(definition: &Definition) -> [String; 8] {
         definition.secure_boot.to_string(),
         definition.tpm.to_string(),
         definition.order.join(","),
-        kernel.map(|kernel| path(&kernel.image)).unwrap_or_default(),
+        kernel.and_then(|kernel| kernel.image.as_ref()).map(path).unwrap_or_default(),
         kernel.and_then(|kernel| kernel.initrd.as_ref()).map(path).unwrap_or_default(),
         kernel.and_then(|kernel| kernel.append.clone()).unwrap_or_default(),
         definition.cpu_model.clone().unwrap_or_default(),
+        definition.kernel_disk().map(|disk| disk.to_string()).unwrap_or_default(),
+        kernel.and_then(|kernel| kernel.entry.clone()).unwrap_or_default(),
     ]
 }
 
@@ -334,7 +404,6 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::DiskName;
     use crate::guest::config::tests::example;
     use hv_api::{DriveInfo, GuestId, GuestState};
 
@@ -390,7 +459,8 @@ mod tests {
         apply(&kernel, &mut wanted);
         let other = BootSettings { kernel: Some("/l".into()), ..BootSettings::default() };
         apply(&other, &mut wanted);
-        let expected = Kernel { image: "/l".into(), initrd: Some("/i".into()), append: Some("quiet".into()) };
+        let expected =
+            Kernel { initrd: Some("/i".into()), append: Some("quiet".into()), ..Kernel::of_file("/l") };
         assert_eq!(wanted.kernel, Some(expected));
         let changes: Vec<_> = pending(&definition(), &wanted).map(|change| change.key).collect();
         assert_eq!(changes, ["kernel", "initrd", "append"]);

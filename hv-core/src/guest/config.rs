@@ -12,7 +12,9 @@ use super::pci::{self, Pci};
 use super::power::PowerPolicy;
 use super::slots;
 use super::usb::{self, Usb};
-use crate::engine::{BootDevice, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, RunFiles};
+use crate::engine::{
+    BootDevice, DiskName, DriveConfig, FirmwareConfig, KernelConfig, MachineConfig, RunFiles,
+};
 use crate::store;
 use hv_api::{Accelerator, ByteSize, Firmware, GuestId, NameFault, SoundCard, Watchdog};
 use serde::{Deserialize, Serialize};
@@ -154,13 +156,44 @@ pub struct Drive {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Kernel {
     /// The kernel.
-    pub image: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<PathBuf>,
+    /// Instead, the disk of the guest's own whose boot loader says which kernel on it is started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_disk: Option<DiskName>,
+    /// The entry of that boot loader's menu; the one that it would choose where left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<String>,
     /// Its initial file system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub initrd: Option<PathBuf>,
-    /// Its command line.
+    /// Its command line; of a kernel on the guest's own disk, what is added behind that of its entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub append: Option<String>,
+}
+
+impl Kernel {
+    /// One that is a file of this computer.
+    pub fn of_file(image: impl Into<PathBuf>) -> Self {
+        Self { image: Some(image.into()), from_disk: None, entry: None, initrd: None, append: None }
+    }
+
+    /// The one that the boot loader on a disk of the guest's chooses.
+    pub fn of_disk(disk: DiskName) -> Self {
+        Self { image: None, from_disk: Some(disk), entry: None, initrd: None, append: None }
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        match (&self.image, self.from_disk) {
+            (Some(_), Some(_)) => Err("a kernel is either a file or from a disk, not both"),
+            (None, None) => Err("a kernel is a file, or from a disk"),
+            (None, Some(_)) if self.initrd.is_some() => {
+                Err("what goes with a kernel from a disk is there too")
+            }
+            (Some(_), None) if self.entry.is_some() => Err("only a boot loader's menu on a disk has entries"),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Why a file is not a definition.
@@ -210,6 +243,7 @@ impl Definition {
         if definition.secure_boot && definition.firmware != Firmware::Uefi {
             return Err(malformed(&"only UEFI firmware knows Secure Boot"));
         }
+        definition.kernel.as_ref().map_or(Ok(()), Kernel::check).map_err(|error| malformed(&error))?;
         network::check(&definition).map_err(|error| malformed(&error))?;
         usb::check(&definition).map_err(|error| malformed(&error))?;
         pci::check(&definition).map_err(|error| malformed(&error))?;
@@ -238,6 +272,11 @@ impl Definition {
     /// How much memory it can be given while it runs.
     pub fn most_memory(&self) -> ByteSize {
         self.max_memory.map_or(self.memory, |most| most.max(self.memory))
+    }
+
+    /// The disk whose boot loader says which kernel is started, where that is to be so.
+    pub fn kernel_disk(&self) -> Option<DiskName> {
+        self.started_kernel()?.from_disk
     }
 
     /// The disk or drive of this name; nothing where the guest has none, as after it was taken away.
@@ -290,10 +329,13 @@ impl Definition {
             watchdog: self.watchdog != Watchdog::None,
             sound: self.sound,
             audio: None,
-            kernel: self.started_kernel().map(|kernel| KernelConfig {
-                kernel: folder.join(&kernel.image),
-                initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
-                append: kernel.append.clone(),
+            // One on its own disk is looked for at each start.
+            kernel: self.started_kernel().and_then(|kernel| {
+                Some(KernelConfig {
+                    kernel: folder.join(kernel.image.as_ref()?),
+                    initrd: kernel.initrd.as_ref().map(|initrd| folder.join(initrd)),
+                    append: kernel.append.clone(),
+                })
             }),
             restoring: false,
             added_memory: Vec::new(),
@@ -331,7 +373,7 @@ pub fn name_fault(name: &str) -> Option<NameFault> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::engine::{DiskFormat, DiskName};
+    use crate::engine::DiskFormat;
     use hv_api::NewNic;
     use proptest::prelude::*;
 
@@ -359,11 +401,7 @@ pub(crate) mod tests {
             sound: SoundCard::Ich9,
             installed: None,
             power: PowerPolicy { shutdown_wait: 120, ..PowerPolicy::default() },
-            kernel: Some(Kernel {
-                image: "/boot/vmlinuz".into(),
-                initrd: None,
-                append: Some("quiet".into()),
-            }),
+            kernel: Some(Kernel { append: Some("quiet".into()), ..Kernel::of_file("/boot/vmlinuz") }),
             install: None,
             first_start: None,
             disks: vec![Disk::new(DiskName::FIRST, "disk0.qcow2", DiskFormat::Qcow2)],
@@ -388,6 +426,24 @@ pub(crate) mod tests {
     fn a_definition_reads_well() {
         insta::assert_snapshot!(example().write());
         assert_eq!(Definition::read(&example().write()), Ok(example()));
+    }
+
+    #[test]
+    fn a_kernel_is_a_file_or_on_a_disk() {
+        let mut guest = Definition { kernel: Some(Kernel::of_disk(DiskName::FIRST)), ..example() };
+        assert!(guest.write().contains("[kernel]\nfrom-disk = \"disk0\"\n"));
+        assert_eq!(Definition::read(&guest.write()), Ok(guest.clone()));
+        assert!(guest.stops_on_reboot() && !example().stops_on_reboot());
+        let wrong = [
+            Kernel { image: Some("/k".into()), ..Kernel::of_disk(DiskName::FIRST) },
+            Kernel { initrd: Some("/i".into()), ..Kernel::of_disk(DiskName::FIRST) },
+            Kernel { entry: Some("x".into()), ..Kernel::of_file("/k") },
+            Kernel { image: None, ..Kernel::of_file("/k") },
+        ];
+        for kernel in wrong {
+            guest.kernel = Some(kernel);
+            assert!(matches!(Definition::read(&guest.write()), Err(ReadError::Malformed(_))));
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::config::{Definition, TPM_FOLDER};
 use super::volumes::Volumes;
+use crate::bootmenu::Reader;
 use crate::engine::{Engine, RunFiles};
 use crate::host::scopes::Scopes;
 use crate::host::{Accelerators, Folders};
@@ -37,6 +38,8 @@ pub struct Context {
     pub patience: Cell<Duration>,
     /// The operating-system database.
     pub systems: Arc<Source>,
+    /// Who reads boot menus on guests' disks.
+    pub boot_menus: Reader,
     /// Where changes are told.
     pub changes: broadcast::Sender<Change>,
 }

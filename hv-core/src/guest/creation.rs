@@ -65,9 +65,12 @@ pub fn resolve(
     conflict("iso", new.iso.is_some(), "tree", new.tree.is_some())?;
     conflict("kernel", new.kernel.is_some(), "tree", new.tree.is_some())?;
     conflict("no_disk", no_disk, "tree", new.tree.is_some())?;
-    let append = new.append.is_some() && new.tree.is_none();
-    for (option, given) in [("initrd", new.initrd.is_some()), ("append", append)] {
-        if given && new.kernel.is_none() {
+    conflict("kernel", new.kernel.is_some(), "kernel_disk", new.kernel_disk.is_some())?;
+    let any = new.kernel.is_some() || new.kernel_disk.is_some() || new.tree.is_some();
+    for (option, given, fits) in
+        [("initrd", new.initrd.is_some(), new.kernel.is_some()), ("append", new.append.is_some(), any)]
+    {
+        if given && !fits {
             return Err(Error::OptionNeeds { option: option.into(), needs: "kernel".into() });
         }
     }
@@ -125,11 +128,7 @@ pub fn resolve(
         sound: hv_api::SoundCard::None,
         installed: None,
         power: PowerPolicy::default(),
-        kernel: new.kernel.as_ref().map(|kernel| Kernel {
-            image: kernel.into(),
-            initrd: new.initrd.as_ref().map(PathBuf::from),
-            append: new.append.clone(),
-        }),
+        kernel: kernel(new, &disks)?,
         install: tree.map(|tree| from_tree(tree, serial_ports > 0, new.append.as_deref())),
         first_start: first_start.is_some().then(FirstStart::new),
         disks,
@@ -166,12 +165,24 @@ fn from_tree(tree: &Tree, serial: bool, added: Option<&str>) -> Install {
         secret: is_folder.then(|| GuestId::random().to_string()),
         restarts: 1,
         kernel: Some(Kernel {
-            image: file("linux"),
             initrd: Some(file("initrd")),
             append: Some(tree.append(serial, added)).filter(|append| !append.is_empty()),
+            ..Kernel::of_file(file("linux"))
         }),
         ..Install::default()
     }
+}
+
+/// The kernel that is started directly, where one is.
+fn kernel(new: &NewGuest, disks: &[Disk]) -> Result<Option<Kernel>, Error> {
+    if let Some(image) = &new.kernel {
+        let initrd = new.initrd.as_ref().map(PathBuf::from);
+        return Ok(Some(Kernel { initrd, append: new.append.clone(), ..Kernel::of_file(image) }));
+    }
+    let Some(name) = &new.kernel_disk else { return Ok(None) };
+    let found = disks.iter().find(|disk| disk.name.to_string() == *name);
+    let found = found.ok_or_else(|| Error::DiskNotFound { guest: new.name.clone(), disk: name.clone() })?;
+    Ok(Some(Kernel { append: new.append.clone(), ..Kernel::of_disk(found.name) }))
 }
 
 /// Room for memory that is added later: as much as the host has. Linux keeps 64 MiB for itself where there is

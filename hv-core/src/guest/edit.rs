@@ -231,8 +231,9 @@ impl Edit {
         let live = live_ranges(running);
         match self {
             Self::Power(PowerSettings { on_reboot: Some(rule), .. }) => {
-                let installing = running.machine.install.is_some();
-                Course::Altered(Alteration::StopOnReboot(installing || *rule != EndAction::Restart))
+                let machine = &running.machine;
+                let anew = machine.install.is_some() || machine.kernel_disk().is_some();
+                Course::Altered(Alteration::StopOnReboot(anew || *rule != EndAction::Restart))
             }
             Self::Name(_) | Self::Power(_) => Course::Written,
             Self::Cpus(count) if *count > live.cpus_highest => Course::Waits(NotNow::BeyondMaximum),

@@ -34,6 +34,15 @@ pub enum Request {
         /// Answered when it has come true.
         answer: Answer<GuestInfo>,
     },
+    /// A start with another entry of the boot menu on its disk, this one time; answered when the guest runs.
+    StartEntry {
+        /// Its number.
+        entry: u32,
+        /// Whether its CPUs stay stopped.
+        paused: bool,
+        /// Answered when it has come true.
+        answer: Answer<GuestInfo>,
+    },
     /// What it is defined as.
     Definition(Answer<Definition>),
     /// Another medium in a drive, or none.

@@ -97,7 +97,7 @@ impl Install {
     /// Files of the host's that the machine needs for it, as they stand in the definition.
     pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let kernel = self.kernel.iter();
-        kernel.flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd)).chain(&self.seed)
+        kernel.flat_map(|kernel| kernel.image.iter().chain(&kernel.initrd)).chain(&self.seed)
     }
 
     /// The folder with the tree that the core serves to it, and the secret in its address.
@@ -132,10 +132,10 @@ impl Definition {
         definition
     }
 
-    /// Whether the machine has to stop where its guest restarts itself, instead of starting it anew by itself. That of
-    /// an installer does: it may begin otherwise after that.
+    /// Whether the machine has to stop where its guest restarts itself, instead of starting it anew by itself: where it
+    /// may begin otherwise after that, as that of an installer, or has to look for the kernel that it starts with.
     pub fn stops_on_reboot(&self) -> bool {
-        self.install.is_some() || self.power.stops_on_reboot()
+        self.install.is_some() || self.kernel_disk().is_some() || self.power.stops_on_reboot()
     }
 }
 

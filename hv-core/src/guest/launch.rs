@@ -4,6 +4,7 @@ use super::assign;
 use super::boot;
 use super::config::Definition;
 use super::context::Context;
+use super::disk_kernel;
 use super::forwards;
 use super::handle::engine_error;
 use super::install::Install;
@@ -12,6 +13,7 @@ use super::network::Nic;
 use super::record::{self, RunRecord};
 use super::saved::{self, Saved};
 use super::view::now;
+use crate::bootmenu::Choice;
 use crate::engine::{
     Adopted, Alteration, Amount, DiskConfig, EngineError, EngineEvent, FirmwareConfig, Machine, MachineConfig,
 };
@@ -64,15 +66,14 @@ pub(super) struct Launched {
 pub(super) async fn launch(
     context: &Context,
     definition: &Definition,
-    from_cd: bool,
+    asked: Asked,
 ) -> Result<Launched, Error> {
     prepare_folders(context, definition)?;
     for log in &context.run_files(definition).serial_logs {
         serial::begin_log(log).map_err(|error| store::failed(log, &error))?;
     }
     let accelerator = context.accelerator.get().await.chosen;
-    let beginning = if from_cd { Beginning::FromCd } else { Beginning::Usual };
-    start(context, definition, accelerator, beginning).await
+    start(context, definition, accelerator, Beginning::Asked(asked)).await
 }
 
 /// Launches an engine for a saved guest and gives it the saved state; its CPUs stand. Its logs go on: to the
@@ -117,7 +118,10 @@ pub(super) async fn restore(
 pub async fn plan(context: &Context, definition: &Definition) -> Result<Plan, Error> {
     let accelerator = context.accelerator.get().await.chosen;
     let firmware = boot::find(definition, &context.store.folder(definition.id)).await?;
-    let machine = machine(context, definition, accelerator, firmware.config()).await;
+    let mut machine = machine(context, definition, accelerator, firmware.config()).await;
+    if definition.kernel_disk().is_some() {
+        machine.kernel = Some(disk_kernel::planned(context, definition).await?);
+    }
     Ok(Plan { definition: definition.write(), command: context.engine.command_line(&machine) })
 }
 
@@ -147,13 +151,22 @@ fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Err
     Ok(())
 }
 
-/// How a machine begins.
+/// How a start was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Beginning<'a> {
+pub(super) enum Asked {
     /// As its definition says.
     Usual,
     /// From its optical drives, this once.
     FromCd,
+    /// With this entry of the boot menu on its disk, this once.
+    Entry(u32),
+}
+
+/// How a machine begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beginning<'a> {
+    /// As somebody asked for.
+    Asked(Asked),
     /// With a saved state, of a machine to which this memory was added.
     Restoring(&'a [ByteSize]),
 }
@@ -168,10 +181,21 @@ async fn start(
     let firmware = boot::find(definition, &folder).await?;
     firmware.make_store().await?;
     let mut machine = machine(context, definition, accelerator, firmware.config()).await;
+    let from_disk = definition.kernel_disk().is_some();
     match beginning {
-        Beginning::Usual => {}
-        Beginning::FromCd => boot::from_cd(&mut machine),
+        Beginning::Asked(Asked::FromCd) => boot::from_cd(&mut machine),
+        Beginning::Asked(asked) if from_disk => {
+            let choice = match asked {
+                Asked::Entry(entry) => Choice::Number(entry),
+                Asked::Usual | Asked::FromCd => disk_kernel::choice(definition),
+            };
+            machine.kernel = Some(disk_kernel::copied(context, definition, choice).await?);
+        }
+        Beginning::Asked(_) => {}
         Beginning::Restoring(added) => {
+            if from_disk {
+                machine.kernel = Some(disk_kernel::kept(context, definition).await?);
+            }
             machine.restoring = true;
             machine.added_memory = added.to_vec();
         }

@@ -153,7 +153,7 @@ impl PowerPolicy {
             on_reboot: self.on_reboot,
             on_crash: self.on_crash,
             watchdog: Watchdog::None,
-            installing: false,
+            anew: false,
             too_often: tries
                 .are_used_up(now)
                 .then(|| format!("It was started anew {TRIES} times within {} minutes.", TRIES_WITHIN / 60)),

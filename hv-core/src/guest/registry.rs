@@ -3,6 +3,7 @@
 //! It lives on the daemon's one thread; nothing here is locked. What a guest is and does belongs to its
 //! task; the registry knows the tasks, the names that are taken, and the guests that can't be read.
 
+mod boot_menu;
 mod copies;
 mod disks;
 mod imports;
@@ -31,6 +32,7 @@ use super::view;
 use super::volumes::Volumes;
 use super::{actor, launch};
 use crate::autostart;
+use crate::bootmenu::Reader;
 use crate::engine::{Engine, EngineError};
 use crate::files;
 use crate::host::pci::Pci;
@@ -114,6 +116,7 @@ impl Registry {
             power: watch::Sender::new(None),
             patience: Cell::new(battery::UNSEEN),
             systems: Arc::new(Source::from_env()),
+            boot_menus: Reader::default(),
         });
         // All at once: an engine that does not answer delays no other guest.
         let entries = loaded.into_iter().map(async |found| {

@@ -103,9 +103,9 @@ pub fn express(new: &NewGuest, database: &Database) -> Result<Option<Plan>, Erro
 pub fn unattended(plan: &Plan) -> Install {
     let folder = Path::new(install::FOLDER);
     let kernel = Kernel {
-        image: folder.join(express::KERNEL_FILE),
         initrd: Some(folder.join(express::INITRD_FILE)),
         append: Some(plan.append.clone()),
+        ..Kernel::of_file(folder.join(express::KERNEL_FILE))
     };
     Install {
         medium: Some(drive_name(0)),

@@ -110,7 +110,7 @@ pub fn view(
         installing: definition.install.as_ref().map(Install::info),
         installed: definition.installed,
         first_start: definition.first_start_drive(),
-        kernel: definition.kernel.as_ref().map(|kernel| text(&kernel.image)),
+        kernel: definition.kernel.as_ref().and_then(|kernel| Some(text(kernel.image.as_ref()?))),
         snapshots: Vec::new(),
         current_snapshot: None,
         power: definition.power.info(),

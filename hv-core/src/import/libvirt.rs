@@ -24,6 +24,7 @@ pub fn read(text: &str, draft: &mut Draft<'_>) -> Result<(), String> {
     let Some(domain) = domain else { return Err("it describes no machine of libvirt's".into()) };
     let mut power = PowerSettings::default();
     let mut devices = DeviceSettings::default();
+    let mut loads = false;
     let name = child(domain, "name").map(text_of).unwrap_or_default();
     for node in domain.children().filter(Node::is_element) {
         let (item, words) = (shown(node), text_of(node));
@@ -43,6 +44,11 @@ pub fn read(text: &str, draft: &mut Draft<'_>) -> Result<(), String> {
                 draft.guest.cpus = now.map(|now: u32| now.max(1)).or(draft.guest.max_cpus);
             }
             "os" => system(node, draft),
+            "bootloader" => {
+                loads = true;
+                // The same is done here, by another program.
+                draft.changed(&item, ImportReason::KernelFromDisk);
+            }
             "on_poweroff" => power.on_poweroff = draft.end_action(&item, &words),
             "on_reboot" => power.on_reboot = draft.end_action(&item, &words),
             "on_crash" => power.on_crash = draft.crash_action(&item, &words),
@@ -51,12 +57,20 @@ pub fn read(text: &str, draft: &mut Draft<'_>) -> Result<(), String> {
                     add_device(device, &mut devices, draft);
                 }
             }
-            "title" | "description" | "metadata" | "features" | "cpu" | "clock" | "pm" | "iothreads"
-            | "cputune" | "resource" | "seclabel" | "genid" => draft.changed(&item, ImportReason::NotNeeded),
+            "bootloader_args" | "title" | "description" | "metadata" | "features" | "cpu" | "clock"
+            | "pm" | "iothreads" | "cputune" | "resource" | "seclabel" | "genid" => {
+                draft.changed(&item, ImportReason::NotNeeded);
+            }
             "memoryBacking" | "numatune" | "blkiotune" | "memtune" | "sysinfo" | "launchSecurity"
             | "commandline" | "idmap" => draft.lost(&item, ImportReason::NoCounterpart),
             _ => draft.lost(&item, ImportReason::Unknown),
         }
+    }
+    if loads && draft.guest.kernel.is_none() {
+        draft.kernel_from_disk();
+    }
+    if draft.guest.kernel.is_none() && draft.guest.kernel_disk.is_none() {
+        draft.guest.append = None;
     }
     draft.guest.power = Some(power).filter(|power| *power != PowerSettings::default());
     draft.guest.devices = Some(devices).filter(|devices| *devices != DeviceSettings::default());
@@ -154,7 +168,7 @@ fn system(os: Node<'_, '_>, draft: &mut Draft<'_>) {
             _ => draft.lost(&item, ImportReason::NoCounterpart),
         }
     }
-    draft.guest.append = append.filter(|_| draft.guest.kernel.is_some());
+    draft.guest.append = append;
 }
 
 fn add_device(node: Node<'_, '_>, devices: &mut DeviceSettings, draft: &mut Draft<'_>) {

@@ -157,9 +157,39 @@ fn a_paravirtual_guest_says_what_is_otherwise() {
         ("disk:", ImportReason::PartitionAsDisk),
         ("vif:", ImportReason::NoBridge),
         ("a", ImportReason::Paravirtual),
-        ("a", ImportReason::KernelOnDisk),
+        ("a", ImportReason::KernelFromDisk),
     ];
     assert_eq!(otherwise(&plan), expected.map(|(item, reason)| (item.to_owned(), reason)));
+    let NewGuest { kernel, kernel_disk, append, .. } = &plan.guest;
+    assert_eq!((kernel, kernel_disk.as_deref(), append), (&None, Some("disk0"), &None));
+}
+
+#[test]
+fn both_printed_configurations_come_to_what_they_were() {
+    insta::assert_json_snapshot!("full", read(FULL).unwrap());
+    insta::assert_json_snapshot!("paravirtual", read(PARAVIRTUAL).unwrap());
+}
+
+#[test]
+fn a_boot_loader_of_xen_finds_the_kernel_on_the_disk() {
+    let text =
+        "name='a'\nmemory=64\nbootloader='/usr/bin/pygrub'\nextra='console=ttyS0'\ndisk=['file:/a,xvda,w']";
+    let NewGuest { kernel, kernel_disk, append, .. } = read(text).unwrap().guest;
+    assert_eq!(
+        (kernel, kernel_disk.as_deref(), append.as_deref()),
+        (None, Some("disk0"), Some("console=ttyS0"))
+    );
+    // A whole PC has its boot loader within.
+    let full =
+        read("name='a'\nmemory=64\nbuilder='hvm'\nbootloader='pygrub'\ndisk=['file:/a,hda,w']").unwrap();
+    assert_eq!(full.guest.kernel_disk, None);
+    let domain = "<domain type='xen'><name>a</name><bootloader>/usr/lib/xen/bin/pygrub</bootloader>\
+        <bootloader_args>-q</bootloader_args><os><type>linux</type><cmdline>single</cmdline></os>\
+        <devices><disk type='file'><source file='/a'/><target dev='xvda'/></disk></devices></domain>";
+    let plan = read(domain).unwrap();
+    let NewGuest { kernel_disk, append, .. } = &plan.guest;
+    assert_eq!((kernel_disk.as_deref(), append.as_deref()), (Some("disk0"), Some("single")));
+    assert!(otherwise(&plan).contains(&("<bootloader".to_owned(), ImportReason::KernelFromDisk)));
 }
 
 #[test]

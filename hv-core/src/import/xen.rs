@@ -100,7 +100,9 @@ pub fn read(text: &str, draft: &mut Draft<'_>) -> Result<(), String> {
             "ramdisk" => kernel.initrd = Some(found(line, value.one(), draft)),
             "cmdline" | "extra" => kernel.words(line, value.one().to_owned(), draft),
             "root" => kernel.words(line, format!("root={}", value.one()), draft),
-            "bootloader" => draft.changed(line, ImportReason::KernelOnDisk),
+            "bootloader" if machine.full => draft.changed(line, ImportReason::NotNeeded),
+            // The same is done here, by another program.
+            "bootloader" => draft.changed(line, ImportReason::KernelFromDisk),
             "builder" | "type" if machine.full => draft.kept(line),
             "builder" | "type" => draft.changed(line, ImportReason::Paravirtual),
             // The disk first, then a disc, is what guests here do.
@@ -153,12 +155,12 @@ pub fn read(text: &str, draft: &mut Draft<'_>) -> Result<(), String> {
         }
     }
     if !machine.full {
-        kernel.finish(draft);
+        kernel.finish(machine, draft);
         if value("builder").is_none() && value("type").is_none() {
             draft.changed("a paravirtual guest", ImportReason::Paravirtual);
         }
         if machine.loads && value("bootloader").is_none() {
-            draft.changed("a kernel that a boot loader finds", ImportReason::KernelOnDisk);
+            draft.changed("a kernel that a boot loader finds", ImportReason::KernelFromDisk);
         }
     }
     draft.guest.power = Some(power).filter(|power| *power != PowerSettings::default());
@@ -189,9 +191,13 @@ impl KernelWords {
         draft.kept(line);
     }
 
-    fn finish(self, draft: &mut Draft<'_>) {
-        if self.image.is_some() {
+    fn finish(self, machine: Machine, draft: &mut Draft<'_>) {
+        if machine.loads {
+            draft.kernel_from_disk();
+        } else {
             (draft.guest.kernel, draft.guest.initrd) = (self.image, self.initrd);
+        }
+        if draft.guest.kernel.is_some() || draft.guest.kernel_disk.is_some() {
             draft.guest.append = Some(self.append.join(" ")).filter(|words| !words.is_empty());
         }
     }

@@ -2,7 +2,8 @@
 
 use super::condition::start_failure;
 use super::{
-    Explanation, Translate, answer, appliance, boot, cpu, disk, fill, network, pci, snapshot, some_text, tree, usb,
+    Explanation, Translate, answer, appliance, boot, cpu, disk, fill, network, pci, snapshot, some_text,
+    tree, usb,
 };
 use crate::{DefinitionFault, Error, FileFault, Firmware, GuestState, NameFault, Operation, SavedStateFault};
 

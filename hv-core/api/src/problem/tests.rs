@@ -2,7 +2,10 @@
 
 use super::*;
 use crate::{
-    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, ApplianceFault, BootDefaultFault, BridgeFault, ByteSize, CpuLimitFault, DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId, GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage, KernelFault, KvmState, MediumNote, NameFault, Operation, PciFault, SavedStateFault, StateReason, TreeFault, UsbFault, UsbKind,
+    Accelerator, AcceleratorInfo, AnswerFault, AnswerField, ApplianceFault, BootDefaultFault, BridgeFault,
+    ByteSize, CpuLimitFault, DefinitionFault, Error, Express, FileFault, Firmware, ForwardFault, GuestId,
+    GuestInfo, GuestPaths, GuestState, HostRoom, HostUse, JobStage, KernelFault, KvmState, MediumNote,
+    NameFault, Operation, PciFault, SavedStateFault, StateReason, TreeFault, UsbFault, UsbKind,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -60,6 +60,9 @@ pub fn import_reason(reason: ImportReason, t: Translate<'_>) -> String {
         ImportReason::Paravirtual => t(
             "It was a paravirtual guest of Xen. Here it is a whole PC with virtio devices, which Linux knows.",
         ),
+        ImportReason::KernelFromDisk => t(
+            "Its kernel was taken from its own disk. So it is here: the one that the boot loader on the first disk chooses, found anew at each start.",
+        ),
         ImportReason::KernelOnDisk => t(
             "Its kernel was taken from its own disk. Here its firmware starts the boot loader on that disk.",
         ),

@@ -4,7 +4,8 @@ use clap::ValueEnum;
 use hv_api::{BootSettings, Firmware};
 
 /// Their keys, for people.
-pub const KEYS: &str = "firmware, secure-boot, tpm, boot, kernel, initrd, append, cpu-model";
+pub const KEYS: &str =
+    "firmware, secure-boot, tpm, boot, kernel, initrd, append, kernel-disk, kernel-entry, cpu-model";
 
 /// The firmware of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -39,6 +40,8 @@ pub fn take(settings: &mut BootSettings, key: &str, value: &str) -> Option<Resul
         "kernel" => path_or_none(value).map(|path| settings.kernel.replace(path).is_some()),
         "initrd" => path_or_none(value).map(|path| settings.initrd.replace(path).is_some()),
         "append" => Ok(settings.append.replace(value.to_owned()).is_some()),
+        "kernel-disk" => Ok(settings.kernel_disk.replace(value.to_owned()).is_some()),
+        "kernel-entry" => Ok(settings.kernel_entry.replace(value.to_owned()).is_some()),
         "cpu-model" => Ok(settings.cpu_model.replace(value.to_owned()).is_some()),
         _ => return None,
     })

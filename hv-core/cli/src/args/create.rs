@@ -6,6 +6,7 @@ use hv_api::{ByteSize, Firmware, Forward, NewGuest};
 
 /// What is said of a new guest.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("started").args(["kernel", "kernel_disk", "tree"])))]
 #[command(group(ArgGroup::new("source").required(true).args(["iso", "image", "kernel", "tree", "empty"])))]
 pub struct Create {
     /// The name of the new guest.
@@ -19,11 +20,20 @@ pub struct Create {
     /// Install from this tree: a folder, or an address (http, https).
     #[arg(long, value_name = "DIR|URL", value_parser = place, conflicts_with = "no_disk")]
     pub tree: Option<String>,
+    /// Start the kernel that the boot loader on this disk of its own would start, as disk0, found anew at each start.
+    #[arg(long, value_name = "DISK", conflicts_with = "kernel")]
+    pub kernel_disk: Option<String>,
     /// The initial file system that goes with the kernel.
     #[arg(long, value_name = "PATH", requires = "kernel", conflicts_with_all = ["iso", "empty"], value_parser = path)]
     pub initrd: Option<String>,
-    /// The kernel's command line; with --tree, what is added to it.
-    #[arg(long, value_name = "TEXT", conflicts_with_all = ["iso", "empty"], allow_hyphen_values = true)]
+    /// The kernel's command line; with --tree and --kernel-disk, what is added to theirs.
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "started",
+        conflicts_with = "iso",
+        allow_hyphen_values = true
+    )]
     pub append: Option<String>,
     /// Nothing to start from yet.
     #[arg(long)]
@@ -105,6 +115,7 @@ impl Create {
             name: self.name,
             iso: self.iso,
             kernel: self.kernel,
+            kernel_disk: self.kernel_disk,
             initrd: self.initrd,
             append: self.append,
             tree: self.tree,

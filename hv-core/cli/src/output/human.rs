@@ -106,6 +106,10 @@ pub fn guest_block(guest: &GuestInfo, addresses: &[String]) -> String {
     if let Some(kernel) = &guest.kernel {
         facts.push(("Kernel", kernel.clone()));
     }
+    if let Some(disk) = &guest.boot.kernel_disk {
+        let entry = guest.boot.kernel_entry.as_ref().map(|entry| format!(": {entry}")).unwrap_or_default();
+        facts.push(("Kernel", format!("the one that {disk}'s boot loader starts{entry}")));
+    }
     for disk in &guest.disks {
         let size = disk.size.map(|size| format!(", {size}")).unwrap_or_default();
         facts.push(("Disk", format!("{} ({}{size})", disk.path, disk.format)));

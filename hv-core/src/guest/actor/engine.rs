@@ -5,7 +5,7 @@ use super::{Actor, Internal, State, beside};
 use crate::engine::{Adopted, EngineEvent, MachineStatus};
 use crate::files;
 use crate::guest::handle::Answer;
-use crate::guest::launch::{Launched, find, launch, restore};
+use crate::guest::launch::{Asked, Launched, find, launch, restore};
 use crate::guest::record::{self, RunRecord};
 use crate::guest::saved;
 use crate::guest::state::{Happening, Wish};
@@ -25,7 +25,7 @@ impl Actor {
         let folder = self.context.store.folder(definition.id);
         let media = definition.drives.iter().filter_map(|drive| drive.medium.as_ref());
         let kernel = definition.started_kernel();
-        let kernels = kernel.iter().flat_map(|kernel| std::iter::once(&kernel.image).chain(&kernel.initrd));
+        let kernels = kernel.iter().flat_map(|kernel| kernel.image.iter().chain(&kernel.initrd));
         let answers = definition.install.iter().filter_map(|install| install.seed.as_ref());
         let told = definition.first_start.iter().filter_map(|first| first.disc.as_ref());
         for path in media.chain(kernels).chain(answers).chain(told) {
@@ -46,10 +46,24 @@ impl Actor {
             drop(answer.send(Err(Error::BootDeviceNotFound { guest, device: String::new() })));
             return;
         }
+        self.start_as(Asked::FromCd, paused, answer);
+    }
+
+    /// Starts it from an entry of the boot menu on its disk, this once.
+    pub(super) fn start_entry(&mut self, entry: u32, paused: bool, answer: Answer<GuestInfo>) {
+        if self.definition.kernel_disk().is_none() {
+            let (option, needs) = ("kernel-entry".to_owned(), "kernel-disk".to_owned());
+            drop(answer.send(Err(Error::OptionNeeds { option, needs })));
+            return;
+        }
+        self.start_as(Asked::Entry(entry), paused, answer);
+    }
+
+    fn start_as(&mut self, asked: Asked, paused: bool, answer: Answer<GuestInfo>) {
         // The launch is prepared within the wish, if it is granted.
-        self.from_cd = true;
+        self.asked_start = asked;
         self.wish(Wish::Start { paused }, answer);
-        self.from_cd = false;
+        self.asked_start = Asked::Usual;
     }
 
     pub(super) fn launch(&mut self) {
@@ -60,7 +74,7 @@ impl Actor {
         }
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
-        let from_cd = self.from_cd;
+        let asked = self.asked_start;
         let internal = self.internal.clone();
         let saved = self.take_restoring();
         let launch = beside(async move {
@@ -68,7 +82,7 @@ impl Actor {
                 Ok(Some((adopted, events))) => Internal::Found(adopted, events),
                 Ok(None) => Internal::Launched(match saved {
                     Some((saved, progress)) => restore(&context, saved, &progress).await,
-                    None => launch(&context, &definition, from_cd).await,
+                    None => launch(&context, &definition, asked).await,
                 }),
                 Err(error) => Internal::Launched(Err(error)),
             };

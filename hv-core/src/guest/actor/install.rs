@@ -61,13 +61,12 @@ impl Look for FirstDisk {
 impl Actor {
     /// Whether the machine that runs, or is wanted next where none does, is that of an installer.
     pub(super) fn is_installer(&self) -> bool {
-        let machine = self.record.as_ref().map_or(&self.definition, |record| &record.machine);
-        machine.install.is_some()
+        self.started_as().install.is_some()
     }
 
     /// Whether the machine that runs stops where its guest restarts itself.
     pub(super) fn stops_on_reboot(&self) -> bool {
-        self.is_installer() || self.definition.power.stops_on_reboot()
+        self.started_as().stops_on_reboot() || self.definition.power.stops_on_reboot()
     }
 
     /// Whether the machine of an installer has ended, and it is not yet written down what follows from that.

@@ -104,7 +104,9 @@ impl Actor {
         }
         if !heard && if_heard {
             info!("nothing in the guest listens to its power button");
-            let pending = !self.info.borrow().pending.is_empty();
+            // The kernel that it starts with next is looked for at a start, not at a reset.
+            let anew = self.definition.kernel_disk().is_some();
+            let pending = anew || !self.info.borrow().pending.is_empty();
             self.happen(Happening::Deaf { pending });
         } else {
             self.came_true(Wish::Shutdown);

@@ -72,7 +72,14 @@ pub struct Loan {
     pub snapshot: Option<SnapshotId>,
     /// Whether there is a variable store to be copied.
     pub variables: bool,
-    _held: Rc<()>,
+    held: Rc<()>,
+}
+
+impl Loan {
+    /// Whether nobody else has borrowed them.
+    pub fn is_alone(&self) -> bool {
+        Rc::strong_count(&self.held) == 1
+    }
 }
 
 /// A snapshot to which a guest was put back.
@@ -436,7 +443,7 @@ impl Actor {
         let held = self.snapshots.lent.upgrade().unwrap_or_default();
         self.snapshots.lent = Rc::downgrade(&held);
         let has_it = |id: SnapshotId| self.find(&id.to_string()).is_ok_and(|entry| entry.variables);
-        Ok(Loan { definition, snapshot, variables: snapshot.is_none_or(has_it), _held: held })
+        Ok(Loan { definition, snapshot, variables: snapshot.is_none_or(has_it), held })
     }
 
     /// Writes the index down, and only then goes by it.

@@ -3,11 +3,10 @@ use crate::guest::config::tests::example;
 use proptest::prelude::*;
 
 fn install(restarts: u32) -> Install {
-    let image = PathBuf::from("install/linux");
     Install {
         medium: Some("cd0".into()),
         restarts,
-        kernel: Some(Kernel { image, initrd: Some("/initrd".into()), append: None }),
+        kernel: Some(Kernel { initrd: Some("/initrd".into()), ..Kernel::of_file("install/linux") }),
         ..Install::default()
     }
 }

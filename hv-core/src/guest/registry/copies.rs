@@ -142,7 +142,7 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
     let whole = |path: &mut PathBuf| *path = source.join(&*path);
     new.drives.iter_mut().filter_map(|drive| drive.medium.as_mut()).for_each(whole);
     if let Some(kernel) = &mut new.kernel {
-        std::iter::once(&mut kernel.image).chain(&mut kernel.initrd).for_each(whole);
+        kernel.image.iter_mut().chain(&mut kernel.initrd).for_each(whole);
     }
     // What an installer has in its folder is of the guest that it installs.
     if new.install.as_ref().is_some_and(|install| !install.files().all(|file| file.is_absolute())) {

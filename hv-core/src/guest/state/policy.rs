@@ -19,8 +19,9 @@ pub struct Rules {
     pub on_crash: CrashAction,
     /// What becomes of it when it hangs.
     pub watchdog: Watchdog,
-    /// Its machine is an installer's, and stops where its guest restarts itself.
-    pub installing: bool,
+    /// Whether it has to be started anew where it restarts itself: what it starts with is looked for then, or may be
+    /// otherwise by then, as of an installer.
+    pub anew: bool,
     /// It was started anew without a person's word so often, in words, that it is not once more.
     pub too_often: Option<String>,
 }
@@ -32,7 +33,7 @@ impl Default for Rules {
             on_reboot: EndAction::Restart,
             on_crash: CrashAction::Destroy,
             watchdog: Watchdog::None,
-            installing: false,
+            anew: false,
             too_often: None,
         }
     }
@@ -100,7 +101,7 @@ impl State {
             (None, EndAction::Destroy) => end(Ending::Off(OffCause::Rebooted)),
             (None, EndAction::Preserve) => keep(Kept::Rebooted),
             // What it starts with may be otherwise by now.
-            (None, EndAction::Restart) if rules.installing => match rules.too_often {
+            (None, EndAction::Restart) if rules.anew => match rules.too_often {
                 None => end(Ending::Restart { asked: false }),
                 Some(_) => end(Ending::Off(OffCause::TooOften)),
             },
@@ -114,10 +115,10 @@ impl State {
     pub(super) fn found_ended(self, rules: &Rules) -> (Self, Vec<Effect>) {
         match rules.on_reboot {
             // Then it would have restarted.
-            EndAction::Restart => self.powered_off(rules),
+            EndAction::Restart if !rules.anew => self.powered_off(rules),
             on_reboot if on_reboot == rules.on_poweroff || self.asked().is_some() => self.powered_off(rules),
             // Where the two differ, nothing is done that could be wrong.
-            EndAction::Destroy | EndAction::Preserve => keep(Kept::PoweredOff),
+            EndAction::Restart | EndAction::Destroy | EndAction::Preserve => keep(Kept::PoweredOff),
         }
     }
 
@@ -250,14 +251,29 @@ pub(super) mod tests {
         let watchdog =
             prop::sample::select(vec![Watchdog::None, Watchdog::Reset, Watchdog::Poweroff, Watchdog::Pause]);
         let all = (end(), end(), crash, watchdog, any::<bool>(), any::<bool>());
-        all.prop_map(|(on_poweroff, on_reboot, on_crash, watchdog, installing, often)| Rules {
+        all.prop_map(|(on_poweroff, on_reboot, on_crash, watchdog, anew, often)| Rules {
             on_poweroff,
             on_reboot,
             on_crash,
             watchdog,
-            installing,
+            anew,
             too_often: often.then(|| "often".into()),
         })
+    }
+
+    #[test]
+    fn a_guest_whose_kernel_is_looked_for_anew_restarts_in_a_new_machine() {
+        let anew = Rules { anew: true, ..Rules::default() };
+        let rebooted = || Happening::Engine(EngineEvent::Rebooted);
+        let (state, effects) = State::Running.happen(rebooted(), &anew);
+        assert_eq!((state, effects), end(Ending::Restart { asked: false }));
+        let often = Rules { too_often: Some("often".into()), ..anew.clone() };
+        assert_eq!(State::Running.happen(rebooted(), &often), end(Ending::Off(OffCause::TooOften)));
+        // Whether it wanted to restart or to be off is not known any more.
+        let found = Happening::Adopted(MachineStatus::PoweredOff);
+        assert_eq!(State::Running.happen(found.clone(), &anew), keep(Kept::PoweredOff));
+        let both = Rules { on_poweroff: EndAction::Restart, ..anew };
+        assert_eq!(State::Running.happen(found, &both), end(Ending::Restart { asked: false }));
     }
 
     fn rules(on_end: EndAction, on_crash: CrashAction) -> Rules {
@@ -307,7 +323,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_installer_that_restarts_its_machine_gets_another_one() {
-        let restarts = Rules { installing: true, ..Rules::default() };
+        let restarts = Rules { anew: true, ..Rules::default() };
         let rebooted = || Happening::Engine(EngineEvent::Rebooted);
         let (ending, effects) = State::Running.happen(rebooted(), &restarts);
         assert_eq!(effects, [Effect::End]);
