@@ -5,6 +5,7 @@ use crate::fake_engine::{FakeCore, FakeEngine};
 use crate::{Home, PATIENCE};
 use hv_api::{ByteSize, GuestId, MacAddress};
 use hv_core::appliance::Appliance;
+use hv_core::bootmenu;
 use hv_core::engine::qemu::qmp;
 use hv_core::guest::config::Definition;
 use hv_core::import;
@@ -77,6 +78,26 @@ impl import::Host for Nobody {
 
     fn database(&self) -> &Database {
         &self.0
+    }
+}
+
+/// A guest's disk, and the files of boot loaders on one.
+pub fn boot_menu(bytes: &[u8]) {
+    let disk = bootmenu::Disk::new(Box::new(bytes.to_vec()), Some(Instant::now() + Duration::from_secs(20)));
+    for uefi in [false, true] {
+        if let Ok(found) = bootmenu::menu(&disk, uefi) {
+            let menu = found.told("disk0");
+            for entry in &menu.entries {
+                let choice = bootmenu::Choice::Number(entry.number);
+                let _ = bootmenu::copy(&found, &choice, &mut std::io::sink(), &mut std::io::sink());
+                if let Ok(Some(change)) = bootmenu::change(&disk, &found, entry.number, uefi) {
+                    assert_eq!(change.before.len(), change.after.len());
+                }
+            }
+        }
+    }
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        bootmenu::entries_in(text);
     }
 }
 

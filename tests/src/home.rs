@@ -188,7 +188,8 @@ impl Home {
     /// The cores that run here, without the processes that they start for single things.
     pub fn cores(&self) -> Vec<Process> {
         self.processes("hv-core", |words| {
-            !words.contains(&&b"--probe-kvm"[..]) && !words.contains(&&b"--switch"[..])
+            let helpers: [&[u8]; 3] = [b"--probe-kvm", b"--switch", b"--read-boot-menu"];
+            !words.iter().any(|word| helpers.contains(word))
         })
     }
 

@@ -33,6 +33,13 @@ fn appliances_that_were_made_up_do_no_harm() {
 }
 
 #[test]
+fn disks_that_were_made_up_do_no_harm() {
+    for bytes in kept("boot_menu") {
+        fuzz::boot_menu(&bytes);
+    }
+}
+
+#[test]
 fn engines_that_were_made_up_do_no_harm() {
     for bytes in kept("qmp") {
         fuzz::qmp(&bytes);

@@ -19,6 +19,7 @@ macro_rules! running_guest {
 mod alone;
 mod appliances;
 mod battery;
+mod boot_menu;
 mod clients;
 mod cloud;
 mod command;

@@ -11,7 +11,7 @@ use std::process::Stdio;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
-const FOLDER: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
+pub const FOLDER: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
 
 /// A guest with such a system, and a console to it.
 pub struct Linux {
@@ -67,6 +67,11 @@ impl Linux {
         self.until("done\r\n").await;
         let said = self.seen.split("done\r\n").next().unwrap_or_default();
         said.lines().filter(|line| !line.contains("do''ne")).collect::<Vec<_>>().join("\n").trim().to_owned()
+    }
+
+    /// Says a command that gives no answer.
+    pub async fn say(&mut self, command: &str) {
+        self.input.write_all(format!("{command}\n").as_bytes()).await.expect("it reads");
     }
 
     /// The number that a command says last.
@@ -132,7 +137,7 @@ impl Linux {
 }
 
 /// The file system with the shell: made once, and small enough that an emulated machine unpacks it at once.
-async fn shell() -> PathBuf {
+pub async fn shell() -> PathBuf {
     let made = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shell-with-usb-and-e1000e.cpio");
     if made.exists() {
         return made;

@@ -3,6 +3,7 @@
 
 mod agent;
 mod appliances;
+mod boot_menu;
 mod consoles;
 mod devices;
 mod disks;

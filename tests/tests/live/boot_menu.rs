@@ -1,0 +1,73 @@
+//! A real Linux that is started by the boot menu on its own disk.
+
+use crate::installed;
+use crate::linux::{FOLDER, Linux, shell};
+use hv_tests::{Home, skip};
+use std::fs;
+use std::process::Command;
+
+const MENU: &str = "load_env\nset default=\"${saved_entry}\"\n\
+    menuentry 'One' --id one {\n linux /boot/linux console=ttyS0 quiet rdinit=/bin/sh entry=one\n initrd /boot/initrd\n}\n\
+    menuentry 'Two' --id two {\n linux /boot/linux console=ttyS0 quiet rdinit=/bin/sh entry=two\n initrd /boot/initrd\n}\n";
+
+#[tokio::test]
+async fn a_guest_boots_what_its_own_disk_says_and_another_entry_when_that_is_the_default() {
+    let kernel = format!("{FOLDER}/linux");
+    if installed("debian-installer-12-netboot-amd64", &[&kernel]).is_none() {
+        return;
+    }
+    let home = Home::new();
+    let tree = home.path("tree");
+    fs::create_dir_all(tree.join("boot/grub")).expect("a folder");
+    fs::write(tree.join("boot/grub/grub.cfg"), MENU).expect("a file");
+    let mut block = b"# GRUB Environment Block\nsaved_entry=one\n".to_vec();
+    block.resize(1024, b'#');
+    fs::write(tree.join("boot/grub/grubenv"), block).expect("a file");
+    fs::copy(&kernel, tree.join("boot/linux")).expect("a file");
+    fs::copy(shell().await, tree.join("boot/initrd")).expect("a file");
+    // A partition behind the first MiB, as systems make them.
+    let (system, raw, disk) = (home.path("system"), home.path("raw"), home.path("disk.qcow2"));
+    fs::File::create(&system).and_then(|file| file.set_len(80 << 20)).expect("a file");
+    let mut tool = Command::new("mkfs.ext4");
+    tool.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").arg("-q").arg("-d").arg(&tree).arg(&system);
+    if tool.status().is_err() {
+        return skip("mkfs.ext4 is not installed");
+    }
+    let mut bytes = vec![0; 1 << 20];
+    bytes[446..462].copy_from_slice(&[0x80, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x80, 2, 0]);
+    bytes[510..512].copy_from_slice(&[0x55, 0xaa]);
+    bytes.extend(fs::read(&system).expect("a file"));
+    fs::write(&raw, bytes).expect("a file");
+    let mut tool = Command::new("qemu-img");
+    tool.args(["convert", "-f", "raw", "-O", "qcow2"]).arg(&raw).arg(&disk);
+    assert!(tool.status().expect("qemu-img").success());
+
+    let path = disk.to_str().expect("UTF-8");
+    let create =
+        ["create", "one", "--empty", "--disk-path", path, "--kernel-disk", "disk0", "--memory", "512MiB"];
+    home.hv(create).await.done();
+    let entry = async |linux: &mut Linux| linux.run("cat /proc/cmdline").await;
+    home.hv(["start", "one"]).await.done();
+    assert!(entry(&mut Linux::at(&home, "one").await).await.contains("entry=one"));
+    home.hv(["force-off", "one"]).await.done();
+
+    home.hv(["boot-menu", "one", "default", "1"]).await.done();
+    home.hv(["start", "one"]).await.done();
+    assert!(entry(&mut Linux::at(&home, "one").await).await.contains("entry=two"));
+    home.hv(["force-off", "one"]).await.done();
+
+    // Another one once; when the guest restarts itself, it gets the default.
+    home.hv(["start", "one", "--kernel-entry", "0"]).await.done();
+    let mut linux = Linux::at(&home, "one").await;
+    assert!(entry(&mut linux).await.contains("entry=one"));
+    linux.say("echo b > /proc/sysrq-trigger").await;
+    crate::eventually("its own restart", async || {
+        let log = home.hv(["log", "one"]).await.done();
+        (log.matches("--- starting: ").count() >= 4).then_some(())
+    })
+    .await;
+    // Not before: what was said may still be on its way through the console.
+    drop(linux);
+    assert!(entry(&mut Linux::at(&home, "one").await).await.contains("entry=two"));
+    home.hv(["force-off", "one"]).await.done();
+}
