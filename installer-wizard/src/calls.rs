@@ -59,6 +59,21 @@ pub fn systems(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
     });
 }
 
+/// Asks how the host is set up for its user. Without that, answers to an installer's questions begin empty.
+pub fn preferences(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    sender.command(move |out, shutdown| {
+        shutdown
+            .register(async move {
+                match daemon.call(async |core| settle(core.get_preferences().await)).await {
+                    Ok(found) => out.emit(Input::Preferences(Box::new(found.preferences)).into()),
+                    Err(error) => debug!(%error, "the host's own settings are not known"),
+                }
+            })
+            .drop_on_shutdown()
+    });
+}
+
 /// Lets the core look at a file.
 pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<NewGuestWindow>) {
     let daemon = daemon.clone();
@@ -81,7 +96,10 @@ async fn find(core: &mut Connection, path: &str) -> Result<Option<Found>, CallEr
     let paths = [path.to_owned()];
     let Some(medium) = settle(core.inspect(&paths).await)?.media.into_iter().next() else { return Ok(None) };
     let plan = match medium.kind {
-        MediumKind::XenConfig | MediumKind::LibvirtXml => Some(settle(core.plan_import(path).await)?),
+        MediumKind::XenConfig | MediumKind::LibvirtXml | MediumKind::Appliance => {
+            // Of several machines the first; what is said about it says so.
+            Some(settle(core.plan_import(path, None).await)?)
+        }
         MediumKind::Iso | MediumKind::DiskImage | MediumKind::Tree | MediumKind::Unknown => None,
     };
     Ok(Some(Found { medium, plan }))

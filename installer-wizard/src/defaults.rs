@@ -82,10 +82,11 @@ pub struct Defaults {
 impl Defaults {
     /// For a guest that is made from a medium.
     pub fn of_medium(medium: &MediumInfo, limits: &Limits, taken: &[String]) -> Self {
-        Self {
-            name: free_name(&medium.suggested_name, taken),
-            recommended: within(medium.recommended, limits),
-        }
+        let suits = medium.recommended;
+        // A copy of a disk is never smaller than that.
+        let least = medium.virtual_size.filter(|_| medium.cloud_image).unwrap_or(suits.disk);
+        let recommended = within(Recommended { disk: suits.disk.max(least), ..suits }, limits);
+        Self { name: free_name(&medium.suggested_name, taken), recommended }
     }
 
     /// For a guest that another program's machine becomes. What that does not say is as its file suggests.

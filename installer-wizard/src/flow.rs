@@ -6,16 +6,20 @@
 
 mod refusal;
 
+use crate::answers::Asker;
 use crate::defaults::{Defaults, Limits, is_copied, is_disk};
-use crate::form::{Caution, Edit, Form, Invalid, ROWS, Row};
+use crate::form::{Caution, DiskChoice, Edit, Form, Invalid, Open, Row, rows};
 use hv_api::{
-    Created, Error, GuestId, HostInfo, ImportPlan, JobId, JobInfo, JobStage, JobState, MediumInfo,
-    MediumKind, NewGuest, OsChoice,
+    Created, Error, Express, GuestId, HostInfo, ImportPlan, JobId, JobInfo, JobStage, JobState, MediumInfo,
+    MediumKind, NewGuest, OsChoice, Preferences,
 };
 pub use refusal::Failure;
 use refusal::row_of;
 use std::path::PathBuf;
 use virt_kit::problem::Problem;
+
+/// What addresses begin with that can be fetched from.
+const SCHEMES: [&str; 2] = ["http://", "https://"];
 
 /// Why what was chosen or dropped is not a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,10 +30,10 @@ pub enum SourceFault {
     NotLocal,
     /// Its path has bytes that are not UTF-8, and can't be told to the core.
     NotUtf8,
-    /// It is an install tree, which nothing is made from yet.
-    Tree,
+    /// It is no address of a kind that can be fetched from.
+    NoAddress,
     /// The core could not use it, or could not be asked.
-    Unusable(Failure),
+    Unusable(Box<Failure>),
 }
 
 /// What a guest is made from.
@@ -44,14 +48,22 @@ pub enum Source {
 }
 
 impl Source {
-    /// True where a new disk can be made; false where the medium is the disk.
-    pub fn makes_disk(&self) -> bool {
-        match self {
-            Self::Medium(medium) => !is_disk(medium),
+    /// What it leaves to the form.
+    pub fn open(&self) -> Open {
+        let disk = match self {
+            Self::Medium(medium) if medium.cloud_image => DiskChoice::Grown,
+            Self::Medium(medium) if is_disk(medium) => DiskChoice::Fixed,
+            Self::Medium(_) | Self::Nothing => DiskChoice::Made,
             // It has its own.
-            Self::Machine(..) => false,
-            Self::Nothing => true,
-        }
+            Self::Machine(..) => DiskChoice::Fixed,
+        };
+        let asker = match self {
+            Self::Medium(medium) if medium.cloud_image => Some(Asker::CloudImage),
+            Self::Medium(medium) if medium.express == Some(Express::Offered) => Some(Asker::Installer),
+            Self::Medium(_) | Self::Machine(..) | Self::Nothing => None,
+        };
+        let builds_on_others = matches!(self, Self::Medium(medium) if !medium.backing.is_empty());
+        Open { disk, asker, builds_on_others }
     }
 
     /// True where nothing but the form says what the guest is connected to.
@@ -144,6 +156,8 @@ pub enum Page {
 pub enum Input {
     /// A file was chosen.
     Choose(PathBuf),
+    /// The address of an install tree was put in.
+    Address(String),
     /// Something was dropped that can't be a source.
     Unfit(SourceFault),
     /// A guest without a medium was chosen.
@@ -162,6 +176,8 @@ pub enum Input {
     },
     /// The host's facts.
     Host(Box<HostInfo>),
+    /// How the host is set up for its user.
+    Preferences(Box<Preferences>),
     /// The names that guests have.
     Taken(Vec<String>),
     /// The systems that a guest can be for.
@@ -261,6 +277,7 @@ pub struct Flow {
     taken: Vec<String>,
     empty_name: String,
     systems: Vec<OsChoice>,
+    preferences: Preferences,
     ticket: u64,
 }
 
@@ -274,6 +291,7 @@ impl Flow {
             taken,
             empty_name,
             systems: Vec::new(),
+            preferences: Preferences::default(),
             ticket: 0,
         }
     }
@@ -286,6 +304,11 @@ impl Flow {
     /// The form.
     pub const fn form(&self) -> &Form {
         &self.form
+    }
+
+    /// How the host is set up for its user.
+    pub const fn preferences(&self) -> &Preferences {
+        &self.preferences
     }
 
     /// How far its values may go.
@@ -339,12 +362,12 @@ impl Flow {
     /// What is to be said about a row of the form.
     pub fn remark(&self, row: Row) -> Option<Remark> {
         let Page::Review(review) = &self.page else { return None };
-        let makes_disk = review.source.makes_disk();
-        let fault = self.form.fault(row, &self.limits, &self.taken, makes_disk).map(Remark::Invalid);
+        let open = review.source.open();
+        let fault = self.form.fault(row, &self.limits, &self.taken, open).map(Remark::Invalid);
         let refused = review.refusal.as_ref().filter(|(about, _)| *about == row);
         fault
             .or_else(|| refused.map(|(_, problem)| Remark::Refused(problem.clone())))
-            .or_else(|| self.form.caution(row, &self.limits, makes_disk).map(Remark::Caution))
+            .or_else(|| self.form.caution(row, &self.limits, open).map(Remark::Caution))
             .or_else(|| {
                 let unclear = row == Row::System && self.is_system_unclear();
                 unclear.then_some(Remark::Caution(Caution::SystemUnclear))
@@ -353,7 +376,7 @@ impl Flow {
 
     /// The first reason why the guest can't be created as the form stands.
     pub fn obstacle(&self) -> Option<(Row, Remark)> {
-        ROWS.into_iter().filter_map(|row| Some((row, self.remark(row)?))).find(|(_, remark)| remark.forbids())
+        rows().filter_map(|row| Some((row, self.remark(row)?))).find(|(_, remark)| remark.forbids())
     }
 
     /// Takes one input.
@@ -363,6 +386,7 @@ impl Flow {
         }
         match input {
             Input::Choose(path) => self.choose(path),
+            Input::Address(address) => self.choose_address(address.trim()),
             Input::Unfit(fault) => {
                 if self.may_choose() {
                     self.page = Page::Source { fault: Some(fault) };
@@ -387,6 +411,11 @@ impl Flow {
             }
             Input::Host(host) => {
                 self.limits = Limits::of(&host);
+                self.propose();
+                None
+            }
+            Input::Preferences(preferences) => {
+                self.preferences = *preferences;
                 self.propose();
                 None
             }
@@ -456,21 +485,27 @@ impl Flow {
         Some(Effect::Look { ticket: self.ticket, path })
     }
 
+    fn choose_address(&mut self, address: &str) -> Option<Effect> {
+        if SCHEMES.iter().any(|scheme| address.to_ascii_lowercase().starts_with(scheme)) {
+            return self.choose(address.into());
+        }
+        self.step(Input::Unfit(SourceFault::NoAddress))
+    }
+
     fn looked(&mut self, ticket: u64, outcome: Result<Box<Found>, Failure>) {
         let awaited = matches!(self.page, Page::Looking { .. }) && ticket == self.ticket;
         match outcome {
             // The answer to a look that was given up.
             _ if !awaited => {}
-            Ok(found) if found.medium.kind == MediumKind::Tree => {
-                self.page = Page::Source { fault: Some(SourceFault::Tree) };
-            }
             Ok(found) => self.review(Source::of(*found)),
-            Err(failure) => self.page = Page::Source { fault: Some(SourceFault::Unusable(failure)) },
+            Err(failure) => {
+                self.page = Page::Source { fault: Some(SourceFault::Unusable(Box::new(failure))) }
+            }
         }
     }
 
     fn review(&mut self, source: Source) {
-        self.form.forget_system();
+        self.form.forget_medium();
         self.page = Page::Review(Review::of(source));
         self.propose();
     }
@@ -488,7 +523,9 @@ impl Flow {
                 Some(choice) => Defaults::of_system(choice, &self.limits, &self.taken),
                 None => defaults,
             };
+            let asker = review.source.open().asker;
             self.form.propose(defaults);
+            self.form.answers.propose(asker, &self.preferences);
         }
     }
 
@@ -497,13 +534,24 @@ impl Flow {
             return None;
         }
         let Page::Review(review) = &self.page else { return None };
-        let mut wish = self.form.wish(&self.limits, &self.taken, review.source.makes_disk())?;
+        let mut wish = self.form.wish(&self.limits, &self.taken, review.source.open())?;
         match &review.source {
-            Source::Medium(medium) if is_copied(medium) => wish.image = Some(medium.path.clone()),
+            Source::Medium(medium) if is_copied(medium) || medium.cloud_image => {
+                wish.image = Some(medium.path.clone());
+            }
             Source::Medium(medium) if is_disk(medium) => wish.disk_path = Some(medium.path.clone()),
+            Source::Medium(medium) if medium.kind == MediumKind::Tree => {
+                wish.tree = Some(medium.path.clone());
+            }
             Source::Medium(medium) => wish.iso = Some(medium.path.clone()),
             Source::Machine(_, plan) => wish = as_planned(&plan.guest, wish),
             Source::Nothing => {}
+        }
+        if let Source::Medium(medium) = &review.source
+            && !medium.backing.is_empty()
+        {
+            // Exactly those that were shown.
+            wish.backing = Some(medium.backing.iter().map(|file| file.path.clone()).collect());
         }
         if let Some(chosen) = self.form.system.get() {
             wish.os = Some(chosen.clone());
@@ -620,8 +668,12 @@ fn stages_of(wish: &NewGuest) -> Vec<JobStage> {
     let copies = wish.image.is_some() || disks.iter().any(|disk| disk.copy == Some(true));
     let makes = wish.disk.is_some() || disks.iter().any(|disk| disk.size.is_some());
     let disk = copies.then_some(JobStage::Copying).or_else(|| makes.then_some(JobStage::Disk));
+    let fetched = wish.tree.as_ref().map(|_tree| JobStage::Fetching);
     let starting = wish.start.is_some_and(|start| start).then_some(JobStage::Starting);
-    [Some(JobStage::Checking), disk, Some(JobStage::Definition), starting].into_iter().flatten().collect()
+    [Some(JobStage::Checking), fetched, disk, Some(JobStage::Definition), starting]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! What a person has put in is never changed by anything but that person. Pure.
 
+use crate::answers::{ANSWERS, Answer, AnswersForm, Asker};
 use crate::defaults::{Defaults, Limits};
 use crate::sizes;
 use hv_api::{ByteSize, NameFault, NewGuest, Recommended, SizeError};
@@ -19,7 +20,8 @@ pub struct Field<T> {
 }
 
 impl<T: PartialEq> Field<T> {
-    const fn new(value: T) -> Self {
+    /// A value that nobody has put in.
+    pub const fn new(value: T) -> Self {
         Self { value, revision: 0, touched: false }
     }
 
@@ -35,7 +37,7 @@ impl<T: PartialEq> Field<T> {
     }
 
     /// Takes what the control that shows it has now.
-    fn typed(&mut self, value: T) {
+    pub fn typed(&mut self, value: T) {
         if self.value != value {
             self.value = value;
             self.touched = true;
@@ -52,7 +54,7 @@ impl<T: PartialEq> Field<T> {
     }
 
     /// Takes a default, unless the person has put something in.
-    fn propose(&mut self, value: T) {
+    pub fn propose(&mut self, value: T) {
         if !self.touched && self.value != value {
             self.value = value;
             self.revision += 1;
@@ -75,10 +77,41 @@ pub enum Row {
     Disk,
     /// The firmware.
     Firmware,
+    /// The files that the medium builds on.
+    Foundation,
+    /// An answer to what the system on the medium would ask.
+    Answer(Answer),
 }
 
-/// The rows, from top to bottom.
-pub const ROWS: [Row; 6] = [Row::Name, Row::System, Row::Cpus, Row::Memory, Row::Disk, Row::Firmware];
+const FIXED_ROWS: [Row; 7] =
+    [Row::Foundation, Row::Name, Row::System, Row::Cpus, Row::Memory, Row::Disk, Row::Firmware];
+
+/// The rows in which a fault is looked for, from top to bottom.
+pub fn rows() -> impl Iterator<Item = Row> {
+    FIXED_ROWS.into_iter().chain(ANSWERS.map(Row::Answer))
+}
+
+/// What becomes of the guest's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DiskChoice {
+    /// A new one is made, or none.
+    Made,
+    /// The medium is copied, and grows to the size that is wished.
+    Grown,
+    /// The source says what it is.
+    Fixed,
+}
+
+/// What the source leaves to the form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Open {
+    /// What becomes of the disk.
+    pub disk: DiskChoice,
+    /// Who would ask a person something.
+    pub asker: Option<Asker>,
+    /// True where the medium builds on other files, to which a person has to agree.
+    pub builds_on_others: bool,
+}
 
 /// Why a value can't be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +129,14 @@ pub enum Invalid {
     NoUnit,
     /// Not a size.
     NotASize,
+    /// Nobody has agreed to the files that the medium builds on.
+    NotAgreed,
+    /// No login name.
+    NoUser,
+    /// No password, and nothing else that lets somebody in.
+    NoPassword,
+    /// The password was not typed twice in the same way.
+    PasswordsDiffer,
     /// Less than possible.
     TooSmall {
         /// The least possible.
@@ -149,6 +190,12 @@ pub enum Edit {
     NoDisk(bool),
     /// The firmware; nothing for what the medium needs.
     Firmware(Option<FirmwareKind>),
+    /// True to agree to the files that the medium builds on.
+    Agree(bool),
+    /// True where the system's questions are answered beforehand.
+    Answers(bool),
+    /// One of those answers.
+    Answer(Answer, String),
     /// True for a network card.
     Network(bool),
     /// True to start the guest when it is made.
@@ -165,7 +212,9 @@ impl Edit {
             Self::Memory(_) | Self::MemoryScale(_) => Some(Row::Memory),
             Self::Disk(_) | Self::NoDisk(_) => Some(Row::Disk),
             Self::Firmware(_) => Some(Row::Firmware),
-            Self::Network(_) | Self::Start(_) => None,
+            Self::Agree(_) => Some(Row::Foundation),
+            Self::Answer(answer, _) => Some(Row::Answer(*answer)),
+            Self::Answers(_) | Self::Network(_) | Self::Start(_) => None,
         }
     }
 }
@@ -187,6 +236,10 @@ pub struct Form {
     pub no_disk: Field<bool>,
     /// The firmware; nothing for what the medium needs.
     pub firmware: Field<Option<FirmwareKind>>,
+    /// Whether the person has agreed to the files that the medium builds on.
+    pub agreed: Field<bool>,
+    /// Answers to what the system would ask.
+    pub answers: AnswersForm,
     /// A network card.
     pub network: Field<bool>,
     /// Start it when it is made.
@@ -205,6 +258,8 @@ impl Default for Form {
             disk: Field::new(String::new()),
             no_disk: Field::new(false),
             firmware: Field::new(None),
+            agreed: Field::new(false),
+            answers: AnswersForm::default(),
             network: Field::new(true),
             start: Field::new(true),
             recommended: Recommended { cpus: 1, memory: ByteSize::GIB, disk: ByteSize::GIB },
@@ -223,8 +278,10 @@ impl Form {
         self.recommended = recommended;
     }
 
-    /// Forgets which system was chosen: it was one for another medium.
-    pub fn forget_system(&mut self) {
+    /// Forgets which system was chosen, and what was agreed to: that was for another medium.
+    pub fn forget_medium(&mut self) {
+        let revision = self.agreed.revision + 1;
+        self.agreed = Field { revision, ..Field::new(false) };
         let revision = self.system.revision + 1;
         self.system = Field { revision, ..Field::new(None) };
     }
@@ -240,6 +297,9 @@ impl Form {
             Edit::Disk(text) => self.disk.typed(text),
             Edit::NoDisk(none) => self.no_disk.typed(none),
             Edit::Firmware(kind) => self.firmware.typed(kind),
+            Edit::Agree(agreed) => self.agreed.typed(agreed),
+            Edit::Answers(on) => self.answers.on.typed(on),
+            Edit::Answer(answer, text) => self.answers.typed(answer, text),
             Edit::Network(network) => self.network.typed(network),
             Edit::Start(start) => self.start.typed(start),
         }
@@ -250,23 +310,25 @@ impl Form {
         sizes::parse(self.memory.get()).ok().map(sizes::whole_mib)
     }
 
-    /// What is wrong with a row. `makes_disk` is false where the medium is the disk.
-    pub fn fault(&self, row: Row, limits: &Limits, taken: &[String], makes_disk: bool) -> Option<Invalid> {
+    /// What is wrong with a row.
+    pub fn fault(&self, row: Row, limits: &Limits, taken: &[String], open: Open) -> Option<Invalid> {
         match row {
             Row::Name => name_fault(self.name.get(), taken),
             Row::Cpus => (!limits.cpus.contains(self.cpus.get()))
                 .then_some(Invalid::CpusOutOfRange { maximum: *limits.cpus.end() }),
             Row::Memory => size_fault(self.memory.get(), *limits.memory.start(), *limits.memory.end()),
-            Row::Disk if self.makes_disk(makes_disk) => {
+            Row::Disk if self.has_size(open) => {
                 size_fault(self.disk.get(), *limits.disk.start(), *limits.disk.end())
             }
             // Only what the host has is offered.
             Row::Disk | Row::Firmware | Row::System => None,
+            Row::Foundation => (open.builds_on_others && !self.agreed.get()).then_some(Invalid::NotAgreed),
+            Row::Answer(answer) => self.answers.fault(answer, open.asker),
         }
     }
 
     /// What should be known about a row in which nothing is wrong.
-    pub fn caution(&self, row: Row, limits: &Limits, makes_disk: bool) -> Option<Caution> {
+    pub fn caution(&self, row: Row, limits: &Limits, open: Open) -> Option<Caution> {
         match row {
             Row::Memory => {
                 let size = self.memory_size()?;
@@ -276,40 +338,53 @@ impl Form {
                     .map(|free| Caution::MemoryShort { free })
                     .or((size < recommended).then_some(Caution::BelowRecommended { recommended }))
             }
-            Row::Disk if self.makes_disk(makes_disk) => {
+            Row::Disk if self.has_size(open) => {
                 let size = sizes::parse(self.disk.get()).ok()?;
                 limits.space_free.filter(|free| size > *free).map(|free| Caution::SpaceShort { free })
             }
-            Row::Name | Row::System | Row::Cpus | Row::Disk | Row::Firmware => None,
+            Row::Name
+            | Row::System
+            | Row::Cpus
+            | Row::Disk
+            | Row::Firmware
+            | Row::Foundation
+            | Row::Answer(_) => None,
         }
     }
 
-    fn makes_disk(&self, makes_disk: bool) -> bool {
-        makes_disk && !self.no_disk.get()
+    /// Whether the disk has the size that the form says.
+    fn has_size(&self, open: Open) -> bool {
+        match open.disk {
+            DiskChoice::Made => !self.no_disk.get(),
+            DiskChoice::Grown => true,
+            DiskChoice::Fixed => false,
+        }
     }
 
     /// The wish for the core, without the medium; nothing where a value is not possible.
-    pub fn wish(&self, limits: &Limits, taken: &[String], makes_disk: bool) -> Option<NewGuest> {
-        if ROWS.into_iter().any(|row| self.fault(row, limits, taken, makes_disk).is_some()) {
+    pub fn wish(&self, limits: &Limits, taken: &[String], open: Open) -> Option<NewGuest> {
+        if rows().any(|row| self.fault(row, limits, taken, open).is_some()) {
             return None;
         }
-        let disk = if self.makes_disk(makes_disk) {
+        let disk = if self.has_size(open) {
             Some(sizes::parse(self.disk.get()).ok().map(sizes::whole_mib)?)
         } else {
             None
         };
-        Some(NewGuest {
+        let mut wish = NewGuest {
             name: self.name.get().trim().to_owned(),
             cpus: Some(*self.cpus.get()),
             memory: Some(self.memory_size()?),
             disk,
-            no_disk: (makes_disk && disk.is_none()).then_some(true),
+            no_disk: (open.disk == DiskChoice::Made && disk.is_none()).then_some(true),
             firmware: self.firmware.get().map(|(kind, _)| kind),
             secure_boot: self.firmware.get().map(|(_, signed_only)| signed_only),
             network: Some(*self.network.get()),
             start: Some(*self.start.get()),
             ..NewGuest::default()
-        })
+        };
+        self.answers.give(open.asker, &mut wish);
+        Some(wish)
     }
 }
 
@@ -344,6 +419,9 @@ mod tests {
     use super::*;
     use crate::defaults::tests::host;
     use hv_api::Firmware;
+
+    const MADE: Open = Open { disk: DiskChoice::Made, asker: None, builds_on_others: false };
+    const FIXED: Open = Open { disk: DiskChoice::Fixed, asker: None, builds_on_others: false };
 
     fn filled() -> Form {
         let mut form = Form::default();
@@ -410,7 +488,7 @@ mod tests {
         let mut form = filled();
         form.edit(Edit::Name(" Debian 12 ".into()));
         form.edit(Edit::Start(false));
-        let wish = form.wish(&limits(), &[], true).unwrap();
+        let wish = form.wish(&limits(), &[], MADE).unwrap();
         assert_eq!(wish.name, "Debian 12");
         assert_eq!(
             (wish.cpus, wish.memory, wish.disk),
@@ -419,7 +497,7 @@ mod tests {
         assert_eq!((wish.no_disk, wish.network, wish.start), (None, Some(true), Some(false)));
         assert_eq!((wish.firmware, wish.secure_boot), (None, None), "what the medium needs");
         form.edit(Edit::Firmware(Some((Firmware::Uefi, true))));
-        let wish = form.wish(&limits(), &[], true).unwrap();
+        let wish = form.wish(&limits(), &[], MADE).unwrap();
         assert_eq!((wish.firmware, wish.secure_boot), (Some(Firmware::Uefi), Some(true)));
     }
 
@@ -427,11 +505,11 @@ mod tests {
     fn without_a_disk_its_size_does_not_matter() {
         let mut form = filled();
         form.edit(Edit::Disk("much".into()));
-        assert_eq!(form.wish(&limits(), &[], true), None);
-        let image = form.wish(&limits(), &[], false).unwrap();
+        assert_eq!(form.wish(&limits(), &[], MADE), None);
+        let image = form.wish(&limits(), &[], FIXED).unwrap();
         assert_eq!((image.disk, image.no_disk), (None, None), "the image is the disk");
         form.edit(Edit::NoDisk(true));
-        let wish = form.wish(&limits(), &[], true).unwrap();
+        let wish = form.wish(&limits(), &[], MADE).unwrap();
         assert_eq!((wish.disk, wish.no_disk), (None, Some(true)));
         form.edit(Edit::NoDisk(false));
         assert_eq!(form.disk.get(), "much", "what was typed is still there");
@@ -443,17 +521,17 @@ mod tests {
         form.edit(Edit::Memory("6 GiB".into()));
         form.edit(Edit::Disk("100 GiB".into()));
         assert_eq!(
-            form.caution(Row::Memory, &limits(), true),
+            form.caution(Row::Memory, &limits(), MADE),
             Some(Caution::MemoryShort { free: ByteSize::gib(4) })
         );
         assert_eq!(
-            form.caution(Row::Disk, &limits(), true),
+            form.caution(Row::Disk, &limits(), MADE),
             Some(Caution::SpaceShort { free: ByteSize::gib(30) })
         );
-        assert!(form.wish(&limits(), &[], true).is_some());
+        assert!(form.wish(&limits(), &[], MADE).is_some());
         form.edit(Edit::Memory("512 MiB".into()));
         assert_eq!(
-            form.caution(Row::Memory, &limits(), true),
+            form.caution(Row::Memory, &limits(), MADE),
             Some(Caution::BelowRecommended { recommended: ByteSize::gib(2) })
         );
     }

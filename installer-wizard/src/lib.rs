@@ -6,6 +6,7 @@
 //! the core's job.
 #![deny(missing_docs)]
 
+mod answers;
 mod calls;
 mod defaults;
 mod flow;
@@ -35,8 +36,10 @@ use virt_kit::i18n::gettext;
 const SLOW: Duration = Duration::from_millis(300);
 
 /// How the names of files end that a guest can be made from, as far as names tell.
-const SUFFIXES: [&str; 14] =
-    ["iso", "img", "qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "gz", "xz", "zst", "xml", "cfg", "xl"];
+const SUFFIXES: [&str; 16] = [
+    "iso", "img", "qcow2", "raw", "vmdk", "vdi", "vhd", "vhdx", "gz", "xz", "zst", "ova", "ovf", "xml",
+    "cfg", "xl",
+];
 
 /// What the window begins with.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub struct Init {
 
 /// What the window can be told.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "messages are moved once and not kept")]
 pub enum Input {
     /// The names of all guests have become these.
     TakenNames(Vec<String>),
@@ -65,6 +69,8 @@ pub enum Input {
     Open(Vec<PathBuf>),
     /// Let a file be chosen.
     ChooseFile,
+    /// Let a folder be chosen that has an install tree in it.
+    ChooseFolder,
     /// One page back; closes the window where there is none.
     Leave,
     /// What happened on a page.
@@ -161,6 +167,7 @@ impl Component for NewGuestWindow {
         let mut model = Self { flow, daemon, recent: Vec::new(), given, chooser: None };
         calls::host(&model.daemon, &sender);
         calls::systems(&model.daemon, &sender);
+        calls::preferences(&model.daemon, &sender);
         if let Some(folder) = glib::user_special_dir(glib::UserDirectory::Downloads) {
             sender.spawn_oneshot_command(move || News::Recent(recent::scan(&folder)));
         }
@@ -179,6 +186,7 @@ impl Component for NewGuestWindow {
             Input::Host(host) => self.step(flow::Input::Host(host), &sender, root),
             Input::Open(paths) => self.step(opened(paths), &sender, root),
             Input::ChooseFile => self.choose_file(&sender, root),
+            Input::ChooseFolder => self.choose_folder(&sender, root),
             Input::Leave if self.flow.offers_way_back() => self.step(flow::Input::Back, &sender, root),
             Input::Leave => match self.flow.page() {
                 Page::Source { .. } => self.step(flow::Input::Close, &sender, root),
@@ -275,6 +283,22 @@ impl NewGuestWindow {
         all.add_pattern("*");
         chooser.add_filter(&fitting);
         chooser.add_filter(&all);
+        self.await_choice(chooser, sender);
+    }
+
+    fn choose_folder(&mut self, sender: &ComponentSender<Self>, root: &adw::Window) {
+        let chooser = gtk::FileChooserNative::new(
+            Some(&gettext("Choose an Install Tree")),
+            Some(root),
+            gtk::FileChooserAction::SelectFolder,
+            Some(&gettext("_Choose")),
+            Some(&gettext("_Cancel")),
+        );
+        chooser.set_modal(true);
+        self.await_choice(chooser, sender);
+    }
+
+    fn await_choice(&mut self, chooser: gtk::FileChooserNative, sender: &ComponentSender<Self>) {
         let to = sender.input_sender().clone();
         chooser.connect_response(move |chooser, response| {
             if response == gtk::ResponseType::Accept

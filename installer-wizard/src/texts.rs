@@ -3,6 +3,7 @@
 //!
 //! Pure but for the translation.
 
+use crate::answers::{Answer, Asker};
 use crate::defaults::is_copied;
 use crate::flow::{Remark, Source, SourceFault};
 use crate::form::{Caution, Form, Invalid, Row};
@@ -35,6 +36,10 @@ fn invalid(row: Row, invalid: &Invalid) -> String {
             "This computer allows a guest 1 to {maximum} CPUs.",
             &[("maximum", &maximum.to_string())],
         ),
+        (Invalid::NotAgreed, _) => gettext("Look at the files that this image builds on, and agree to them."),
+        (Invalid::NoUser, _) => gettext("Say by what name the user logs in."),
+        (Invalid::NoPassword, _) => gettext("Choose a password."),
+        (Invalid::PasswordsDiffer, _) => gettext("The two passwords differ."),
         (Invalid::NoUnit, Row::Disk) => gettext("Add a unit to the disk's size, for example “20 GiB”."),
         (Invalid::NoUnit, _) => gettext("Add a unit to the memory, for example “2 GiB” or “2048 MiB”."),
         (Invalid::NotASize, Row::Disk) => gettext("Write the disk's size as a number and a unit: “20 GiB”."),
@@ -91,7 +96,11 @@ pub fn hint(row: Row, form: &Form, source: &Source) -> Option<String> {
         Row::Firmware => {
             Some(gettext("An installed system starts only with the firmware that it was installed with"))
         }
-        Row::Name | Row::System | Row::Cpus | Row::Disk => None,
+        Row::Answer(Answer::User) => Some(gettext("May administer the guest")),
+        Row::Answer(Answer::SshKey) => {
+            Some(gettext("Optional: a public key, as in the file “id_ed25519.pub”"))
+        }
+        Row::Name | Row::System | Row::Cpus | Row::Disk | Row::Foundation | Row::Answer(_) => None,
     }
 }
 
@@ -123,6 +132,34 @@ pub fn sentence(problem: &Problem) -> String {
     parts.map(|part| part.trim()).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// The heading of the answers, and what they spare.
+pub fn asker(asker: Asker) -> (String, String) {
+    match asker {
+        Asker::Installer => (
+            gettext("Install Without Questions"),
+            gettext("The installer finds the answers, and erases the guest's own disk"),
+        ),
+        Asker::CloudImage => (
+            gettext("Set Up at First Start"),
+            gettext("Makes a user in the system of this image, which lets nobody in otherwise"),
+        ),
+    }
+}
+
+/// What an answer is called.
+pub fn answer(answer: Answer) -> String {
+    match answer {
+        Answer::FullName => gettext("Full Name"),
+        Answer::User => gettext("User Name"),
+        Answer::Password => gettext("Password"),
+        Answer::Again => gettext("Repeat Password"),
+        Answer::SshKey => gettext("SSH Key"),
+        Answer::Language => gettext("Language"),
+        Answer::Keyboard => gettext("Keyboard"),
+        Answer::TimeZone => gettext("Time Zone"),
+    }
+}
+
 /// What was wrong with a source.
 pub fn source_fault(fault: &SourceFault) -> String {
     match fault {
@@ -130,9 +167,9 @@ pub fn source_fault(fault: &SourceFault) -> String {
         SourceFault::NotLocal => {
             gettext("This is not a file on this computer. Copy it here first, then drop the copy.")
         }
-        SourceFault::Tree => {
-            gettext("This folder is an install tree. No guest can be made from one yet: take a disc instead.")
-        }
+        SourceFault::NoAddress => gettext(
+            "This is no address of an install tree. Such addresses begin with “https://” or “http://”.",
+        ),
         SourceFault::NotUtf8 => {
             gettext("The path of this file has characters that can't be read. Rename the file or its folder.")
         }
@@ -166,6 +203,11 @@ pub fn medium_title(medium: &MediumInfo) -> String {
 
 /// The facts about a medium, one line each: label and size, and what it starts with.
 pub fn medium_facts(medium: &MediumInfo) -> Vec<String> {
+    if medium.kind == MediumKind::Tree {
+        // Translators: the file of an install tree that its installer starts from.
+        let kernel = |kernel| gettext_f("Installer: {kernel}", &[("kernel", kernel)]);
+        return medium.kernel.as_deref().map(kernel).into_iter().collect();
+    }
     let size = medium.size.to_string();
     let label = medium.volume_id.as_deref().map(str::trim).filter(|label| !label.is_empty());
     let first = match (label, &medium.format, medium.virtual_size) {
@@ -223,9 +265,10 @@ pub fn plan_note(note: &ImportNote) -> Option<String> {
 
 /// What a person should know about a medium before using it. Never a refusal.
 pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
-    let in_place = (medium.kind == MediumKind::DiskImage && !is_copied(medium))
+    let copies = is_copied(medium) || medium.cloud_image;
+    let in_place = (medium.kind == MediumKind::DiskImage && !copies)
         .then(|| gettext("The guest will write to this file. Make a copy first to keep it as it is."));
-    let copied = is_copied(medium).then(|| {
+    let copied = copies.then(|| {
         gettext("The guest gets a copy of this disk, and the file stays as it is. That takes a while.")
     });
     let unknown = (medium.kind == MediumKind::Unknown).then(|| {
@@ -240,7 +283,7 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
         ),
         MediumNote::UefiOnly => gettext("This disc starts with UEFI only, so the guest gets UEFI firmware."),
         MediumNote::BuildsOnOthers | MediumNote::FoundationUnknown => {
-            hv_api::problem::note_sentence(note, &|text| gettext(text))
+            hv_api::problem::note_sentence(*note, &|text| gettext(text))
         }
         MediumNote::BootRecordDamaged => {
             gettext("The disc's boot record is damaged, so the guest may not start from it.")
@@ -258,8 +301,9 @@ pub fn stage(stage: JobStage) -> String {
         JobStage::Starting => gettext("Starting the guest"),
         JobStage::Copying => gettext("Copying the disk"),
         JobStage::Fetching => gettext("Fetching the installer"),
-        // No part of a creation from a form.
-        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack | JobStage::Verifying => {
+        JobStage::Verifying => gettext("Checking the files"),
+        // No part of a creation.
+        JobStage::Saving | JobStage::Restoring | JobStage::PuttingBack => {
             hv_api::problem::stage_word(stage, &|text| gettext(text))
         }
     }
@@ -316,8 +360,8 @@ mod tests {
             SourceFault::Several,
             SourceFault::NotLocal,
             SourceFault::NotUtf8,
-            SourceFault::Tree,
-            SourceFault::Unusable(unusable),
+            SourceFault::NoAddress,
+            SourceFault::Unusable(Box::new(unusable)),
         ];
         insta::assert_snapshot!(faults.iter().map(source_fault).collect::<Vec<_>>().join("\n"));
     }

@@ -1,5 +1,6 @@
 //! What the core refused: the words for it, and the row of the form that it is about.
 
+use crate::answers::Answer;
 use crate::form::Row;
 use hv_api::Error;
 use hv_api::client::CallError;
@@ -35,10 +36,19 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         Error::MemoryOutOfRange { .. } | Error::MemoryPromised { .. } => Some(Row::Memory),
         Error::DiskSizeOutOfRange { .. } => Some(Row::Disk),
         Error::FirmwareMissing { .. } => Some(Row::Firmware),
+        Error::BuildsOnOthers { .. } => Some(Row::Foundation),
+        Error::AnswerInvalid { field, .. } => match Answer::of(*field) {
+            Some(answer) => Some(Row::Answer(answer)),
+            None => None,
+        },
         Error::GuestNotFound { .. }
         | Error::SerialPortsOutOfRange { .. }
         | Error::OptionNeeds { .. }
         | Error::BootDeviceNotFound { .. }
+        | Error::ApplianceFileUnusable { .. }
+        | Error::ApplianceDamaged { .. }
+        | Error::MachineNotFound { .. }
+        | Error::SpaceMissing { .. }
         | Error::KernelNotOnDisk { .. }
         | Error::BootDefaultFixed { .. }
         | Error::OptionsConflict { .. }
@@ -65,7 +75,6 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::ShutdownWaitOutOfRange { .. }
         | Error::MediumLocked { .. }
         | Error::ExpressNotOffered { .. }
-        | Error::AnswerInvalid { .. }
         | Error::NotInstalling { .. }
         | Error::TreeUnusable { .. }
         | Error::DiskNotFound { .. }

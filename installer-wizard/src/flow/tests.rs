@@ -1,9 +1,13 @@
 //! Each way through the window, and all the ways that nobody thought of.
 
 use super::*;
+use crate::answers::Answer;
 use crate::defaults::tests::{host, medium};
 use hv_api::client::CallError;
-use hv_api::{ByteSize, FileFault, Firmware, ImportKind, JobKind, MediumKind, NewDisk, Recommended};
+use hv_api::{
+    AnswerFault, AnswerField, ByteSize, FileFault, Firmware, ImportKind, JobKind, MediumKind, NewDisk,
+    Recommended,
+};
 use proptest::prelude::*;
 use virt_kit::daemon::Trouble;
 use virt_kit::words::FirmwareKind;
@@ -120,7 +124,13 @@ fn a_machine_of_another_program_is_made_as_planned_with_what_the_form_says() {
         os: Some("centos5.0".into()),
         ..NewGuest::default()
     };
-    let plan = ImportPlan { kind: ImportKind::XenConfig, guest: planned, notes: Vec::new() };
+    let plan = ImportPlan {
+        kind: ImportKind::XenConfig,
+        guest: planned,
+        notes: Vec::new(),
+        machines: Vec::new(),
+        licences: Vec::new(),
+    };
     let medium = MediumInfo { kind: MediumKind::XenConfig, ..*disc() };
     let mut flow = flow();
     let ticket = choose(&mut flow);
@@ -133,6 +143,56 @@ fn a_machine_of_another_program_is_made_as_planned_with_what_the_form_says() {
     assert_eq!((wish.disks, wish.nics, wish.network), (Some(disks), Some(Vec::new()), None));
     assert_eq!((wish.iso, wish.disk, wish.no_disk), (None, None, None));
     assert_eq!(wish.os.as_deref(), Some("centos5.0"));
+}
+
+#[test]
+fn a_cloud_image_is_copied_and_told_who_uses_it() {
+    let mut flow = flow();
+    flow.step(Input::Preferences(Box::new(Preferences {
+        user: Some("ada".into()),
+        ..Preferences::default()
+    })));
+    let ticket = choose(&mut flow);
+    let image = MediumInfo {
+        kind: MediumKind::DiskImage,
+        path: "/d/cloud.qcow2".into(),
+        format: Some("qcow2".into()),
+        virtual_size: Some(ByteSize::gib(40)),
+        cloud_image: true,
+        ..*disc()
+    };
+    flow.step(Input::Looked { ticket, outcome: Ok(found(Box::new(image))) });
+    assert_eq!(flow.form().disk.get(), "40 GiB", "never smaller than the image");
+    let obstacle = flow.obstacle().map(|(row, _)| row);
+    assert_eq!(obstacle, Some(Row::Answer(Answer::Password)));
+    assert_eq!(flow.step(Input::Create), None);
+    for answer in [Answer::Password, Answer::Again] {
+        flow.step(Input::Edit(Edit::Answer(answer, "open sesame".into())));
+    }
+    let (attempt, wish) = create(&mut flow);
+    assert_eq!((wish.image.as_deref(), wish.disk_path), (Some("/d/cloud.qcow2"), None));
+    assert_eq!(wish.disk, Some(ByteSize::gib(40)));
+    let answers = wish.cloud.and_then(|cloud| cloud.answers).expect("answers");
+    assert_eq!(answers.user, "ada");
+    // What the core says about an answer stands at its row.
+    let fault = AnswerFault::Reserved;
+    let error = Error::AnswerInvalid { field: AnswerField::User, fault, value: "ada".into() };
+    flow.step(Input::Accepted { attempt, outcome: Err(refused(error)) });
+    assert!(matches!(flow.remark(Row::Answer(Answer::User)), Some(Remark::Refused(_))));
+}
+
+#[test]
+fn an_installer_is_answered_only_where_that_is_offered_and_wished() {
+    let mut flow = flow();
+    let ticket = choose(&mut flow);
+    let offered = MediumInfo { express: Some(Express::Offered), ..*disc() };
+    flow.step(Input::Looked { ticket, outcome: Ok(found(Box::new(offered))) });
+    let (_, wish) = create(&mut flow);
+    assert_eq!((wish.express, wish.iso.as_deref()), (None, Some("/isos/disc.iso")));
+    let mut flow = reviewed();
+    flow.step(Input::Edit(Edit::Answers(true)));
+    let (_, wish) = create(&mut flow);
+    assert_eq!(wish.express, None, "this disc has nobody to answer");
 }
 
 #[test]
@@ -295,6 +355,7 @@ struct Typed {
     disk: Option<String>,
     no_disk: bool,
     firmware: Option<FirmwareKind>,
+    user: Option<String>,
     network: Option<bool>,
     start: Option<bool>,
 }
@@ -303,14 +364,19 @@ impl Typed {
     fn note(&mut self, edit: &Edit) {
         match edit.clone() {
             Edit::Name(name) => self.name = Some(name),
-            // Another medium makes it nothing.
-            Edit::System(_) => {}
+            // Another medium makes these nothing; of the answers, each is kept as the first is.
+            Edit::System(_) | Edit::Agree(_) | Edit::Answers(_) => {}
             Edit::Cpus(cpus) => self.cpus = Some(cpus),
             Edit::Memory(memory) => self.memory = Some(memory),
             Edit::MemoryScale(size) => self.memory = Some(crate::sizes::exact(size)),
             Edit::Disk(disk) => self.disk = Some(disk),
             Edit::NoDisk(none) => self.no_disk = none,
             Edit::Firmware(kind) => self.firmware = kind,
+            Edit::Answer(answer, text) => {
+                if answer == Answer::User {
+                    self.user = Some(text);
+                }
+            }
             Edit::Network(network) => self.network = Some(network),
             Edit::Start(start) => self.start = Some(start),
         }
@@ -326,6 +392,9 @@ impl Typed {
                 self.memory = None;
             }
             Edit::Disk(disk) if before.disk.get() == disk => self.disk = None,
+            Edit::Answer(Answer::User, user) if before.answers.get(Answer::User).get() == user => {
+                self.user = None;
+            }
             _ => {}
         }
     }
@@ -337,6 +406,7 @@ impl Typed {
             && self.disk.as_ref().is_none_or(|disk| form.disk.get() == disk)
             && *form.no_disk.get() == self.no_disk
             && *form.firmware.get() == self.firmware
+            && self.user.as_ref().is_none_or(|user| form.answers.get(Answer::User).get() == user)
             && *form.network.get() == self.network.unwrap_or(true)
             && *form.start.get() == self.start.unwrap_or(true)
     }
@@ -358,6 +428,8 @@ fn edits() -> impl Strategy<Value = Edit> {
         (0_u64..9000).prop_map(|mib| Edit::MemoryScale(ByteSize::mib(mib))),
         sizes.prop_map(Edit::Disk),
         any::<bool>().prop_map(Edit::NoDisk),
+        any::<bool>().prop_map(Edit::Answers),
+        Just(Edit::Answer(Answer::User, "grace".into())),
         prop::sample::select(vec![None, Some((Firmware::Bios, false)), Some((Firmware::Uefi, true))])
             .prop_map(Edit::Firmware),
         any::<bool>().prop_map(Edit::Network),
@@ -393,6 +465,7 @@ fn inputs() -> impl Strategy<Value = Input> {
         1 => number.clone().prop_map(|ticket| Input::Slow { ticket }),
         1 => (1_u32..9, 1_u64..9).prop_map(|(cpus, gib)| Input::Host(Box::new(host(cpus, ByteSize::gib(gib))))),
         1 => names.prop_map(Input::Taken),
+        1 => Just(Input::Preferences(Box::new(Preferences { user: Some("ada".into()), ..Preferences::default() }))),
         6 => edits().prop_map(Input::Edit),
         4 => Just(Input::Create),
         2 => number.clone().prop_map(|attempt| Input::Accepted { attempt, outcome: Ok(created()) }),

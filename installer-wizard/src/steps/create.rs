@@ -7,6 +7,7 @@ use crate::texts;
 use gtk::prelude::*;
 use hv_api::JobStage;
 use std::cell::RefCell;
+use std::cmp::Ordering;
 use virt_kit::i18n::{gettext, gettext_f};
 use virt_kit::problem::Problem;
 
@@ -162,12 +163,14 @@ impl CreatePage {
 fn marks(creating: &Creating, failed: bool) -> Vec<(JobStage, Mark)> {
     let at = creating.job.as_ref().map_or(JobStage::Checking, |job| job.stage);
     let here = if failed { Mark::Failed } else { Mark::Now };
-    let mark = |stage: JobStage| match stage.cmp(&at) {
-        std::cmp::Ordering::Less => Mark::Done,
-        std::cmp::Ordering::Equal => here,
-        std::cmp::Ordering::Greater => Mark::Ahead,
+    // Their order here is that of this creation; that of their kind says nothing.
+    let reached = creating.stages.iter().position(|stage| *stage == at).unwrap_or_default();
+    let mark = |place: usize| match place.cmp(&reached) {
+        Ordering::Less => Mark::Done,
+        Ordering::Equal => here,
+        Ordering::Greater => Mark::Ahead,
     };
-    creating.stages.iter().map(|stage| (*stage, mark(*stage))).collect()
+    creating.stages.iter().enumerate().map(|(place, stage)| (*stage, mark(place))).collect()
 }
 
 const fn label_classes(mark: Mark) -> &'static [&'static str] {

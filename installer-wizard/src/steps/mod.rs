@@ -1,7 +1,10 @@
 //! The pages of the window. Each builds its widgets once, says what was done as [`crate::Input`], and
 //! shows the flow as it stands; none decides anything.
 
+pub mod answers;
+pub mod choice;
 pub mod create;
+pub mod foundation;
 pub mod plan;
 pub mod review;
 pub mod row;

@@ -1,5 +1,7 @@
 //! The second page: what was found on the medium, and one form with everything there is to decide.
 
+use super::answers::AnswerList;
+use super::foundation::FoundationList;
 use super::plan::PlanList;
 use super::row::{FormRow, switch_row};
 use super::system::SystemRow;
@@ -7,10 +9,10 @@ use super::{Say, clear, name, note, ornament, scrolled, text};
 use crate::Input;
 use crate::defaults::{Limits, MemoryScale, is_disk};
 use crate::flow::{self, Flow, Page, Review, Source};
-use crate::form::{Edit, Field, Row};
+use crate::form::{DiskChoice, Edit, Field, Row};
 use crate::texts;
 use adw::prelude::*;
-use hv_api::MediumInfo;
+use hv_api::{MediumInfo, MediumKind};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use virt_kit::i18n::gettext;
@@ -26,6 +28,8 @@ pub struct ReviewPage {
     banner_choose: gtk::Button,
     card: Card,
     plan: PlanList,
+    foundation: FoundationList,
+    answers: AnswerList,
     name: Shown<gtk::Entry>,
     name_row: FormRow,
     system: SystemRow,
@@ -77,7 +81,8 @@ impl ReviewPage {
     /// Builds the page.
     pub fn new(say: &Say) -> Self {
         let (banner, banner_text, banner_choose) = banner(say);
-        let (card, plan) = (Card::new(), PlanList::new());
+        let (card, plan, answers) = (Card::new(), PlanList::new(), AnswerList::new(say));
+        let foundation = FoundationList::new(say);
 
         let edit = |say: &Say, edit: Edit| say.say(Input::Step(flow::Input::Edit(edit)));
         let name_entry = entry(64);
@@ -155,7 +160,7 @@ impl ReviewPage {
         rest.append(&start_row);
         let form = gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(12).build();
         form.append(&card.root);
-        for list in [plan.widget(), &names, &resources, &rest] {
+        for list in [plan.widget(), foundation.widget(), &names, answers.widget(), &resources, &rest] {
             form.append(list);
         }
 
@@ -171,6 +176,8 @@ impl ReviewPage {
             banner_choose,
             card,
             plan,
+            foundation,
+            answers,
             name: Shown::new(name_entry),
             name_row,
             system,
@@ -223,6 +230,8 @@ impl ReviewPage {
                 Source::Medium(_) | Source::Nothing => &[],
             });
             self.show_form(flow, review);
+            self.foundation.show(flow);
+            self.answers.show(flow, review);
             self.show_remarks(flow, review);
         });
     }
@@ -245,11 +254,11 @@ impl ReviewPage {
         self.memory.give(&form.memory, |entry, text| entry.set_text(text));
         self.show_scale(flow);
         self.disk.give(&form.disk, |entry, text| entry.set_text(text));
-        let makes_disk = review.source.makes_disk();
-        self.disk_row.widget().set_visible(makes_disk);
-        self.no_disk_row.set_visible(makes_disk);
+        let disk = review.source.open().disk;
+        self.disk_row.widget().set_visible(disk != DiskChoice::Fixed);
+        self.no_disk_row.set_visible(disk == DiskChoice::Made);
         self.network_row.set_visible(review.source.leaves_network_open());
-        self.disk.control.set_sensitive(!form.no_disk.get());
+        self.disk.control.set_sensitive(disk == DiskChoice::Grown || !form.no_disk.get());
         self.show_firmware(flow);
         for (switch, on) in [
             (&self.no_disk, form.no_disk.get()),
@@ -303,14 +312,15 @@ impl ReviewPage {
     }
 
     fn show_remarks(&self, flow: &Flow, review: &Review) {
-        for (row, widget) in [
+        let fixed = [
             (Row::Name, &self.name_row),
             (Row::System, self.system.row()),
             (Row::Cpus, &self.cpus_row),
             (Row::Memory, &self.memory_row),
             (Row::Disk, &self.disk_row),
             (Row::Firmware, &self.firmware_row),
-        ] {
+        ];
+        for (row, widget) in fixed.into_iter().chain(self.answers.rows()) {
             let remark = flow
                 .remark(row)
                 .map(|remark| (texts::remark(row, &remark), remark.forbids()))
@@ -399,7 +409,8 @@ impl Card {
         self.icon.set_icon_name(Some(icon));
         self.title.set_label(&texts::medium_title(medium));
         self.file.set_visible(true);
-        self.file.set_label(&file_name(&medium.path));
+        let whole = medium.kind == MediumKind::Tree;
+        self.file.set_label(&if whole { medium.path.clone() } else { file_name(&medium.path) });
         self.file.set_tooltip_text(Some(&medium.path));
         self.facts.set_label(&texts::medium_facts(medium).join("\n"));
         self.show_notes(&texts::medium_notes(medium));

@@ -81,7 +81,10 @@ impl SourcePage {
         let to = say.clone();
         empty.connect_activated(move |_| to.say(Input::Step(flow::Input::ChooseNothing)));
         let other_list = list();
-        name(&other_list, &gettext("Without an Installer"));
+        name(&other_list, &gettext("Other Ways"));
+        for row in tree_rows(say) {
+            other_list.append(&row);
+        }
         other_list.append(&empty);
         let others = adw::PreferencesGroup::new();
         others.add(&other_list);
@@ -178,7 +181,9 @@ impl SourcePage {
             self.hint.set_label(&gettext("This takes long on a slow disk or network folder."));
         } else {
             self.heading.set_label(&gettext("Drop an Installer Here"));
-            self.hint.set_label(&gettext("A disc image (ISO), a disk image, or a machine of Xen or libvirt"));
+            self.hint.set_label(&gettext(
+                "A disc image (ISO), a disk image, or a machine of another program (OVA, libvirt, Xen)",
+            ));
         }
         self.fault.set_visible(fault.is_some());
         if let Some(fault) = fault {
@@ -188,6 +193,29 @@ impl SourcePage {
             self.fault_text.set_label(&sentence);
         }
     }
+}
+
+/// The ways to an install tree: its address, or its folder.
+fn tree_rows(say: &Say) -> [gtk::Widget; 2] {
+    let address = adw::EntryRow::builder()
+        .title(gettext("Address of an Install Tree"))
+        .input_purpose(gtk::InputPurpose::Url)
+        .show_apply_button(true)
+        .build();
+    address.add_prefix(&centred("network-server-symbolic"));
+    let to = say.clone();
+    address.connect_apply(move |row| to.say(Input::Step(flow::Input::Address(row.text().into()))));
+    let folder = adw::ActionRow::builder()
+        .title(gettext("Install Tree in a Folder"))
+        .subtitle(gettext("What is on an installation disc or a mirror, as files"))
+        .use_markup(false)
+        .activatable(true)
+        .build();
+    folder.add_prefix(&centred("folder-symbolic"));
+    folder.add_suffix(&centred("go-next-symbolic"));
+    let to = say.clone();
+    folder.connect_activated(move |_| to.say(Input::ChooseFolder));
+    [address.upcast(), folder.upcast()]
 }
 
 fn vertical(spacing: i32) -> gtk::Box {

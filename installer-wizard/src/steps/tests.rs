@@ -74,6 +74,12 @@ fn all<W: IsA<gtk::Widget>>(root: &impl IsA<gtk::Widget>) -> Vec<W> {
     found
 }
 
+/// The entries of the form, without those for answers to an installer.
+fn entries(page: &ReviewPage) -> Vec<gtk::Entry> {
+    let all = all::<gtk::Entry>(page.widget());
+    all.into_iter().filter(|entry| entry.ancestor(adw::ExpanderRow::static_type()).is_none()).collect()
+}
+
 fn labels(root: &impl IsA<gtk::Widget>) -> Vec<String> {
     all::<gtk::Label>(root)
         .iter()
@@ -90,7 +96,7 @@ fn showing_the_form_says_nothing_and_typing_says_what_was_typed() {
         let mut flow = review();
         page.show(&flow);
         assert_eq!(heard(&receiver), [], "what is shown is not an edit");
-        let entries = all::<gtk::Entry>(page.widget());
+        let entries = entries(&page);
         let texts: Vec<String> = entries.iter().map(|entry| entry.text().into()).collect();
         assert_eq!(texts, ["Debian 12", "2 GiB", "20 GiB"]);
 
@@ -118,7 +124,13 @@ fn a_machine_shows_what_becomes_of_it_with_what_is_lost_first() {
             note("bootargs = <b>", ImportOutcome::Lost, Some(ImportReason::Unknown)),
         ];
         let guest = NewGuest { name: "guest1".into(), ..NewGuest::default() };
-        let plan = ImportPlan { kind: ImportKind::XenConfig, guest, notes };
+        let plan = ImportPlan {
+            kind: ImportKind::XenConfig,
+            guest,
+            notes,
+            machines: Vec::new(),
+            licences: Vec::new(),
+        };
         let mut flow = Flow::new(Some(&host(4, ByteSize::gib(8))), Vec::new(), "New guest".into());
         let Some(Effect::Look { ticket, .. }) = flow.step(flow::Input::Choose("/a.cfg".into())) else {
             panic!("no look");
@@ -149,7 +161,7 @@ fn the_scale_and_the_entry_show_the_same_memory() {
         let mut flow = review();
         page.show(&flow);
         let scale = &all::<gtk::Scale>(page.widget())[0];
-        let entry = &all::<gtk::Entry>(page.widget())[1];
+        let entry = &entries(&page)[1];
         assert!((scale.value() - 2048.0).abs() < 1.0);
         entry.set_text("4096 MiB");
         for input in heard(&receiver) {
@@ -179,7 +191,7 @@ fn create_says_why_it_cannot_be_pressed() {
         assert_eq!(page.default_button().tooltip_text().as_deref(), Some(why));
         let said = labels(page.widget()).iter().filter(|label| *label == why).count();
         assert_eq!(said, 2, "under the row and beside the button");
-        assert!(all::<gtk::Entry>(page.widget())[0].has_css_class("error"));
+        assert!(entries(&page)[0].has_css_class("error"));
 
         flow.step(flow::Input::Edit(Edit::Name("Free".into())));
         page.show(&flow);

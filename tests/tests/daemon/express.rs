@@ -68,7 +68,7 @@ async fn debians_installer_is_started_with_the_answers() {
     assert_eq!(fs::read(folder.join("vmlinuz")).expect("a kernel"), b"a kernel");
     let initrd = fs::read(folder.join("initrd.gz")).expect("an initial RAM disk");
     let text = String::from_utf8_lossy(&initrd);
-    assert!(text.starts_with("an initial RAM disk\0070701"), "{text}");
+    assert!(text.starts_with("an initial RAM disk\x00070701"), "{text}");
     assert!(text.contains("preseed.cfg") && text.contains("d-i passwd/username string ada\n"), "{text}");
     assert!(text.contains("$6$") && !text.contains("open sesame"));
     let definition = fs::read_to_string(&guest.paths.definition).expect("a definition");

@@ -53,7 +53,7 @@ impl Installing {
         fs::write(&file, with_table).expect("a definition");
         let thread = Some(FakeCore::start(&home, &engine).await);
         let (mut core, mut events) = connected(&home).await;
-        core.start("one", None).await.unwrap().unwrap();
+        core.start("one", None).await.expect("an answer").expect("it starts");
         events.state("one", GuestState::Running).await;
         Self { home, engine, thread, core, events, id }
     }

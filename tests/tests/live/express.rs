@@ -22,13 +22,11 @@ fn debian(home: &Home) -> Option<String> {
     let disc = home.text("debian.iso");
     let mut xorriso = Command::new("xorriso");
     xorriso.args(["-as", "mkisofs", "-quiet", "-f", "-R", "-V", "Debian 12.5.0 amd64 n", "-o", &disc]);
-    match xorriso.arg(&tree).stderr(Stdio::null()).status() {
-        Ok(status) => assert!(status.success()),
-        Err(_) => {
-            skip("xorriso is not installed");
-            return None;
-        }
-    }
+    let Ok(status) = xorriso.arg(&tree).stderr(Stdio::null()).status() else {
+        skip("xorriso is not installed");
+        return None;
+    };
+    assert!(status.success());
     Some(disc)
 }
 

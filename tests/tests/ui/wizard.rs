@@ -4,6 +4,8 @@ use crate::{DISC, disc_is_missing, visit};
 use hv_tests::ui::{Desktop, Role, State};
 use hv_tests::{program, within};
 
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8UXdM8Hnj4dIYV2iTHkpUgmGzqtPSGZPbXvQGKBPGN";
+
 /// Launches the window again with a file, as a file manager does, and waits until that process has ended.
 async fn launch_again(desktop: &Desktop, file: &str) {
     let mut second = desktop.command(program("guesthouse"));
@@ -75,6 +77,55 @@ async fn a_machine_of_another_program_becomes_a_guest_and_what_is_otherwise_is_s
         assert_eq!(guest["memory"], 96_u64 << 20, "{guest}");
         assert_eq!(guest["nics"][0]["mac"], "00:16:3e:6d:02:f3", "{guest}");
         assert_eq!(guest["disks"], serde_json::json!([]), "{guest}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cloud_image_is_told_who_uses_it() {
+    visit("cloud", async |desktop| {
+        let image = desktop.home().text("debian-12-genericcloud-amd64.raw");
+        let file = std::fs::File::create(&image).expect("a file");
+        file.set_len(16 << 20).expect("room");
+        desktop.open([image.as_str()]);
+        let form = desktop.window("New Guest");
+        form.says("Set Up at First Start").await;
+        // Nobody could log in.
+        form.until("the way to be barred", |tree| {
+            let create = tree.find(Role::Button, "Create")?;
+            (!create.is(State::Sensitive)).then_some(())
+        })
+        .await;
+        form.write("User Name", "ada").await;
+        form.write("SSH Key", KEY).await;
+        form.write("Disk Size", "64 MiB").await;
+        form.write("Memory", "64 MiB").await;
+        assert_eq!(form.nameless().await, [""; 0]);
+        form.press("Create").await;
+        form.closed().await;
+        let guest = &desktop.hv(&["list"]).await[0];
+        let name = guest["name"].as_str().expect("a name").to_owned();
+        let guest = &desktop.hv(&["show", &name]).await[0];
+        assert_eq!(guest["first_start"], "cd1", "{guest}");
+        assert_eq!(guest["disks"][0]["size"], 64_u64 << 20, "{guest}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_of_a_tree_is_refused_in_words() {
+    visit("address", async |desktop| {
+        desktop.open::<&str>([]);
+        desktop.window("Guesthouse").press("New").await;
+        let form = desktop.window("New Guest");
+        form.write("Address of an Install Tree", "mirror").await;
+        form.press("Apply").await;
+        form.says("Such addresses begin with “https://” or “http://”.").await;
+        // Nobody listens at that port.
+        form.write("Address of an Install Tree", "http://127.0.0.1:9/debian").await;
+        form.press("Apply").await;
+        form.says("127.0.0.1").await;
+        assert_eq!(form.nameless().await, [""; 0]);
     })
     .await;
 }

@@ -544,7 +544,8 @@ pub mod tests {
                 "boot": [],
                 "disks": [{
                     "name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64,
-                    "used": 3_145_728, "bus": "virtio", "cache": "directsync", "discard": true, "serial": null,
+                    "used": 3_145_728, "bus": "virtio", "cache": "directsync", "discard": true,
+                    "backing": [], "serial": null,
                     "read_only": false, "shareable": false, "own": true, "removable": false,
                 }],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],

@@ -98,12 +98,12 @@ impl Actor {
             return None;
         }
         let noted = self.record.as_ref().and_then(|record| record.ended);
-        if noted.is_none() {
+        if noted.is_some() {
+            self.installing.ended = noted;
+        } else {
             // Which of the two it did is not known, and off is what does no harm.
             self.note_end(&EngineEvent::PoweredOff);
-            return None;
         }
-        self.installing.ended = noted;
         let event = match self.installing.ended? {
             Ended::PoweredOff => EngineEvent::PoweredOff,
             Ended::Restarted => EngineEvent::Rebooted,

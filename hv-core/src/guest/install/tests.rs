@@ -1,3 +1,5 @@
+//! When an installation is over, and what is left of it until then.
+
 use super::*;
 use crate::guest::config::tests::example;
 use proptest::prelude::*;
