@@ -15,11 +15,11 @@ use crate::model::row::Row;
 use crate::pages::guest::{GuestWish, Question};
 use crate::widgets::device_dialog::DeviceDialog;
 use crate::widgets::guest_list::ListNews;
-use crate::widgets::{dialogs, power, text_window};
+use crate::widgets::{boot_menu, dialogs, power, text_window};
 use adw::prelude::*;
 use consoles::Consoles;
 use gtk::gio;
-use hv_api::{Accelerator, Change, GuestId, GuestState, Library, PciAddress, UsbDevice};
+use hv_api::{Accelerator, BootMenu, Change, GuestId, GuestState, Library, PciAddress, UsbDevice};
 use installer_wizard::NewGuestWindow;
 use relm4::prelude::*;
 use std::cell::RefCell;
@@ -122,6 +122,8 @@ pub enum AppCommand {
     Log(GuestId, Result<String, Problem>),
     /// The command of a guest's next start is known.
     Command(GuestId, Result<String, Problem>),
+    /// The boot menu on a guest's disk is known.
+    BootMenu(Place, GuestId, Result<BootMenu, Problem>),
     /// The models of CPUs are known.
     CpuModels(Result<Vec<String>, Problem>),
 }
@@ -256,9 +258,17 @@ impl Component for App {
             AppCommand::Command(id, Ok(command)) => {
                 text_window::show_command(root, &self.name(id), &command);
             }
+            AppCommand::BootMenu(place, id, Ok(menu)) => {
+                if let Some(guest) = self.library.guest(id) {
+                    let sender = sender.input_sender().clone();
+                    let act = move |wish| sender.emit(AppInput::Wish(place, id, wish));
+                    boot_menu::show(&self.window(place, id, root), guest, &menu, act);
+                }
+            }
             AppCommand::CpuModels(Ok(models)) => view.guest.learn_cpu_models(models),
             AppCommand::Log(_, Err(problem))
             | AppCommand::Command(_, Err(problem))
+            | AppCommand::BootMenu(_, _, Err(problem))
             | AppCommand::CpuModels(Err(problem)) => {
                 let parent = root.clone();
                 view.toast(&problem.what.clone(), move || dialogs::show_problem(&parent, &problem, None));
@@ -496,6 +506,13 @@ impl App {
                 if let Some(daemon) = self.daemon.clone() {
                     sender.oneshot_command(async move {
                         AppCommand::Command(id, calls::plan_start(daemon, id).await)
+                    });
+                }
+            }
+            GuestWish::ShowBootMenu => {
+                if let Some(daemon) = self.daemon.clone() {
+                    sender.oneshot_command(async move {
+                        AppCommand::BootMenu(place, id, calls::boot_menu(daemon, id).await)
                     });
                 }
             }

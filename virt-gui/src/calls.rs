@@ -4,8 +4,8 @@ use crate::model::power::PowerAction;
 use crate::widgets::power;
 use hv_api::client::{CallError, Connection, settle};
 use hv_api::{
-    ByteSize, Core, DiskSettings, GuestId, LogKind, NewDisk, NewNic, NicSettings, PciAddress, Settings,
-    SnapshotId, UsbDevice,
+    BootMenu, ByteSize, Core, DiskSettings, GuestId, LogKind, NewDisk, NewNic, NicSettings, PciAddress,
+    Settings, SnapshotId, UsbDevice,
 };
 use std::path::PathBuf;
 use virt_kit::daemon::{Daemon, ended};
@@ -107,6 +107,10 @@ pub enum Wish {
         /// Its new size.
         size: ByteSize,
     },
+    /// Make an entry of the boot menu on its disk the default.
+    SetBootDefault(u32),
+    /// Start it with an entry of that menu, this once.
+    StartEntry(u32),
     /// Delete it.
     Delete {
         /// With the disks made for it.
@@ -262,6 +266,20 @@ pub async fn perform(daemon: Daemon, guest: GuestId, wish: Wish) -> Result<(), P
                 })
                 .await
         }
+        Wish::SetBootDefault(entry) => {
+            daemon
+                .call(async move |core| {
+                    settle(core.set_boot_default(&guest.to_string(), Some(entry), None).await).map(drop)
+                })
+                .await
+        }
+        Wish::StartEntry(entry) => {
+            daemon
+                .call(async move |core| {
+                    settle(core.start_entry(&guest.to_string(), entry, None).await).map(drop)
+                })
+                .await
+        }
         Wish::Delete { disks } => {
             daemon.call(async move |core| settle(core.delete(&guest.to_string(), Some(disks)).await)).await
         }
@@ -314,6 +332,12 @@ fn command(words: &[String]) -> String {
         }
     }
     text
+}
+
+/// The menu of the boot loader on a guest's disk.
+pub async fn boot_menu(daemon: Daemon, guest: GuestId) -> Result<BootMenu, Problem> {
+    let menu = daemon.call(async move |core| settle(core.boot_menu(&guest.to_string(), None).await)).await;
+    menu.map(|reply| reply.menu).map_err(|trouble| Problem::from(&trouble))
 }
 
 /// The models of CPUs that guests can have besides the usual one.

@@ -1,6 +1,7 @@
 //! Widgets that pages share. They know the model, not the core.
 
 pub mod amount_row;
+pub mod boot_menu;
 pub mod device_dialog;
 pub mod dialogs;
 pub mod framebuffer;

@@ -1,7 +1,7 @@
 //! How a guest starts, in words: its firmware, and what it tries to start from and in which order.
 
 use super::{disk, hardware};
-use hv_api::{BootSettings, Firmware, GuestInfo};
+use hv_api::{BootSettings, Firmware, GuestInfo, GuestState};
 use virt_kit::i18n::{gettext, gettext_f};
 use virt_kit::words::{FirmwareKind, file_name, firmware_name};
 
@@ -60,12 +60,17 @@ pub fn devices(guest: &GuestInfo) -> Vec<Device> {
 
 /// `disk0, cd0`, or that a kernel is started instead.
 pub fn order_summary(guest: &GuestInfo) -> String {
-    if guest.kernel.is_some() {
+    if guest.kernel.is_some() || guest.boot.kernel_disk.is_some() {
         return gettext("Not used while a kernel is started directly");
     }
     let names: Vec<_> =
         devices(guest).into_iter().filter(|device| device.tried).map(|device| device.name).collect();
     if names.is_empty() { gettext("There is nothing to start from") } else { names.join(", ") }
+}
+
+/// Whether the boot menu on the guest's disk can be read now: no machine is writing there.
+pub fn is_menu_readable(guest: &GuestInfo) -> bool {
+    matches!(guest.state, GuestState::Off | GuestState::Crashed | GuestState::Saved)
 }
 
 /// The settings that try a device sooner or later; nothing where it is the first or last already.

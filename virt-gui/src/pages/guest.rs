@@ -62,6 +62,8 @@ pub enum GuestWish {
     Ask(Question),
     /// Show the command of its next start.
     ShowCommand,
+    /// Show the menu of the boot loader on its disk.
+    ShowBootMenu,
     /// Ask what models of CPUs there are.
     LearnCpuModels,
     /// Open this folder in the file manager.

@@ -54,7 +54,7 @@ impl FirmwareGroup {
                 move |on| set(BootSettings { tpm: Some(on), ..BootSettings::default() })
             },
         );
-        let (order, kernel) = (Order::new(&set), KernelRow::new(&set));
+        let (order, kernel) = (Order::new(&set), KernelRow::new(&set, wish));
         let root = adw::PreferencesGroup::builder()
             .title(glib::markup_escape_text(&gettext("Firmware & Boot")))
             .build();
@@ -192,6 +192,10 @@ impl Order {
 struct KernelRow {
     row: adw::ExpanderRow,
     badge: gtk::Label,
+    own: SwitchRow,
+    /// The disk whose boot loader chooses, as its own is switched on.
+    disk: Rc<RefCell<Option<String>>>,
+    menu: gtk::Button,
     kernel: FileRow,
     initrd: FileRow,
     append: adw::EntryRow,
@@ -239,10 +243,35 @@ impl FileRow {
 }
 
 impl KernelRow {
-    fn new(set: &Set) -> Self {
+    fn new(set: &Set, wish: &Rc<dyn Fn(GuestWish)>) -> Self {
         let row = adw::ExpanderRow::builder().title(gettext("Start a Linux Kernel Directly")).build();
         let badge = badge("");
         row.add_action(&badge);
+        let disk: Rc<RefCell<Option<String>>> = Rc::default();
+        let own = SwitchRow::new(
+            &gettext("Kernel on Its Own Disk"),
+            &gettext("What the boot loader there would start, looked for anew at each start"),
+            {
+                let (set, disk) = (Rc::clone(set), Rc::clone(&disk));
+                move |on| {
+                    let disk = if on { disk.borrow().clone() } else { Some(String::new()) };
+                    set(BootSettings { kernel_disk: disk, ..BootSettings::default() });
+                }
+            },
+        );
+        let menu = text_button(&gettext("Show…"), &[]);
+        menu.connect_clicked({
+            let wish = Rc::clone(wish);
+            move |_| wish(GuestWish::ShowBootMenu)
+        });
+        let menu_row = adw::ActionRow::builder()
+            .title(gettext("Boot Menu"))
+            .subtitle(gettext("Read from the guest's disk, while it is off"))
+            .activatable_widget(&menu)
+            .build();
+        menu_row.add_suffix(&menu);
+        row.add_row(own.widget());
+        row.add_row(&menu_row);
         let kernel = FileRow::new(&gettext("Kernel"), set, |path| BootSettings {
             kernel: Some(path),
             ..BootSettings::default()
@@ -263,18 +292,28 @@ impl KernelRow {
         row.add_row(&initrd.row);
         row.add_row(&append);
         describe(&row, &badge);
-        Self { row, badge, kernel, initrd, append }
+        Self { row, badge, own, disk, menu, kernel, initrd, append }
     }
 
     fn show(&self, guest: &GuestInfo, when: &str) {
-        let without = gettext("No: it starts from its disks and drives");
+        let own = guest.boot.kernel_disk.is_some();
+        let without = if own {
+            gettext("The one on its own disk")
+        } else {
+            gettext("No: it starts from its disks and drives")
+        };
         self.row.set_subtitle(&glib::markup_escape_text(&boot::file(guest.kernel.as_deref(), without)));
         self.badge.set_label(when);
+        self.disk.replace(guest.disks.first().map(|disk| disk.name.clone()));
+        self.own.show(own, when);
+        self.own.set_sensitive(own || !guest.disks.is_empty());
+        self.menu.set_sensitive(!guest.disks.is_empty() && boot::is_menu_readable(guest));
+        self.kernel.row.set_sensitive(!own);
         self.kernel.show(guest.kernel.as_deref());
         self.initrd.show(guest.boot.initrd.as_deref());
         let direct = guest.kernel.is_some();
         self.initrd.row.set_sensitive(direct);
-        self.append.set_sensitive(direct);
+        self.append.set_sensitive(direct || own);
         let append = guest.boot.append.as_deref().unwrap_or_default();
         if !is_typing(&self.append) && self.append.text() != append {
             self.append.set_text(append);
