@@ -16,7 +16,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Systems that are offered, by their short ids.
-pub const OFFERED: [&str; 2] = ["debian12", "debian13"];
+pub const OFFERED: [&str; 1] = ["debian12"];
 
 /// Where Debian's installer is on its discs.
 const KERNEL: &str = "install.amd/vmlinuz";

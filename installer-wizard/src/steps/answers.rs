@@ -77,18 +77,22 @@ impl AnswerList {
         let asker = review.source.open().asker;
         self.root.set_visible(asker.is_some());
         let Some(asker) = asker else { return };
-        if self.asker.replace(Some(asker)) != Some(asker) {
+        let another = self.asker.replace(Some(asker)) != Some(asker);
+        if another {
             let (title, subtitle) = texts::asker(asker);
             self.whole.set_title(&title);
             self.whole.set_subtitle(&subtitle);
             super::name(&self.root, &title);
+            if let Some(switch) = switch_of(self.whole.upcast_ref()) {
+                super::name(&switch, &title);
+            }
         }
         let form = &flow.form().answers;
         let on = *form.on.get();
         if self.whole.enables_expansion() != on {
             self.whole.set_enable_expansion(on);
         }
-        if on && !self.whole.is_expanded() && form.on.revision() == 0 {
+        if another && on {
             self.whole.set_expanded(true);
         }
         for row in &self.rows {
@@ -160,6 +164,20 @@ impl AnswerRow {
             }
         }
     }
+}
+
+/// The switch that the row brings, which has no name of its own.
+fn switch_of(widget: &gtk::Widget) -> Option<gtk::Switch> {
+    let mut next = vec![widget.clone()];
+    while let Some(widget) = next.pop() {
+        match widget.downcast::<gtk::Switch>() {
+            Ok(switch) => return Some(switch),
+            Err(other) => {
+                next.extend(std::iter::successors(other.first_child(), gtk::Widget::next_sibling));
+            }
+        }
+    }
+    None
 }
 
 /// What can be chosen.

@@ -84,9 +84,9 @@ async fn a_machine_of_another_program_becomes_a_guest_and_what_is_otherwise_is_s
 #[tokio::test]
 async fn a_cloud_image_is_told_who_uses_it() {
     visit("cloud", async |desktop| {
-        let image = desktop.home().text("debian-12-genericcloud-amd64.raw");
-        let file = std::fs::File::create(&image).expect("a file");
-        file.set_len(16 << 20).expect("room");
+        let mut disk = vec![0; 16 << 20];
+        disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+        let image = desktop.home().file("debian-12-genericcloud-amd64.raw", disk);
         desktop.open([image.as_str()]);
         let form = desktop.window("New Guest");
         form.says("Set Up at First Start").await;
@@ -115,15 +115,19 @@ async fn a_cloud_image_is_told_who_uses_it() {
 #[tokio::test]
 async fn an_address_that_is_none_of_a_tree_is_refused_in_words() {
     visit("address", async |desktop| {
+        desktop.hv(&["create", "One", "--empty", "--no-disk"]).await;
         desktop.open::<&str>([]);
-        desktop.window("Guesthouse").press("New").await;
+        desktop.window("Guesthouse").press("New Guest New").await;
         let form = desktop.window("New Guest");
-        form.write("Address of an Install Tree", "mirror").await;
-        form.press("Apply").await;
+        form.click(&form.find(Role::Text, "Address of an Install Tree").await).await;
+        desktop.type_text("mirror").await;
+        desktop.keys(&["Return"]).await;
         form.says("Such addresses begin with “https://” or “http://”.").await;
         // Nobody listens at that port.
-        form.write("Address of an Install Tree", "http://127.0.0.1:9/debian").await;
-        form.press("Apply").await;
+        form.click(&form.find(Role::Text, "Address of an Install Tree").await).await;
+        desktop.keys(&["ctrl+a"]).await;
+        desktop.type_text("http://127.0.0.1:9/debian").await;
+        desktop.keys(&["Return"]).await;
         form.says("127.0.0.1").await;
         assert_eq!(form.nameless().await, [""; 0]);
     })
