@@ -11,8 +11,9 @@ resources/setup/deps.sh run test
 say "test: building"
 cargo build --workspace --bins --tests --locked
 say "test: running"
-# Tests of single widgets share a screen and a bus of their own; those of the whole program bring one each.
-alone=(dbus-run-session -- xvfb-run --auto-servernum --server-args "-screen 0 1280x1024x24")
+# Tests of single widgets share a screen and a bus of their own; those of the whole program bring one each. A screen that
+# begins anew whenever nobody is connected refuses who comes in that moment.
+alone=(dbus-run-session -- xvfb-run --auto-servernum --server-args "-screen 0 1280x1024x24 -noreset")
 if command -v cargo-nextest >/dev/null; then
   "${alone[@]}" cargo nextest run --workspace --locked --no-fail-fast "$@"
   cargo test --workspace --doc --locked --quiet "$@"
