@@ -21,6 +21,10 @@ const SYSTEMS: &str = r#"<libosinfo>
 
 async fn home() -> (Home, Core) {
     let home = Home::with_fake_qemu(&Script::obedient());
+    let folder = home.path("config/osinfo/os/example.invalid");
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("example.xml"), SYSTEMS).expect("a file");
+    // What comes while it reads the database, it sees only some seconds later.
     let core = home.core().await;
     (home, core)
 }
@@ -28,9 +32,6 @@ async fn home() -> (Home, Core) {
 #[tokio::test]
 async fn a_medium_tells_its_system() {
     let (home, _core) = home().await;
-    let folder = home.path("config/osinfo/os/example.invalid");
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("example.xml"), SYSTEMS).expect("a file");
     let disc =
         |name: &str, volume, system| home.file(name, Disc { volume, system, ..Disc::default() }.bytes());
     let paths = [
@@ -62,9 +63,6 @@ async fn a_medium_tells_its_system() {
 #[tokio::test]
 async fn a_guest_gets_what_its_system_needs() {
     let (home, _core) = home().await;
-    let folder = home.path("config/osinfo/os/example.invalid");
-    fs::create_dir_all(&folder).expect("a folder");
-    fs::write(folder.join("example.xml"), SYSTEMS).expect("a file");
     let listed = home.hv(["systems", "--json", "example", "os"]).await.json();
     assert_eq!((&listed["os"], &listed["os_name"]), (&json!("exampleos3"), &json!("Example OS 3")));
 
