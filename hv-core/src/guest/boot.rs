@@ -37,7 +37,7 @@ pub fn info(definition: &Definition) -> BootInfo {
         order: order.clone(),
         initrd: kernel.and_then(|kernel| Some(kernel.initrd.as_ref()?.display().to_string())),
         append: kernel.and_then(|kernel| kernel.append.clone()),
-        kernel_disk: definition.kernel_disk().map(|disk| disk.to_string()),
+        kernel_disk: kernel.and_then(|kernel| kernel.from_disk).map(|disk| disk.to_string()),
         kernel_entry: kernel.and_then(|kernel| kernel.entry.clone()),
     }
 }
@@ -265,7 +265,7 @@ fn shown(definition: &Definition) -> [String; 10] {
         kernel.and_then(|kernel| kernel.initrd.as_ref()).map(path).unwrap_or_default(),
         kernel.and_then(|kernel| kernel.append.clone()).unwrap_or_default(),
         definition.cpu_model.clone().unwrap_or_default(),
-        definition.kernel_disk().map(|disk| disk.to_string()).unwrap_or_default(),
+        kernel.and_then(|kernel| kernel.from_disk).map(|disk| disk.to_string()).unwrap_or_default(),
         kernel.and_then(|kernel| kernel.entry.clone()).unwrap_or_default(),
     ]
 }
@@ -405,6 +405,7 @@ impl Found {
 mod tests {
     use super::*;
     use crate::guest::config::tests::example;
+    use crate::guest::install::Install;
     use hv_api::{DriveInfo, GuestId, GuestState};
 
     fn definition() -> Definition {
@@ -426,6 +427,16 @@ mod tests {
         let both = BootSettings { secure_boot: Some(true), ..bios };
         let guest = GuestInfo::new(GuestId::random(), "one", GuestState::Off);
         assert!(matches!(possible(&both, &guest), Err(Error::OptionsConflict { .. })));
+    }
+
+    #[test]
+    fn settings_say_what_stays_after_an_installation() {
+        let kernel = Some(Kernel::of_disk(DiskName::FIRST));
+        let install = Some(Install { kernel: Some(Kernel::of_file("/k")), ..Install::default() });
+        let installing = Definition { kernel: kernel.clone(), install, ..example() };
+        assert_eq!(info(&installing).kernel_disk.as_deref(), Some("disk0"));
+        let installed = Definition { kernel, ..example() };
+        assert_eq!(pending(&installing, &installed).count(), 0);
     }
 
     #[test]
