@@ -94,13 +94,13 @@ fn of_image(image: &Image, host: &dyn Host) -> ImportPlan {
     plan
 }
 
+fn no_description(path: &Path, detail: String) -> Error {
+    Error::FileUnusable { path: path.display().to_string(), fault: FileFault::WrongFormat, detail }
+}
+
 /// What stands in a file that describes a machine.
 fn text_of(path: &Path) -> Result<String, Error> {
-    let unusable = |detail: String| Error::FileUnusable {
-        path: path.display().to_string(),
-        fault: FileFault::WrongFormat,
-        detail,
-    };
+    let unusable = |detail| no_description(path, detail);
     let (file, length) = files::open_readable(path)?;
     if length > LONGEST {
         return Err(unusable("it is too long to describe a machine".into()));
@@ -113,11 +113,7 @@ fn text_of(path: &Path) -> Result<String, Error> {
 }
 
 fn of_text(path: &Path, text: &str, host: &dyn Host) -> Result<ImportPlan, Error> {
-    let unusable = |detail: String| Error::FileUnusable {
-        path: path.display().to_string(),
-        fault: FileFault::WrongFormat,
-        detail,
-    };
+    let unusable = |detail| no_description(path, detail);
     let mut draft = Draft::new(path, host);
     let kind = draft.read(text).map_err(unusable)?;
     Ok(draft.finish(kind))

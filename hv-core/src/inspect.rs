@@ -94,8 +94,6 @@ pub fn inspect(
         express,
         cloud_image,
         cloud_user,
-        path: shown,
-        kind: facts.kind,
         os: system.as_ref().map(|system| system.id.clone()),
         os_name: system.map(|system| system.name),
         candidates: choices(&identity, database, limits),
@@ -108,22 +106,11 @@ pub fn inspect(
         live,
         kernel,
         initrd,
-        kernel_args: None,
-        boot: facts.boot,
-        volume_id: facts.volume_id,
-        system_id: facts.system_id,
-        publisher_id: facts.publisher_id,
-        application_id: facts.application_id,
-        volume_size: facts.volume_size,
-        size: facts.size,
-        format: facts.format.map(|format| format.as_str().to_owned()),
-        virtual_size: facts.virtual_size,
-        recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
         notes,
-        appliance: None,
         backing,
         backing_fault,
+        ..medium_of(shown, facts, within(&suits, limits))
     })
 }
 
@@ -312,10 +299,6 @@ pub fn of_tree(
     let nothing = Facts { kind: MediumKind::Tree, ..Facts::unknown(0) };
     let suggested_name = name.unwrap_or_else(|| medium::suggested_name(&nothing, file_name));
     MediumInfo {
-        kind: MediumKind::Tree,
-        express: None,
-        cloud_image: false,
-        cloud_user: None,
         os: identity.system.as_ref().map(|system| system.id.clone()),
         os_name: identity.system.map(|system| system.name),
         candidates,
@@ -329,22 +312,8 @@ pub fn of_tree(
         kernel: identity.kernel,
         initrd: identity.initrd,
         kernel_args: url_argument.map(|argument| format!("{argument}={shown}")),
-        boot: Vec::new(),
-        volume_id: None,
-        system_id: None,
-        publisher_id: None,
-        application_id: None,
-        volume_size: None,
-        size: ByteSize::bytes(0),
-        format: None,
-        virtual_size: None,
-        recommended: within(&suits, limits),
         suggested_name: medium::unique_name(&suggested_name, taken),
-        notes: Vec::new(),
-        appliance: None,
-        backing: Vec::new(),
-        backing_fault: None,
-        path: shown,
+        ..medium_of(shown, nothing, within(&suits, limits))
     }
 }
 

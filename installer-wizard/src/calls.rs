@@ -31,43 +31,37 @@ impl From<Input> for News {
 
 /// Asks for the host's facts. Without them the form has wider bounds, and the core decides.
 pub fn host(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
-    let daemon = daemon.clone();
-    sender.command(move |out, shutdown| {
-        shutdown
-            .register(async move {
-                match daemon.call(async |core| settle(core.host().await)).await {
-                    Ok(host) => out.emit(Input::Host(Box::new(host)).into()),
-                    Err(error) => debug!(%error, "the limits of the host are not known"),
-                }
-            })
-            .drop_on_shutdown()
+    ask(daemon, sender, "the limits of the host", async |core| {
+        Ok(Input::Host(Box::new(settle(core.host().await)?)))
     });
 }
 
 /// Asks for the systems that a guest can be for. Without them, only those that a medium may hold are offered.
 pub fn systems(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
-    let daemon = daemon.clone();
-    sender.command(move |out, shutdown| {
-        shutdown
-            .register(async move {
-                match daemon.call(async |core| settle(core.systems(None).await)).await {
-                    Ok(found) => out.emit(Input::Systems(found.systems).into()),
-                    Err(error) => debug!(%error, "the systems are not known"),
-                }
-            })
-            .drop_on_shutdown()
+    ask(daemon, sender, "the systems", async |core| {
+        Ok(Input::Systems(settle(core.systems(None).await)?.systems))
     });
 }
 
 /// Asks how the host is set up for its user. Without that, answers to an installer's questions begin empty.
 pub fn preferences(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>) {
+    ask(daemon, sender, "the host's own settings", async |core| {
+        Ok(Input::Preferences(Box::new(settle(core.get_preferences().await)?.preferences)))
+    });
+}
+
+/// Asks the core for something that the flow can do without. `what` is named where there is no answer.
+fn ask<F>(daemon: &Daemon, sender: &ComponentSender<NewGuestWindow>, what: &'static str, question: F)
+where
+    F: AsyncFnOnce(&mut Connection) -> Result<Input, CallError> + Send + 'static,
+{
     let daemon = daemon.clone();
     sender.command(move |out, shutdown| {
         shutdown
             .register(async move {
-                match daemon.call(async |core| settle(core.get_preferences().await)).await {
-                    Ok(found) => out.emit(Input::Preferences(Box::new(found.preferences)).into()),
-                    Err(error) => debug!(%error, "the host's own settings are not known"),
+                match daemon.call(question).await {
+                    Ok(answer) => out.emit(answer.into()),
+                    Err(error) => debug!(%error, what, "not known"),
                 }
             })
             .drop_on_shutdown()

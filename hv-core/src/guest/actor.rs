@@ -304,7 +304,7 @@ impl Actor {
     fn happen(&mut self, happening: Happening) {
         let state = std::mem::replace(&mut self.state, State::Off(OffCause::Never));
         let running = self.started_as();
-        let anew = running.install.is_some() || running.kernel_disk().is_some();
+        let anew = running.begins_anew();
         let rules =
             Rules { watchdog: running.watchdog, anew, ..self.definition.power.rules(&self.tries, now()) };
         let (mut state, mut effects) = self.go_by(&rules, state, happening);

@@ -231,8 +231,7 @@ impl Edit {
         let live = live_ranges(running);
         match self {
             Self::Power(PowerSettings { on_reboot: Some(rule), .. }) => {
-                let machine = &running.machine;
-                let anew = machine.install.is_some() || machine.kernel_disk().is_some();
+                let anew = running.machine.begins_anew();
                 Course::Altered(Alteration::StopOnReboot(anew || *rule != EndAction::Restart))
             }
             Self::Name(_) | Self::Power(_) => Course::Written,

@@ -133,10 +133,15 @@ impl Definition {
         definition
     }
 
-    /// Whether the machine has to stop where its guest restarts itself, instead of starting it anew by itself: where it
-    /// may begin otherwise after that, as that of an installer, or has to look for the kernel that it starts with.
+    /// Whether a machine begins anew where its guest restarts itself: it may begin otherwise after that, as that of an
+    /// installer, or has to look for the kernel that it starts with.
+    pub fn begins_anew(&self) -> bool {
+        self.install.is_some() || self.kernel_disk().is_some()
+    }
+
+    /// Whether the machine has to stop where its guest restarts itself, instead of starting it again by itself.
     pub fn stops_on_reboot(&self) -> bool {
-        self.install.is_some() || self.kernel_disk().is_some() || self.power.stops_on_reboot()
+        self.begins_anew() || self.power.stops_on_reboot()
     }
 }
 

@@ -53,11 +53,8 @@ impl AnswerList {
         for row in &rows {
             whole.add_row(row.row.widget());
         }
-        let root = gtk::ListBox::builder()
-            .selection_mode(gtk::SelectionMode::None)
-            .css_classes(["boxed-list"])
-            .visible(false)
-            .build();
+        let root = super::list();
+        root.set_visible(false);
         root.append(&whole);
         Self { root, whole, rows, asker: Cell::new(None) }
     }

@@ -1,6 +1,6 @@
 //! The third page: what the core is doing, and why it could not be done.
 
-use super::{Say, clear, name, ornament, scrolled, text};
+use super::{Say, clear, name, ornament, scrolled, text, vertical};
 use crate::Input;
 use crate::flow::{self, Creating, Flow, Page};
 use crate::texts;
@@ -203,8 +203,4 @@ fn line(stage: JobStage, mark: Mark) -> gtk::Box {
     }
     line.append(&label);
     line
-}
-
-fn vertical(spacing: i32) -> gtk::Box {
-    gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(spacing).build()
 }

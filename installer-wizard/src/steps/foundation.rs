@@ -22,11 +22,8 @@ pub struct FoundationList {
 impl FoundationList {
     /// The list, with nothing in it.
     pub fn new(say: &Say) -> Self {
-        let root = gtk::ListBox::builder()
-            .selection_mode(gtk::SelectionMode::None)
-            .css_classes(["boxed-list"])
-            .visible(false)
-            .build();
+        let root = super::list();
+        root.set_visible(false);
         super::name(&root, &gettext("Files That the Image Builds On"));
         let (row, agree) = switch_row(
             &gettext("Use These Files as Well"),
@@ -73,8 +70,7 @@ fn row(file: &BackingFile) -> adw::ActionRow {
     let about = if file.format.is_empty() { place } else { format!("{place} · {}", file.format) };
     let row =
         adw::ActionRow::builder().title(&file.path).subtitle(about).use_markup(false).title_lines(3).build();
-    let icon = super::ornament("drive-harddisk-symbolic");
-    icon.set_valign(gtk::Align::Center);
+    let icon = super::centred("drive-harddisk-symbolic");
     row.add_prefix(&icon);
     row
 }

@@ -63,6 +63,16 @@ pub fn scrolled(content: &impl IsA<gtk::Widget>) -> gtk::ScrolledWindow {
         .build()
 }
 
+/// What stands one below the other, `spacing` pixels apart.
+pub fn vertical(spacing: i32) -> gtk::Box {
+    gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(spacing).build()
+}
+
+/// Rows on a card.
+pub fn list() -> gtk::ListBox {
+    gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).css_classes(["boxed-list"]).build()
+}
+
 /// A text that wraps, from the left.
 pub fn text(classes: &[&str]) -> gtk::Label {
     gtk::Label::builder()
@@ -82,6 +92,13 @@ pub fn ornament(name: &str) -> gtk::Image {
         .valign(gtk::Align::Start)
         .accessible_role(gtk::AccessibleRole::Presentation)
         .build()
+}
+
+/// An icon before or after the text of a row.
+pub fn centred(name: &str) -> gtk::Image {
+    let image = ornament(name);
+    image.set_valign(gtk::Align::Center);
+    image
 }
 
 /// A sentence with an icon before it.

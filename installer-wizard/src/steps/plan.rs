@@ -1,7 +1,7 @@
 //! What becomes of a machine of another program's: a row that unfolds to all that its file says, with what is
 //! otherwise first in sight.
 
-use super::ornament;
+use super::centred;
 use crate::texts;
 use adw::prelude::*;
 use hv_api::problem::import_outcome;
@@ -19,11 +19,8 @@ pub struct PlanList {
 impl PlanList {
     /// The list, with nothing in it.
     pub fn new() -> Self {
-        let root = gtk::ListBox::builder()
-            .selection_mode(gtk::SelectionMode::None)
-            .css_classes(["boxed-list"])
-            .visible(false)
-            .build();
+        let root = super::list();
+        root.set_visible(false);
         super::name(&root, &gettext("What Becomes of It"));
         Self { root, shown: RefCell::default() }
     }
@@ -74,8 +71,7 @@ fn row(note: &ImportNote) -> adw::ActionRow {
         ImportOutcome::Changed => "dialog-information-symbolic",
         ImportOutcome::Lost => "dialog-warning-symbolic",
     };
-    let icon = ornament(icon);
-    icon.set_valign(gtk::Align::Center);
+    let icon = centred(icon);
     row.add_prefix(&icon);
     let word = gtk::Label::builder()
         .label(import_outcome(note.outcome, &|text| gettext(text)))

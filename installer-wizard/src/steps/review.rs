@@ -5,7 +5,7 @@ use super::foundation::FoundationList;
 use super::plan::PlanList;
 use super::row::{FormRow, switch_row};
 use super::system::SystemRow;
-use super::{Say, clear, name, note, ornament, scrolled, text};
+use super::{Say, clear, list, name, note, ornament, scrolled, text};
 use crate::Input;
 use crate::defaults::{Limits, MemoryScale, is_disk};
 use crate::flow::{self, Flow, Page, Review, Source};
@@ -146,15 +146,15 @@ impl ReviewPage {
         let to = say.clone();
         start.connect_active_notify(move |switch| edit(&to, Edit::Start(switch.is_active())));
 
-        let resources = list(&gettext("Resources"));
+        let resources = named_list(&gettext("Resources"));
         for row in [cpus_row.widget(), memory_row.widget(), disk_row.widget()] {
             resources.append(row);
         }
         resources.append(&no_disk_row);
-        let names = list(&gettext("Name"));
+        let names = named_list(&gettext("Name"));
         names.append(name_row.widget());
         names.append(system.row().widget());
-        let rest = list(&gettext("Options"));
+        let rest = named_list(&gettext("Options"));
         rest.append(firmware_row.widget());
         rest.append(&network_row);
         rest.append(&start_row);
@@ -466,9 +466,8 @@ fn entry(width: i32) -> gtk::Entry {
     gtk::Entry::builder().activates_default(true).width_chars(width.min(10)).max_width_chars(width).build()
 }
 
-fn list(title: &str) -> gtk::ListBox {
-    let list =
-        gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).css_classes(["boxed-list"]).build();
+fn named_list(title: &str) -> gtk::ListBox {
+    let list = list();
     name(&list, title);
     list
 }

@@ -1,6 +1,6 @@
 //! The first page: from what the guest is made.
 
-use super::{Say, name, ornament, scrolled, text};
+use super::{Say, centred, list, name, ornament, scrolled, text, vertical};
 use crate::Input;
 use crate::flow::{self, Flow, Page};
 use crate::recent::Recent;
@@ -216,18 +216,4 @@ fn tree_rows(say: &Say) -> [gtk::Widget; 2] {
     let to = say.clone();
     folder.connect_activated(move |_| to.say(Input::ChooseFolder));
     [address.upcast(), folder.upcast()]
-}
-
-fn vertical(spacing: i32) -> gtk::Box {
-    gtk::Box::builder().orientation(gtk::Orientation::Vertical).spacing(spacing).build()
-}
-
-fn list() -> gtk::ListBox {
-    gtk::ListBox::builder().selection_mode(gtk::SelectionMode::None).css_classes(["boxed-list"]).build()
-}
-
-fn centred(icon: &str) -> gtk::Image {
-    let image = ornament(icon);
-    image.set_valign(gtk::Align::Center);
-    image
 }

@@ -1,6 +1,7 @@
 //! The menu of the boot loader on a guest's disk: which entry is the default, another one to be that, and one to be started
 //! this once.
 
+use super::text_window::close_by_keys;
 use super::{badge, rename, text_button};
 use crate::calls::Wish;
 use adw::prelude::*;
@@ -54,12 +55,7 @@ pub fn show(
     content.append(&page);
     page.set_vexpand(true);
     window.set_content(Some(&content));
-    let keys = gtk::ShortcutController::new();
-    keys.add_shortcut(gtk::Shortcut::new(
-        gtk::ShortcutTrigger::parse_string("Escape"),
-        gtk::ShortcutAction::parse_string("action(window.close)"),
-    ));
-    window.add_controller(keys);
+    close_by_keys(&window);
     window.present();
 }
 

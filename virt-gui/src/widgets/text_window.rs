@@ -58,11 +58,12 @@ fn present(parent: &impl IsA<gtk::Window>, title: &str, subtitle: &str, text: &s
         let text = text.to_owned();
         move |button| button.clipboard().set_text(&text)
     });
-    close_by_escape(&window);
+    close_by_keys(&window);
     window.present();
 }
 
-fn close_by_escape(window: &adw::Window) {
+/// Lets a window be closed with the keys that close a dialog.
+pub(super) fn close_by_keys(window: &adw::Window) {
     let keys = gtk::ShortcutController::new();
     for key in ["Escape", "<Control>w"] {
         keys.add_shortcut(gtk::Shortcut::new(
