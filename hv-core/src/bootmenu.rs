@@ -28,11 +28,21 @@ pub use child::run;
 pub use default::{Change, NotChanged, change};
 pub use find::{Found, copy, entries_in, menu};
 
+/// The partitions of a disk, as they are found when a guest's disk is read: number, whether it is the one to start from,
+/// length in bytes.
+#[cfg(test)]
+pub(crate) fn partitions(disk: &std::rc::Rc<Disk>) -> Vec<(u32, bool, u64)> {
+    let found = partitions::read(disk).into_iter();
+    found.filter_map(|one| Some((one.number?, one.active, one.part.length()))).collect()
+}
+
 /// What is asked of the process that reads.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Question {
     /// The formats of the disk's file and of those that it builds on, whose descriptors come with this.
     formats: Vec<crate::engine::DiskFormat>,
+    /// How long these files are, where they are pieces of the disk that follow each other and not layers of it.
+    pieces: Vec<u64>,
     /// Whether UEFI firmware would start from it.
     uefi: bool,
     /// What the guest calls it.

@@ -559,6 +559,14 @@ pub enum EngineError {
         /// Why.
         detail: String,
     },
+    /// Something else on this computer has a block device for itself.
+    #[error("{} is in use: {by}", path.display())]
+    DeviceTaken {
+        /// The device.
+        path: PathBuf,
+        /// The programs that have it, where that can be known.
+        by: String,
+    },
     /// It asked the guest, and the guest did not do its part.
     #[error("the guest did not do its part")]
     GuestRefused,

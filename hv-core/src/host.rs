@@ -6,6 +6,8 @@
 pub mod accelerator;
 mod accelerators;
 pub mod audio;
+pub mod block;
+pub mod disks;
 pub mod facts;
 pub mod firmware;
 mod names;

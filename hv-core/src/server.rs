@@ -19,15 +19,16 @@ use hv_api::{
     CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault,
     DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo,
     EndAction, EngineInfo, Error, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault,
-    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo,
-    HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan,
-    ImportReason, JobId, JobInfo, JobKind, JobReply, JobStage, JobState, KernelFault, KvmState, LiveRanges,
-    LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault,
-    NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation,
-    OsChoice, PciAddress, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo,
-    PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult,
-    Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply,
-    Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+    GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostDisk, HostDisks,
+    HostInfo, HostPartition, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote,
+    ImportOutcome, ImportPlan, ImportReason, JobId, JobInfo, JobKind, JobReply, JobStage, JobState,
+    KernelFault, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind,
+    MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel,
+    NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciAddress, PciFault, PciInfo, PciKind,
+    PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply,
+    Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot,
+    SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind,
+    VcpuStatistics, Watchdog,
 };
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -78,7 +79,7 @@ impl Service {
     product = "hv-core",
     version = env!("CARGO_PKG_VERSION"),
     types = [
-Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault, ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootDefaultFault, BootInfo, BootLoader, BootMenu, BootMenuEntry, BootMenuReply, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostInfo, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KernelFault, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
+Accelerator, AcceleratorInfo, AnswerFault, AnswerField, Answers, ApplianceDisk, ApplianceFault, ApplianceInfo, Applied, AudioService, BackingFile, BatteryAction, Begun, BootDefaultFault, BootInfo, BootLoader, BootMenu, BootMenuEntry, BootMenuReply, BootMode, BootSettings, Changed, CloudInit, Confidence, CpuLimitFault, CpuModels, CpuStatistics, CrashAction, Created, DefinitionFault, DeviceSettings, DiskBus, DiskCache, DiskInfo, DiskReply, DiskSettings, DiskStatistics, DriveInfo, EndAction, EngineInfo, Event, Express, FileFault, Firmware, FirmwareInfo, Forward, ForwardFault, GuestInfo, GuestMemory, GuestPaths, GuestReply, GuestState, GuestStatistics, Guests, HostDisk, HostDisks, HostInfo, HostPartition, HostPciDevice, HostRoom, HostUsbDevice, HostUse, ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason, JobInfo, JobKind, JobReply, JobStage, JobState, KernelFault, KvmState, LiveRanges, LogKind, LogReply, LogoutAction, Media, MediumInfo, MediumKind, MediumNote, MemoryStatistics, NameFault, NetworkMode, NewDisk, NewGuest, NewNic, NicInfo, NicModel, NicSettings, NicStatistics, NotNow, Operation, OsChoice, PciFault, PciInfo, PciKind, PciObstacle, PendingChange, Plan, Port, PowerInfo, PowerSettings, Preferences, PreferencesReply, Protocol, Recommended, SavedStateFault, SettingResult, Settings, ShutdownWait, SleepAction, Snapshot, SnapshotInfo, SoundCard, StateReason, StatisticsReply, Systems, UsbDevice, UsbFault, UsbInfo, UsbKind, VcpuStatistics, Watchdog,
     ]
 )]
 impl Service {
@@ -88,6 +89,10 @@ impl Service {
         self.registry.look_for_usb().await?;
         self.registry.look_for_pci().await?;
         Ok(self.registry.host().await)
+    }
+
+    async fn disks(&self) -> Result<HostDisks, Error> {
+        self.registry.host_disks().await.map(|disks| HostDisks { disks })
     }
 
     async fn inspect(&self, paths: Vec<String>) -> Result<Media, Error> {

@@ -4,9 +4,12 @@
 mod chain;
 mod foundation;
 mod packed;
+pub mod partial;
 mod source;
+mod table;
 
 use crate::engine::DiskFormat;
+use crate::host::block::Block;
 use crate::{files, medium, store};
 use hv_api::{ByteSize, Error};
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -171,7 +174,11 @@ pub async fn followed<T: Send + 'static>(
     let mut work = pin!(files::off_thread(move || work(&mut |done| tell.send(done).is_ok())));
     loop {
         tokio::select! {
-            done = &mut work => return done,
+            done = &mut work => {
+                // What it told last, it may have told in the same moment.
+                progress(*told.borrow_and_update());
+                return done;
+            }
             Ok(()) = told.changed() => progress(*told.borrow_and_update()),
         }
     }
@@ -487,15 +494,38 @@ pub fn volume_use(path: &Path) -> Option<ByteSize> {
 
 /// What makes two paths the same volume: the file itself, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct VolumeId {
-    device: u64,
-    file: u64,
+pub enum VolumeId {
+    /// A file.
+    File {
+        /// The file system.
+        device: u64,
+        /// The file in it.
+        file: u64,
+    },
+    /// A physical disk or a partition.
+    Device(u64),
 }
 
 /// The identity of the volume at a path; nothing where there is none.
 pub fn volume_id(path: &Path) -> Option<VolumeId> {
     let found = std::fs::metadata(path).ok()?;
-    Some(VolumeId { device: found.dev(), file: found.ino() })
+    if found.file_type().is_block_device() {
+        return Some(VolumeId::Device(found.rdev()));
+    }
+    Some(VolumeId::File { device: found.dev(), file: found.ino() })
+}
+
+/// The identities of all that is at a path: with a physical disk come its partitions, so that whoever has one of them has
+/// a part of the disk. Where only some `partitions` are meant, of those.
+pub fn volume_ids(path: &Path, partitions: &[u32]) -> Vec<VolumeId> {
+    let Some(own) = volume_id(path) else { return Vec::new() };
+    let block = if let VolumeId::Device(_) = own { Block::at(Path::new("/"), path) } else { None };
+    let parts = block.as_ref().map(Block::partitions).unwrap_or_default();
+    let parts = parts.into_iter().filter(|part| {
+        partitions.is_empty() || part.partition.is_some_and(|number| partitions.contains(&number))
+    });
+    let parts = parts.map(|part| VolumeId::Device(part.number));
+    if partitions.is_empty() { std::iter::once(own).chain(parts).collect() } else { parts.collect() }
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@
 
 mod bases;
 
+use crate::engine::{DiskName, MAX_DISKS};
 use crate::guest::config::{Definition, ReadError};
 use crate::guest::{first_start, install, saved, snapshots};
+use crate::storage::partial;
 use hv_api::{DefinitionFault, Error, GuestId};
 use rustix::fs::OFlags;
 use std::fs::{self, File};
@@ -137,6 +139,12 @@ impl Store {
             // They may have secrets in them, and are of no use without the guest.
             first_start::sweep(&folder);
             install::sweep(&folder);
+            // What was between partitions of a physical disk is no disk.
+            for name in (0..MAX_DISKS).filter_map(DiskName::numbered) {
+                if let Err(error) = partial::remove(&folder, &name.to_string()) {
+                    warn!(folder = %folder.display(), %error, "what belonged to a physical disk stays");
+                }
+            }
             // Gone if nothing else is in it; where a disk is, the folder stays for it.
             let _ = fs::remove_dir(&folder);
             return Ok(());

@@ -8,6 +8,7 @@
 //! - [`bus`] is a message bus, for services that only pretend.
 //! - [`fake_engine`] is an engine within the test's own process, for what has to happen at an exact moment.
 //! - [`FaultyDisk`] is full, or can only be read, from a chosen change on.
+//! - [`PhysicalDisk`] is a disk that this computer takes for a physical one.
 //! - [`FileServer`] is a mirror, or a server that never answers.
 //! - [`disc`] makes discs that say what they are.
 //! - [`fuzz`] is what the fuzzers do, and the tests with what they once found.
@@ -27,6 +28,7 @@ pub mod fuzz;
 mod home;
 mod ova;
 mod pci;
+mod physical;
 mod picture;
 mod process;
 pub mod ui;
@@ -39,6 +41,7 @@ pub use follower::Follower;
 pub use home::{Core, Home, Ran};
 pub use ova::{Ova, entry, header};
 pub use pci::PciSlots;
+pub use physical::PhysicalDisk;
 pub use picture::Picture;
 pub use process::{Process, program};
 pub use usb::UsbPorts;

@@ -36,6 +36,7 @@ pub fn disk(name: &str) -> DiskInfo {
     DiskInfo {
         name: name.into(),
         path: format!("/guests/one/{name}.qcow2"),
+        partitions: Vec::new(),
         format: "qcow2".into(),
         size: Some(ByteSize::gib(20)),
         used: Some(ByteSize::gib(3)),

@@ -44,6 +44,9 @@ pub struct DiskInfo {
     pub name: String,
     /// The file behind it.
     pub path: String,
+    /// The numbers of the partitions that the guest gets of the physical disk at `path`; none where it gets all that is
+    /// there.
+    pub partitions: Vec<u32>,
     /// The format of that file: `qcow2`, `raw`, `vmdk`, `vdi`, `vhdx` or `vpc`.
     pub format: String,
     /// The size that the guest sees, where the file could be read.
@@ -77,6 +80,9 @@ pub struct NewDisk {
     pub size: Option<ByteSize>,
     /// A disk image or block device: an absolute path.
     pub path: Option<String>,
+    /// The partitions that the guest gets of the physical disk at `path`, by their numbers: 1–32 of them, and nothing else
+    /// of the disk. A path to a partition means just that one.
+    pub partitions: Option<Vec<u32>>,
     /// True for a copy of what is at `path`, which then may be in a form of other programs, or packed. For disks of new
     /// guests; to one that is there, a copy is added by a job.
     pub copy: Option<bool>,
@@ -145,6 +151,8 @@ pub enum HostUse {
     Loop,
     /// It is a part of another block device: LVM, RAID or encryption.
     Part,
+    /// A program has it for itself alone. By whom is empty where that can't be known.
+    Program,
 }
 
 /// The room that the host has for what a guest's disks can still take.

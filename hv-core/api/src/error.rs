@@ -568,6 +568,15 @@ pub enum Error {
         /// What it is called.
         name: String,
     },
+    /// A guest that writes to a physical disk can't be saved: the computer may change the disk meanwhile.
+    DiskNotSavable {
+        /// The guest's name.
+        guest: String,
+        /// The disk's name.
+        disk: String,
+        /// The physical disk.
+        path: String,
+    },
     /// An engine may lock less memory than a guest with a PCI device of the host's needs.
     LockedMemoryTooSmall {
         /// The guest's name.

@@ -330,6 +330,8 @@ pub struct NewGuest {
     pub express: Option<Answers>,
     /// An existing disk image to use in place, instead of a new disk: an absolute path.
     pub disk_path: Option<String>,
+    /// The partitions that the guest gets of the physical disk at `disk_path`, by their numbers, as in [`crate::NewDisk`].
+    pub partitions: Option<Vec<u32>>,
     /// The files that the image at `image` or `disk_path` builds on, all of them and in their order, where somebody has
     /// agreed to them.
     pub backing: Option<Vec<String>>,

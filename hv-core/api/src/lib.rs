@@ -18,6 +18,7 @@ mod error;
 mod event;
 mod guest;
 mod host;
+mod host_disk;
 mod ids;
 mod import;
 mod job;
@@ -48,6 +49,7 @@ pub use guest::{
     PendingChange, Settings, StateReason,
 };
 pub use host::{AcceleratorInfo, CpuLimitFault, EngineInfo, FirmwareInfo, HostInfo, KvmState};
+pub use host_disk::{HostDisk, HostDisks, HostPartition};
 pub use ids::{GuestId, JobId, SnapshotId};
 pub use import::{ImportKind, ImportNote, ImportOutcome, ImportPlan, ImportReason};
 pub use job::{JobInfo, JobKind, JobStage, JobState};

@@ -3,7 +3,7 @@
 
 use crate::{
     Begun, BootMenuReply, ByteSize, DiskReply, DiskSettings, Error, Event, GuestId, GuestInfo,
-    GuestStatistics, HostInfo, ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic,
+    GuestStatistics, HostDisks, HostInfo, ImportPlan, JobId, JobInfo, MediumInfo, NewDisk, NewGuest, NewNic,
     NicSettings, OsChoice, PciAddress, Preferences, SettingResult, Settings, UsbDevice,
 };
 use futures_util::Stream;
@@ -133,6 +133,9 @@ pub trait Core {
 
     /// The models of CPUs that guests can have besides the usual one.
     async fn cpu_models(&mut self) -> zlink::Result<Result<CpuModels, Error>>;
+
+    /// The physical disks of the host, with their partitions, what is on them and who has them.
+    async fn disks(&mut self) -> zlink::Result<Result<HostDisks, Error>>;
 
     /// What each of these files is. Paths are absolute.
     async fn inspect(&mut self, paths: &[String]) -> zlink::Result<Result<Media, Error>>;

@@ -165,7 +165,9 @@ impl HostUsbDevice {
         let by = self.used_by.as_deref().unwrap_or_default();
         match self.used {
             Some(HostUse::Mounted) => Some((UsbFault::Mounted, by)),
-            Some(HostUse::Swap | HostUse::Loop | HostUse::Part) => Some((UsbFault::InUse, by)),
+            Some(HostUse::Swap | HostUse::Loop | HostUse::Part | HostUse::Program) => {
+                Some((UsbFault::InUse, by))
+            }
             None if !self.permitted => Some((UsbFault::NotPermitted, &self.node)),
             None => None,
         }

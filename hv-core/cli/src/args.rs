@@ -212,10 +212,11 @@ pub enum Call {
         #[command(subcommand)]
         action: Option<BootMenuAction>,
     },
-    /// Show a guest's disks, or add, remove, change or enlarge one, also while the guest runs.
+    /// Show this computer's physical disks and who has them, or a guest's disks, or add, remove, change or enlarge one,
+    /// also while the guest runs.
     Disk {
-        /// Its name or identity.
-        guest: String,
+        /// A guest's name or identity.
+        guest: Option<String>,
         #[command(subcommand)]
         action: Option<DiskAction>,
     },

@@ -35,6 +35,9 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     let mut core = interrupt.guard(connect_or_start(&socket)).await?;
     match args.command {
         Command::Call(Call::Disk { guest, action: Some(DiskAction::Add(add)) }) if add.copy => {
+            let guest = guest.ok_or_else(|| {
+                Failure::Usage("which guest is meant? It is written hv disk GUEST …".into())
+            })?;
             disk::copy(&mut core, &socket, &guest, *add, output, &mut interrupt).await
         }
         Command::Call(Call::Inspect { paths }) => {
@@ -107,7 +110,7 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::BootMenu { guest, disk, action } => {
             boot_menu::run(core, &guest, disk.as_deref(), action, output).await
         }
-        Call::Disk { guest, action } => disk::disk(core, &guest, action, output).await,
+        Call::Disk { guest, action } => disk::disk(core, guest.as_deref(), action, output).await,
         Call::Nic { guest, action } => network::run(core, &guest, action, output).await,
         Call::Usb { guest, action } => usb::run(core, guest.as_deref(), action, output).await,
         Call::Pci { guest, action } => pci::run(core, guest.as_deref(), action, output).await,

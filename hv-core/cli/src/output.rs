@@ -1,6 +1,7 @@
 //! The answer on standard output: JSON for programs, text for people.
 
 mod boot_menu;
+mod host_disk;
 mod human;
 mod media;
 mod network;
@@ -11,6 +12,7 @@ mod usb;
 mod views;
 
 pub use boot_menu::{BootMenuView, boot_menu_block};
+pub use host_disk::HostDiskView;
 pub use human::{guest_block, host_block, moment, table};
 pub use media::{MediumView, SystemView, medium_block};
 pub use network::{NicsView, mode_words};

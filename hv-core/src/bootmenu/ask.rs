@@ -50,6 +50,9 @@ pub struct Place {
     pub path: PathBuf,
     /// The format of that.
     pub format: DiskFormat,
+    /// Its pieces in their order with their lengths, where only parts of a physical disk belong to it; its file then only
+    /// names them.
+    pub pieces: Vec<(PathBuf, u64)>,
     /// Whether UEFI firmware would start from it.
     pub uefi: bool,
 }
@@ -195,8 +198,13 @@ impl Reader {
     }
 
     async fn ask(&self, place: &Place, task: Task, outputs: Vec<OwnedFd>) -> Result<Answer, NoAnswer> {
-        let (path, format) = (place.path.clone(), place.format);
+        let (path, format, pieces) = (place.path.clone(), place.format, place.pieces.clone());
         let opened = files::off_thread(move || {
+            if !pieces.is_empty() {
+                let opened =
+                    pieces.iter().map(|(path, _)| Ok((files::open_readable(path)?.0, Some(DiskFormat::Raw))));
+                return opened.collect();
+            }
             let mut opened = vec![(files::open_readable(&path)?.0, Some(format))];
             // Only such a volume names others as its own.
             let below = if format == DiskFormat::Qcow2 { storage::layers(&path) } else { Vec::new() };
@@ -219,7 +227,8 @@ impl Reader {
             formats.push(format.ok_or_else(unknown)?);
         }
         descriptors.extend(outputs);
-        let question = Question { formats, uefi: place.uefi, disk: place.name.clone(), task };
+        let pieces = place.pieces.iter().map(|(_, length)| *length).collect();
+        let question = Question { formats, pieces, uefi: place.uefi, disk: place.name.clone(), task };
         let failed = |error: &dyn std::fmt::Display| {
             NoAnswer::Kernel(KernelFault::Unreadable, format!("the disk could not be read: {error}"))
         };

@@ -145,10 +145,11 @@ fn keep_to_calls() -> bool {
 
 /// Looks at the disk.
 fn answer(question: Question, files: Vec<File>) -> Answer {
-    let Question { formats, uefi, disk: name, task } = question;
+    let Question { formats, pieces, uefi, disk: name, task } = question;
     let mut files = files.into_iter();
     let layers: Vec<(File, DiskFormat)> = files.by_ref().take(formats.len()).zip(formats).collect();
-    let bytes = match image::open(layers) {
+    let opened = if pieces.is_empty() { image::open(layers) } else { image::join(layers, &pieces) };
+    let bytes = match opened {
         Ok(bytes) => bytes,
         Err(error) => return Answer::Nothing(KernelFault::Format, error.to_string()),
     };

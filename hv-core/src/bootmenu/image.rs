@@ -44,6 +44,50 @@ pub fn open(layers: Vec<(File, DiskFormat)>) -> io::Result<Box<dyn Bytes>> {
     Ok(Box::new(Layered(below.ok_or_else(too_short)?)))
 }
 
+/// The disk of which these files are pieces, one after the other, each so long.
+///
+/// # Errors
+/// Where one is shorter, or in another format than plain bytes.
+pub fn join(pieces: Vec<(File, DiskFormat)>, lengths: &[u64]) -> io::Result<Box<dyn Bytes>> {
+    let (mut joined, mut end) = (Joined { pieces: Vec::new(), length: 0 }, 0_u64);
+    for ((file, format), wanted) in pieces.into_iter().zip(lengths) {
+        if format != DiskFormat::Raw || length(&file)? < *wanted {
+            return Err(too_short());
+        }
+        let start = end;
+        end = end.checked_add(*wanted).ok_or_else(too_short)?;
+        joined.pieces.push((start, end, file));
+    }
+    joined.length = end;
+    Ok(Box::new(joined))
+}
+
+/// A disk in pieces.
+struct Joined {
+    /// Each with where it begins and ends on the disk.
+    pieces: Vec<(u64, u64, File)>,
+    length: u64,
+}
+
+impl Bytes for Joined {
+    fn length(&self) -> u64 {
+        self.length
+    }
+
+    fn read_at(&self, place: u64, into: &mut [u8]) -> io::Result<()> {
+        let (mut place, mut rest) = (place, into);
+        while !rest.is_empty() {
+            let piece = self.pieces.iter().find(|(start, end, _)| (*start..*end).contains(&place));
+            let (start, end, file) = piece.ok_or_else(too_short)?;
+            let here = usize::try_from(end - place).unwrap_or(usize::MAX).min(rest.len());
+            let (now, later) = rest.split_at_mut(here);
+            file.read_exact_at(now, place - start)?;
+            (place, rest) = (place + here as u64, later);
+        }
+        Ok(())
+    }
+}
+
 /// A file that is the disk.
 struct RawFile {
     file: File,

@@ -1,5 +1,6 @@
 //! A machine's disks, as an engine is asked for them.
 
+use crate::storage::partial::Partial;
 use hv_api::{DiskBus, DiskCache};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -81,6 +82,8 @@ pub struct DiskConfig {
     pub path: PathBuf,
     /// Whether that is a block device.
     pub is_device: bool,
+    /// What of it the machine gets, where that is not all of it: `path` is a physical disk then.
+    pub partial: Option<Partial>,
     /// Its format.
     pub format: DiskFormat,
     /// What it is attached to.
@@ -107,6 +110,7 @@ impl DiskConfig {
             name,
             path: path.into(),
             is_device: false,
+            partial: None,
             format,
             bus: DiskBus::Virtio,
             slot: None,
@@ -122,6 +126,16 @@ impl DiskConfig {
     pub fn find_device(&mut self) {
         let found = std::fs::metadata(&self.path);
         self.is_device = found.is_ok_and(|found| found.file_type().is_block_device());
+    }
+
+    /// What of this computer's disks the machine has for itself alone.
+    pub fn devices(&self) -> Vec<PathBuf> {
+        match &self.partial {
+            _ if self.read_only || self.shareable => Vec::new(),
+            Some(partial) => partial.devices.clone(),
+            None if self.is_device => vec![self.path.clone()],
+            None => Vec::new(),
+        }
     }
 }
 

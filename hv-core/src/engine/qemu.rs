@@ -7,6 +7,7 @@
 
 mod agent;
 mod bridge;
+mod claims;
 mod command_line;
 mod descriptors;
 mod devices;
@@ -263,6 +264,7 @@ impl Engine for Qemu {
                 inherited.push(tap);
             }
         }
+        inherited.extend(claims::of(machine).await?);
         if !machine.pci.is_empty() {
             pci::allow_locked_memory();
         }

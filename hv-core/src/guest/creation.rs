@@ -80,6 +80,9 @@ pub fn resolve(
     conflict("disk_path", new.disk_path.is_some(), "no_disk", no_disk)?;
     conflict("image", new.image.is_some(), "no_disk", no_disk)?;
     conflict("image", new.image.is_some(), "disk_path", new.disk_path.is_some())?;
+    if new.partitions.is_some() && new.disk_path.is_none() {
+        return Err(Error::OptionNeeds { option: "partitions".into(), needs: "disk_path".into() });
+    }
     for (option, given) in [
         ("disk", new.disk.is_some()),
         ("image", new.image.is_some()),
@@ -193,10 +196,10 @@ fn room(memory: ByteSize, limits: Limits) -> Option<ByteSize> {
 
 /// The one disk of a guest of which no list says what it has.
 fn single(new: &NewGuest, suggested: ByteSize) -> NewDisk {
-    let NewGuest { disk, image, disk_path, backing, .. } = new.clone();
+    let NewGuest { disk, image, disk_path, partitions, backing, .. } = new.clone();
     let size = disk.or_else(|| (image.is_none() && disk_path.is_none()).then_some(suggested));
     let copy = image.is_some().then_some(true);
-    NewDisk { size, copy, path: image.or(disk_path), backing, ..NewDisk::default() }
+    NewDisk { size, copy, path: image.or(disk_path), partitions, backing, ..NewDisk::default() }
 }
 
 /// The disks that a list says, and which of them are to be made.
@@ -210,6 +213,7 @@ fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error>
         let copied = new.copy == Some(true);
         let mut disk = match (new.path.as_deref(), new.size) {
             (Some(path), size) if copied => {
+                disk_file::check_copied(path.as_ref(), new)?;
                 let source = source(path.as_ref(), new.member.as_deref())?;
                 let image = Image::look(source, disk_file::known_format(new)?, new.backing.as_deref())?;
                 let least = image.size().unwrap_or(MIN_DISK);
@@ -221,11 +225,7 @@ fn listed(guest: &str, list: &[NewDisk]) -> Result<(Vec<Disk>, OwnDisks), Error>
                 return Err(Error::OptionNeeds { option: "member".into(), needs: "copy".into() });
             }
             (Some(_), Some(_)) => return Err(Error::conflict("size", "path")),
-            (Some(path), None) => {
-                let (format, read_only) = (disk_file::known_format(new)?, new.read_only == Some(true));
-                let agreed = new.backing.as_deref();
-                Disk { name, ..disk_file::existing(path.as_ref(), format, read_only, agreed)? }
-            }
+            (Some(path), None) => Disk { name, ..disk_file::found(path.as_ref(), new)? },
             (None, Some(size)) => {
                 check_size(size, MIN_DISK)?;
                 made.push((file, OwnDisk::Empty(size)));

@@ -4,6 +4,7 @@
 use super::config::Definition;
 use super::{slots, usb};
 use crate::engine::{DiskConfig, DiskFormat, DiskName, MAX_DISKS};
+use crate::storage::partial::{self, Partial};
 use hv_api::{DiskBus, DiskCache, DiskInfo, DiskSettings, Error, NewDisk, NotNow, PendingChange};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -20,6 +21,9 @@ pub struct Disk {
     pub name: DiskName,
     /// The file behind it.
     pub path: PathBuf,
+    /// The partitions that the guest gets of the physical disk at `path`; none where it gets all that is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<u32>,
     /// Its format.
     pub format: DiskFormat,
     /// The files outside of the guest's folder that it builds on, to which somebody has agreed.
@@ -54,6 +58,7 @@ impl Disk {
         Self {
             name,
             path: path.into(),
+            partitions: Vec::new(),
             format,
             backing: Vec::new(),
             bus: usual_bus(),
@@ -75,6 +80,7 @@ impl Disk {
             name,
             path,
             is_device: false,
+            partial: self.is_partial().then(|| Partial::planned(folder, &name.to_string())),
             format,
             bus,
             slot,
@@ -84,6 +90,11 @@ impl Disk {
             read_only,
             shareable,
         }
+    }
+
+    /// Whether the guest gets some partitions of a physical disk and nothing else of it.
+    pub fn is_partial(&self) -> bool {
+        !self.partitions.is_empty()
     }
 
     /// Takes new settings over.
@@ -136,6 +147,20 @@ impl Disk {
         if self.read_only && self.bus == DiskBus::Sata {
             return Err(Error::conflict("read-only", "bus=sata"));
         }
+        if self.is_partial() {
+            let mut sorted = self.partitions.clone();
+            sorted.sort_unstable();
+            sorted.dedup();
+            let are_numbers = sorted.len() == self.partitions.len() && !sorted.contains(&0);
+            if !are_numbers || sorted.len() > partial::MOST || self.format != DiskFormat::Raw {
+                return Err(Error::OptionNeeds {
+                    option: "partitions".into(), needs: "path=/dev/…".into()
+                });
+            }
+            if self.shareable {
+                return Err(Error::conflict("shareable", "partitions"));
+            }
+        }
         if self.shareable && self.format != DiskFormat::Raw {
             return Err(Error::conflict("shareable", &format!("format={}", self.format.name())));
         }
@@ -161,6 +186,9 @@ impl Disk {
 
     /// Why it can't be given to a machine that runs; nothing where it can.
     pub fn waits(&self) -> Option<NotNow> {
+        if self.is_partial() {
+            return Some(NotNow::EngineCannot);
+        }
         match self.bus {
             DiskBus::Usb => None,
             DiskBus::Sata => Some(NotNow::Fixed),
@@ -264,6 +292,7 @@ fn cache_word(cache: DiskCache) -> &'static str {
 pub fn of_info(info: &DiskInfo) -> Option<Disk> {
     let name = info.name.parse().ok()?;
     Some(Disk {
+        partitions: info.partitions.clone(),
         backing: info.backing.clone(),
         bus: info.bus,
         slot: None,

@@ -3,12 +3,75 @@
 use super::config::MAX_DISK;
 use super::disk::Disk;
 use crate::engine::{Amount, DiskFormat, DiskName, MAX_DISKS};
-use crate::storage::{self, Foundation, Packing, Source};
+use crate::host::block::Block;
+use crate::storage::{self, Foundation, Packing, Source, partial, partial::Partial};
 use crate::{files, medium, store};
 use hv_api::{ByteSize, Error, FileFault, NewDisk};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+
+/// What is there as a disk, as somebody asked for it: an image, a physical disk or some of its partitions.
+///
+/// # Errors
+/// Those of [`existing`], and [`Error::OptionNeeds`] where partitions are asked for of what has none.
+pub fn found(path: &Path, new: &NewDisk) -> Result<Disk, Error> {
+    let read_only = new.read_only == Some(true);
+    let block = Block::at(Path::new("/"), path);
+    let wanted = new.partitions.clone().filter(|numbers| !numbers.is_empty());
+    let (whole, numbers) = match (block, wanted) {
+        (Some(block), None) => match block.partition {
+            Some(number) => (block.whole(), vec![number]),
+            None => return physical(&block, path, new),
+        },
+        (Some(block), Some(numbers)) if block.partition.is_none() => (Some(block), numbers),
+        (_, Some(_)) => {
+            return Err(Error::OptionNeeds { option: "partitions".into(), needs: "path=/dev/…".into() });
+        }
+        (None, None) => return existing(path, known_format(new)?, read_only, new.backing.as_deref()),
+    };
+    let missing = || unusable(path, FileFault::Missing, "the disk that it is a part of".into());
+    let whole = lasting(&whole.ok_or_else(missing)?);
+    for part in partial::partitions(&whole, &numbers)? {
+        openable(part.device().as_ref(), read_only)?;
+    }
+    let disk = Disk { partitions: numbers, read_only, ..Disk::new(DiskName::FIRST, whole, DiskFormat::Raw) };
+    disk.check()?;
+    Ok(disk)
+}
+
+/// Makes sure that what is to be copied is a disk as a whole: of partitions, there is no copy that anything starts from.
+///
+/// # Errors
+/// [`Error::OptionsConflict`].
+pub fn check_copied(path: &Path, new: &NewDisk) -> Result<(), Error> {
+    let is_part = Block::at(Path::new("/"), path).is_some_and(|block| block.partition.is_some());
+    if is_part || new.partitions.is_some() { Err(Error::conflict("copy", "partitions")) } else { Ok(()) }
+}
+
+/// A physical disk as a whole. One that is empty is a disk as well.
+fn physical(block: &Block, path: &Path, new: &NewDisk) -> Result<Disk, Error> {
+    let read_only = new.read_only == Some(true);
+    openable(path, read_only)?;
+    let disk =
+        existing(path, known_format(new)?.or(Some(DiskFormat::Raw)), read_only, new.backing.as_deref())?;
+    // The names right in this folder are given out anew at each start of the computer.
+    let changes = path.parent() == Some(Path::new("/dev"));
+    Ok(if changes { Disk { path: lasting(block), ..disk } } else { disk })
+}
+
+/// A path to a physical disk that stays.
+fn lasting(block: &Block) -> PathBuf {
+    let path = PathBuf::from(block.lasting_path());
+    let is_it = Block::at(Path::new("/"), &path).is_some_and(|other| other.number == block.number);
+    if is_it { path } else { block.device().into() }
+}
+
+/// Makes sure that a guest could use a file, so far as its rights go.
+fn openable(path: &Path, read_only: bool) -> Result<(), Error> {
+    let opened = OpenOptions::new().read(true).write(!read_only).open(path);
+    opened.map(drop).map_err(|error| unusable(path, files::fault_of(&error), error.to_string()))
+}
 
 /// A disk image or block device as a disk. Its format is what it says it is: guessing `raw` for a file that could be
 /// something else would let a guest change what the host takes it for.
@@ -34,13 +97,18 @@ pub fn existing(
     let backing = foundation.files();
     let disk = Disk { backing, read_only, ..Disk::new(DiskName::FIRST, path, found) };
     disk.check()?;
-    if !read_only {
-        OpenOptions::new()
-            .write(true)
-            .open(path)
-            .map_err(|error| unusable(path, files::fault_of(&error), error.to_string()))?;
-    }
+    openable(path, read_only)?;
     Ok(disk)
+}
+
+impl Disk {
+    /// Lays out what its guest, whose folder this is, gets of a physical disk.
+    ///
+    /// # Errors
+    /// Those of [`partial::lay_out`].
+    pub fn lay_out(&self, folder: &Path) -> Result<Partial, Error> {
+        partial::lay_out(&self.path, &self.partitions, folder, &self.name.to_string())
+    }
 }
 
 /// The format of a disk image or block device; `told` where it is known, and no other is found.

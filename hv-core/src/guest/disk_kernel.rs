@@ -7,7 +7,8 @@
 use super::config::Definition;
 use super::context::Context;
 use crate::bootmenu::{Choice, Extracted, NoAnswer, Place};
-use crate::engine::KernelConfig;
+use crate::engine::{DiskFormat, KernelConfig};
+use crate::storage::partial::Partial;
 use crate::{files, store};
 use hv_api::{Error, Firmware};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,7 @@ struct Note {
 }
 
 /// The disk whose boot loader chooses; nothing where none is to.
-pub fn place(definition: &Definition, name: Option<&str>, folder: &Path) -> Result<Place, Error> {
+pub async fn place(definition: &Definition, name: Option<&str>, folder: &Path) -> Result<Place, Error> {
     let wanted = name.map(str::to_owned).or_else(|| Some(definition.kernel_disk()?.to_string()));
     let found = match &wanted {
         None => definition.disks.first(),
@@ -38,12 +39,14 @@ pub fn place(definition: &Definition, name: Option<&str>, folder: &Path) -> Resu
         guest: definition.name.clone(),
         disk: wanted.unwrap_or_default(),
     })?;
-    Ok(Place {
-        name: disk.name.to_string(),
-        path: folder.join(&disk.path),
-        format: disk.format,
-        uefi: definition.firmware == Firmware::Uefi,
-    })
+    let (name, uefi) = (disk.name.to_string(), definition.firmware == Firmware::Uefi);
+    if disk.is_partial() {
+        let (disk, folder) = (disk.clone(), folder.to_owned());
+        let Partial { descriptor: path, pieces, .. } =
+            files::off_thread(move || disk.lay_out(&folder)).await?;
+        return Ok(Place { name, path, format: DiskFormat::Vmdk, pieces, uefi });
+    }
+    Ok(Place { name, path: folder.join(&disk.path), format: disk.format, pieces: Vec::new(), uefi })
 }
 
 /// Why there is no answer, as clients are told.
@@ -68,7 +71,7 @@ pub async fn copied(
     definition: &Definition,
     choice: Choice,
 ) -> Result<KernelConfig, Error> {
-    let place = place(definition, None, &context.store.folder(definition.id))?;
+    let place = place(definition, None, &context.store.folder(definition.id)).await?;
     let folder = context.log_folder(definition.id).join(FOLDER);
     let copied = context.boot_menus.copy(&place, choice, &folder).await;
     let copied = copied.map_err(|reason| error(&definition.name, &place.name, reason))?;
@@ -106,7 +109,7 @@ pub async fn kept(context: &Context, definition: &Definition) -> Result<KernelCo
 
 /// What would be started; copies nothing.
 pub async fn planned(context: &Context, definition: &Definition) -> Result<KernelConfig, Error> {
-    let place = place(definition, None, &context.store.folder(definition.id))?;
+    let place = place(definition, None, &context.store.folder(definition.id)).await?;
     let failed = |reason| error(&definition.name, &place.name, reason);
     let menu = context.boot_menus.menu(&place).await.map_err(failed)?;
     let wanted = definition.kernel.as_ref().and_then(|kernel| kernel.entry.as_ref());

@@ -8,7 +8,7 @@ use super::statistics::Meter;
 use super::viewers::Viewers;
 use crate::engine::{EngineError, Machine};
 use crate::serial::MachineWatch;
-use hv_api::{Error, GuestInfo, GuestState, Operation, SettingResult};
+use hv_api::{Error, GuestInfo, GuestState, HostUse, Operation, SettingResult};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -156,6 +156,9 @@ pub fn engine_error(guest: &str, operation: Operation, error: EngineError) -> Er
         EngineError::NotStarted { detail } => Error::StartFailed { guest, detail },
         EngineError::Refused { detail } => Error::EngineRefused { guest, operation, detail },
         EngineError::Silent { seconds } => Error::EngineSilent { guest, operation, seconds },
+        EngineError::DeviceTaken { path, by } => {
+            Error::DiskInUseByHost { path: path.display().to_string(), way: HostUse::Program, by }
+        }
         EngineError::Bridge { bridge, fault, detail } => Error::BridgeUnusable { bridge, fault, detail },
         EngineError::MediumLocked
         | EngineError::Gone

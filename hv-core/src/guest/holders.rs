@@ -6,8 +6,9 @@ use super::disk_file::Image;
 use super::volumes::Hold;
 use crate::engine::DiskFormat;
 use crate::host::Kernel;
-use crate::storage::{Foundation, VolumeId, backing_files, volume_id};
-use hv_api::{Error, FileFault, GuestId, GuestInfo};
+use crate::host::block::Block;
+use crate::storage::{Foundation, VolumeId, backing_files, partial, volume_id, volume_ids};
+use hv_api::{DiskInfo, Error, FileFault, GuestId, GuestInfo};
 use std::path::{Path, PathBuf};
 
 impl Disk {
@@ -19,6 +20,12 @@ impl Disk {
             (false, false) => Hold::Alone,
         }
     }
+
+    /// The files that it builds on. Its path is absolute. Only such a volume names others as its own: in any other, its
+    /// guest can write what it likes.
+    pub fn foundation(&self) -> Vec<PathBuf> {
+        if self.format == DiskFormat::Qcow2 { backing_files(&self.path) } else { Vec::new() }
+    }
 }
 
 /// Makes sure that a disk, whose path is absolute, can be defined for this guest: no guest has it, also none that is
@@ -28,13 +35,13 @@ impl Disk {
 /// [`Error::DiskInUse`], [`Error::DiskInUseByHost`], [`Error::DiskIsBacking`].
 pub fn check_free(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
     for (holder, other) in disks(guests) {
-        let same = same(&wanted.path, &other.path);
+        let same = overlap(wanted, &other);
         // One guest has no use for the same disk twice.
         if same && (holder.id == guest || !wanted.hold().goes_with(other.hold())) {
             return Err(in_use(&wanted.path, holder));
         }
     }
-    for base in backing_files(&wanted.path) {
+    for base in wanted.foundation() {
         let written =
             |(_, other): &(&GuestInfo, Disk)| other.hold() != Hold::Read && same(&base, &other.path);
         if let Some((holder, _)) = disks(guests).find(written) {
@@ -50,9 +57,12 @@ pub fn check_free(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result
 /// # Errors
 /// [`Error::DiskInUseByHost`], [`Error::DiskIsBacking`].
 pub fn check_startable(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
-    check_host(&wanted.path)?;
+    check_host_of(wanted)?;
     check_foundation(wanted, guest, guests)?;
-    if wanted.hold() == Hold::Read { Ok(()) } else { check_not_backing(guest, &wanted.path, guests) }
+    if wanted.hold() == Hold::Read || wanted.is_partial() {
+        return Ok(());
+    }
+    check_not_backing(guest, &wanted.path, guests)
 }
 
 /// Makes sure that nobody writes to an image while it is copied.
@@ -90,6 +100,15 @@ fn check_foundation(wanted: &Disk, guest: GuestId, guests: &[GuestInfo]) -> Resu
     }
 }
 
+/// The same of what a disk is made of.
+fn check_host_of(disk: &Disk) -> Result<(), Error> {
+    if !disk.is_partial() {
+        return check_host(&disk.path);
+    }
+    let parts = partial::partitions(&disk.path, &disk.partitions)?;
+    parts.iter().try_for_each(|part| check_host(part.device().as_ref()))
+}
+
 fn check_host(path: &Path) -> Result<(), Error> {
     match Kernel::default().use_of(path) {
         Some(used) => {
@@ -108,7 +127,7 @@ pub fn check_not_backing(guest: GuestId, path: &Path, guests: &[GuestInfo]) -> R
     let Some(volume) = volume_id(path) else { return Ok(()) };
     let builds_on = |path: &PathBuf| volume_id(path) == Some(volume);
     let mut others = disks(guests).filter(|(holder, _)| holder.id != guest);
-    match others.find(|(_, other)| backing_files(&other.path).iter().any(builds_on)) {
+    match others.find(|(_, other)| other.foundation().iter().any(builds_on)) {
         Some((holder, _)) => {
             Err(Error::DiskIsBacking { path: path.display().to_string(), holder: holder.name.clone() })
         }
@@ -132,6 +151,38 @@ fn disks(guests: &[GuestInfo]) -> impl Iterator<Item = (&GuestInfo, Disk)> {
     guests
         .iter()
         .flat_map(|guest| guest.disks.iter().filter_map(move |info| Some((guest, disk::of_info(info)?))))
+}
+
+/// Whether two disks have something in common.
+fn overlap(one: &Disk, other: &Disk) -> bool {
+    let others = volume_ids(&other.path, &other.partitions);
+    volume_ids(&one.path, &one.partitions).iter().any(|volume| others.contains(volume))
+}
+
+/// Makes sure that a guest can be saved: what a guest has in its memory of a physical disk is true only as long as nobody
+/// else can write to that.
+///
+/// # Errors
+/// [`Error::DiskNotSavable`].
+pub fn check_savable(guest: &GuestInfo) -> Result<(), Error> {
+    let is_physical = |disk: &&DiskInfo| {
+        let block = Block::at(Path::new("/"), disk.path.as_ref());
+        // Volumes that were put together are not mounted by chance.
+        block.is_some_and(|block| !block.folder().join("dm").exists()) && !disk.read_only
+    };
+    match guest.disks.iter().find(is_physical) {
+        Some(disk) if guest.pid.is_some() => Err(Error::DiskNotSavable {
+            guest: guest.name.clone(),
+            disk: disk.name.clone(),
+            path: disk.path.clone(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// The guest that has a disk or something of it.
+pub fn holder<'a>(wanted: &Disk, guests: &'a [GuestInfo]) -> Option<&'a str> {
+    disks(guests).find(|(_, other)| overlap(wanted, other)).map(|(holder, _)| &*holder.name)
 }
 
 fn same(one: &Path, other: &Path) -> bool {

@@ -20,6 +20,7 @@ use crate::engine::{
 use crate::tree::serve::Serving;
 use crate::{files, host, serial, store};
 use hv_api::{Accelerator, ByteSize, Error, GuestId, Operation, Plan, SavedStateFault, SoundCard};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -144,6 +145,17 @@ async fn machine(
     machine
 }
 
+/// Lays out what a machine gets of physical disks.
+async fn lay_out(machine: &mut MachineConfig, definition: &Definition, folder: &Path) -> Result<(), Error> {
+    for (config, disk) in machine.disks.iter_mut().zip(&definition.disks) {
+        if disk.is_partial() {
+            let (disk, folder) = (disk.clone(), folder.to_owned());
+            config.partial = Some(files::off_thread(move || disk.lay_out(&folder)).await?);
+        }
+    }
+    Ok(())
+}
+
 fn prepare_folders(context: &Context, definition: &Definition) -> Result<(), Error> {
     for folder in [&context.run_folder(definition.id), &context.log_folder(definition.id)] {
         hv_api::paths::private_folder(folder).map_err(|error| store::failed(folder, &error))?;
@@ -181,6 +193,7 @@ async fn start(
     let firmware = boot::find(definition, &folder).await?;
     firmware.make_store().await?;
     let mut machine = machine(context, definition, accelerator, firmware.config()).await;
+    lay_out(&mut machine, definition, &folder).await?;
     let from_disk = definition.kernel_disk().is_some();
     match beginning {
         Beginning::Asked(Asked::FromCd) => boot::from_cd(&mut machine),

@@ -72,9 +72,14 @@ pub fn view(
             .map(|disk| DiskInfo {
                 name: disk.name.to_string(),
                 path: text(&disk.path),
+                partitions: disk.partitions.clone(),
                 format: disk.format.name().into(),
                 backing: disk.backing.clone(),
-                size: storage::volume_size(&folder.join(&disk.path), disk.format),
+                size: if disk.is_partial() {
+                    storage::partial::size(&disk.path, &disk.partitions)
+                } else {
+                    storage::volume_size(&folder.join(&disk.path), disk.format)
+                },
                 used: storage::volume_use(&folder.join(&disk.path)),
                 bus: disk.bus,
                 cache: disk.cache,

@@ -244,7 +244,7 @@ impl Host<'_> {
         if let Some(used) = Kernel::under(self.root).use_of_hardware(&seen.folder) {
             let fault = match used.way {
                 HostUse::Mounted => PciFault::Mounted,
-                HostUse::Swap | HostUse::Loop | HostUse::Part => PciFault::InUse,
+                HostUse::Swap | HostUse::Loop | HostUse::Part | HostUse::Program => PciFault::InUse,
             };
             return Some(PciObstacle::new(fault, used.by));
         }

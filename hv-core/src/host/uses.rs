@@ -40,6 +40,12 @@ struct Device {
     name: String,
 }
 
+impl Device {
+    fn of(number: u64) -> Self {
+        Self { number, name: format!("{}:{}", rustix::fs::major(number), rustix::fs::minor(number)) }
+    }
+}
+
 impl Kernel {
     /// That of a computer whose files are under this folder.
     pub fn under(root: &Path) -> Self {
@@ -51,21 +57,24 @@ impl Kernel {
         let folder = folder.canonicalize().ok()?;
         let disks = entries(&self.sys.join("block"));
         let own = disks.filter(|disk| disk.canonicalize().is_ok_and(|disk| disk.starts_with(&folder)));
-        own.filter_map(|disk| number_of(&disk)).find_map(|number| self.use_of_device(number))
+        own.filter_map(|disk| number_of(&disk)).find_map(|number| self.use_of_number(number))
     }
 
     /// What has the file or block device at this path; nothing where it is free or not there.
     pub fn use_of(&self, path: &Path) -> Option<Use> {
         let found = fs::metadata(path).ok()?;
         if found.file_type().is_block_device() {
-            return self.use_of_device(found.rdev());
+            return self.use_of_number(found.rdev());
         }
         self.swap(|other| other.dev() == found.dev() && other.ino() == found.ino())
             .or_else(|| self.looped(&found))
     }
 
-    fn use_of_device(&self, number: u64) -> Option<Use> {
-        let devices = self.with_partitions(number);
+    /// What has the block device with this number, or one of its partitions, or the disk that it is a partition of.
+    pub fn use_of_number(&self, number: u64) -> Option<Use> {
+        let whole = self.whole(number);
+        let mut devices = self.with_partitions(number);
+        devices.extend(whole.map(Device::of));
         self.mounted(&devices)
             .or_else(|| self.swap(|other| devices.iter().any(|device| device.number == other.rdev())))
             .or_else(|| devices.iter().find_map(|device| self.holder(device)))
@@ -73,17 +82,19 @@ impl Kernel {
 
     /// A device and its partitions.
     fn with_partitions(&self, number: u64) -> Vec<Device> {
-        let device = |number: u64| Device {
-            number,
-            name: format!("{}:{}", rustix::fs::major(number), rustix::fs::minor(number)),
-        };
-        let whole = device(number);
+        let whole = Device::of(number);
         let parts = entries(&self.sys.join("dev/block").join(&whole.name))
             .filter(|entry| entry.join("partition").exists())
-            .filter_map(|entry| number_of(&entry).map(device));
+            .filter_map(|entry| number_of(&entry).map(Device::of));
         let mut devices: Vec<Device> = parts.collect();
         devices.insert(0, whole);
         devices
+    }
+
+    /// The disk that this is a partition of.
+    fn whole(&self, number: u64) -> Option<u64> {
+        let folder = self.sys.join("dev/block").join(Device::of(number).name).canonicalize().ok()?;
+        if folder.join("partition").exists() { number_of(folder.parent()?) } else { None }
     }
 
     fn mounted(&self, devices: &[Device]) -> Option<Use> {
@@ -126,7 +137,7 @@ impl Kernel {
             if (found.dev(), found.ino()) != (file.dev(), file.ino()) {
                 return None;
             }
-            let used = number_of(&device).and_then(|number| self.use_of_device(number));
+            let used = number_of(&device).and_then(|number| self.use_of_number(number));
             used.or_else(|| Some(Use { way: HostUse::Loop, by: format!("/dev/{}", file_name(&device)) }))
         })
     }
@@ -253,16 +264,16 @@ mod tests {
         let told = Told::new();
         let whole = rustix::fs::makedev(8, 0);
         let kernel = told.kernel();
-        assert_eq!(kernel.use_of_device(whole), None);
+        assert_eq!(kernel.use_of_number(whole), None);
         told.write("sys/dev/block/8:0/sda2/partition", "2\n");
         told.write("sys/dev/block/8:0/sda2/dev", "8:2\n");
         told.write("sys/dev/block/8:2/holders/dm-0/dm/name", "debian-root\n");
-        assert_eq!(kernel.use_of_device(whole), Some(used(HostUse::Part, "debian-root")));
+        assert_eq!(kernel.use_of_number(whole), Some(used(HostUse::Part, "debian-root")));
         told.write("sys/dev/block/9:0/holders/md0/md/level", "raid1\n");
-        assert_eq!(kernel.use_of_device(rustix::fs::makedev(9, 0)), Some(used(HostUse::Part, "md0")));
+        assert_eq!(kernel.use_of_number(rustix::fs::makedev(9, 0)), Some(used(HostUse::Part, "md0")));
         told.write("proc/self/mountinfo", "22 1 8:2 / / rw shared:1 - ext4 /dev/sda2 rw\n");
-        assert_eq!(kernel.use_of_device(whole), Some(used(HostUse::Mounted, "/")));
-        assert_eq!(kernel.use_of_device(rustix::fs::makedev(8, 20)), None);
+        assert_eq!(kernel.use_of_number(whole), Some(used(HostUse::Mounted, "/")));
+        assert_eq!(kernel.use_of_number(rustix::fs::makedev(8, 20)), None);
     }
 
     proptest! {
@@ -273,7 +284,7 @@ mod tests {
             told.write("proc/swaps", &text);
             told.write("sys/block/loop0/loop/backing_file", &text);
             let _ = told.kernel().use_of(&told.file());
-            let _ = told.kernel().use_of_device(rustix::fs::makedev(8, 0));
+            let _ = told.kernel().use_of_number(rustix::fs::makedev(8, 0));
         }
     }
 }

@@ -91,6 +91,7 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::PciExhausted { .. }
         | Error::PciRefused { .. }
         | Error::PciNotSavable { .. }
+        | Error::DiskNotSavable { .. }
         | Error::LockedMemoryTooSmall { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }

@@ -40,6 +40,7 @@ mod media;
 mod moments;
 mod network;
 mod pci;
+mod physical;
 mod power;
 mod saving;
 mod scopes;

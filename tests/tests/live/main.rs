@@ -14,6 +14,7 @@ mod firmware;
 mod host;
 mod linux;
 mod network;
+mod physical;
 mod power;
 mod resources;
 mod room;

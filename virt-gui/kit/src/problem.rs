@@ -225,6 +225,7 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::PciExhausted { .. }
         | Error::PciRefused { .. }
         | Error::PciNotSavable { .. }
+        | Error::DiskNotSavable { .. }
         | Error::LockedMemoryTooSmall { .. }
         | Error::DriveNotFound { .. }
         | Error::SnapshotNotFound { .. }

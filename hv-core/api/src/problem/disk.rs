@@ -36,12 +36,51 @@ pub(super) fn in_use_by_host(path: &str, way: HostUse, by: &str, t: Translate<'_
             t("This computer uses it as a part of {by} (LVM, RAID or encryption)."),
             t("Choose another disk, or take {by} out of use first."),
         ),
+        HostUse::Program if by.is_empty() => (
+            t("Another program on this computer has it for itself alone."),
+            t("End the program that uses the disk, then try again."),
+        ),
+        HostUse::Program => {
+            (t("On this computer, {by} has it for itself alone."), t("End {by}, then try again."))
+        }
     };
     Explanation {
         code: "disk-in-use-by-host",
         what: fill(&t("“{path}” can't be used as a disk."), &[("path", path)]),
         why: fill(&why, &[("by", by)]),
         remedy: fill(&remedy, &[("by", by)]),
+        detail: None,
+    }
+}
+
+/// Why a physical disk can't be opened, and what to do.
+pub(super) fn device_denied(path: &str, t: Translate<'_>) -> (String, String) {
+    (
+        t(
+            "Your user may not open it: on most computers, only an administrator may use whole disks and partitions.",
+        ),
+        fill(
+            &t(
+                "Give it to your user with “sudo chown $USER {path}”, which lasts until this computer starts anew.",
+            ),
+            &[("path", path)],
+        ),
+    )
+}
+
+pub(super) fn not_savable(guest: &str, disk: &str, path: &str, t: Translate<'_>) -> Explanation {
+    let values = [("guest", guest), ("disk", disk), ("path", path)];
+    Explanation {
+        code: "disk-not-savable",
+        what: fill(&t("“{guest}” can't be saved."), &values),
+        why: fill(
+            &t(
+                "Its disk {disk} is a physical one, {path}. While “{guest}” is saved, this computer could change what is on it, \
+                and the guest would not know of that and destroy it.",
+            ),
+            &values,
+        ),
+        remedy: t("Pause the guest, or shut it down."),
         detail: None,
     }
 }

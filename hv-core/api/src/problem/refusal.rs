@@ -113,7 +113,10 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::BootDeviceNotFound { guest, device } => boot_device_not_found(guest, device, t),
         Error::FirmwareMissing { firmware, secure_boot } => firmware_missing(*firmware, *secure_boot, t),
         Error::FileUnusable { path, fault, detail } => {
-            let (why, remedy) = file_fault(*fault, t);
+            let (why, remedy) = match fault {
+                FileFault::NoPermission if path.starts_with("/dev/") => disk::device_denied(path, t),
+                _ => file_fault(*fault, t),
+            };
             Explanation {
                 code: "file-unusable",
                 what: fill(&t("“{path}” can't be used."), &[("path", path)]),
@@ -310,6 +313,7 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::PciNotSavable { guest, operation, address, name } => {
             pci::not_savable(guest, *operation, &address.to_string(), name, t)
         }
+        Error::DiskNotSavable { guest, disk, path } => disk::not_savable(guest, disk, path, t),
         Error::LockedMemoryTooSmall { guest, needed, limit } => pci::locked_memory(guest, *needed, *limit, t),
         Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),
         Error::KeyUnknown { key } => Explanation {

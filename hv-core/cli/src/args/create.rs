@@ -7,7 +7,9 @@ use hv_api::{ByteSize, Firmware, Forward, NewGuest};
 /// What is said of a new guest.
 #[derive(Debug, clap::Args)]
 #[command(group(ArgGroup::new("started").args(["kernel", "kernel_disk", "tree"])))]
-#[command(group(ArgGroup::new("source").required(true).args(["iso", "image", "kernel", "tree", "empty"])))]
+#[command(group(ArgGroup::new("source").args(["iso", "image", "kernel", "tree", "empty"])))]
+#[command(group(ArgGroup::new("given").required(true).multiple(true)
+    .args(["iso", "image", "kernel", "tree", "empty", "disk_path"])))]
 pub struct Create {
     /// The name of the new guest.
     pub name: String,
@@ -59,9 +61,12 @@ pub struct Create {
     /// Copy this disk image into a disk of its own: raw, qcow2, VMDK, VDI, VHD or VHDX, also packed as .gz, .xz or .zst.
     #[arg(long, value_name = "PATH", value_parser = path, conflicts_with_all = ["disk_path", "no_disk"])]
     pub image: Option<String>,
-    /// An existing disk image to use in place.
+    /// An existing disk image, a physical disk or a partition of one to use in place.
     #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
     pub disk_path: Option<String>,
+    /// Of the physical disk at --disk-path, give it these partitions and nothing else, as 2,3.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "disk_path")]
+    pub partitions: Option<Vec<u32>>,
     /// A file that the image builds on and that its guest may read. Of an image that builds on several, each is named,
     /// in the order in which they are told when it is refused.
     #[arg(long, value_name = "PATH", value_parser = path, conflicts_with = "no_disk")]
@@ -127,6 +132,7 @@ impl Create {
             disk: self.disk,
             image: self.image,
             disk_path: self.disk_path,
+            partitions: self.partitions,
             backing: Some(self.backing).filter(|files| !files.is_empty()),
             no_disk: self.no_disk.then_some(true),
             network: None,

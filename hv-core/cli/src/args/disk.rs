@@ -39,9 +39,12 @@ pub struct AddDisk {
     /// Make a new disk of this size, as 20GiB.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     size: Option<ByteSize>,
-    /// Use this image or block device, in place.
+    /// Use this image, physical disk or partition, in place.
     #[arg(long, value_name = "PATH", value_parser = path)]
     path: Option<String>,
+    /// Of the physical disk at the path, give the guest these partitions and nothing else, as 2,3.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', conflicts_with_all = ["size", "copy"])]
+    partitions: Option<Vec<u32>>,
     /// Its format: qcow2, raw, vmdk, vdi, vhdx, vpc [default: what it says itself; qcow2 for a new one].
     #[arg(long)]
     format: Option<String>,
@@ -152,6 +155,7 @@ impl AddDisk {
             size: self.size,
             path: self.path,
             copy: None,
+            partitions: self.partitions,
             member: None,
             backing: Some(self.backing).filter(|files| !files.is_empty()),
             format: self.format,
@@ -215,6 +219,8 @@ mod tests {
             "hv disk A add --size 1GiB --path /d",
             "hv disk A add --size 1GiB --copy",
             "hv disk A add --size 1",
+            "hv disk A add --size 1GiB --partitions 1",
+            "hv disk A add --path /dev/sda --partitions x",
             "hv disk A add --path /d --bus ide",
             "hv disk A remove",
             "hv disk A set --disk disk0",

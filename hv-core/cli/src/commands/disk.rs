@@ -5,18 +5,24 @@ use super::job;
 use crate::args::{AddDisk, DiskAction};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::output::{DiskReplyView, DisksView, Output, SettingsView, escaped, table};
+use crate::output::{DiskReplyView, DisksView, HostDiskView, Output, SettingsView, escaped, table};
 use hv_api::client::{Connection, settle};
-use hv_api::{Core, DiskInfo, DiskReply};
+use hv_api::{Core, DiskInfo, DiskReply, HostUse};
 use std::path::Path;
 
 /// Does what is asked for, and says what became of it.
 pub async fn disk(
     core: &mut Connection,
-    guest: &str,
+    guest: Option<&str>,
     action: Option<DiskAction>,
     output: &mut Output,
 ) -> Result<(), Failure> {
+    let Some(guest) = guest else {
+        return match action {
+            None => host(core, output).await,
+            Some(_) => Err(Failure::Usage("which guest is meant? It is written hv disk GUEST …".into())),
+        };
+    };
     match action {
         None => show(&settle(core.show(guest).await)?.guest.disks, output),
         Some(DiskAction::Grow { disk, size }) => {
@@ -42,6 +48,54 @@ pub async fn disk(
                 output.line(&format!("{}: applied {when}", escaped(&result.key)))
             })
         }
+    }
+}
+
+/// All physical disks of this computer, with their partitions, and who has them.
+async fn host(core: &mut Connection, output: &mut Output) -> Result<(), Failure> {
+    let disks = settle(core.disks().await)?.disks;
+    if output.is_json() {
+        return disks.iter().try_for_each(|disk| output.object(&HostDiskView::from(disk)));
+    }
+    if disks.is_empty() {
+        return output.line("This computer has no disk that a guest could have.");
+    }
+    let rows = disks.iter().flat_map(|disk| {
+        let content = |content: &Option<String>, label: &Option<String>| match (content, label) {
+            (Some(content), Some(label)) => format!("{content} “{label}”"),
+            (Some(one), None) | (None, Some(one)) => one.clone(),
+            (None, None) => "-".to_owned(),
+        };
+        let whole = [
+            disk.device.clone(),
+            disk.size.to_string(),
+            disk.name.clone().unwrap_or_else(|| "-".to_owned()),
+            content(&disk.content, &disk.label),
+            state(disk.guest.as_deref(), disk.used.zip(disk.used_by.as_deref()), disk.permitted),
+        ];
+        let parts = disk.partitions.iter().map(move |part| {
+            [
+                format!("  {}", part.device),
+                part.size.to_string(),
+                part.name.clone().unwrap_or_else(|| "-".to_owned()),
+                content(&part.content, &part.label),
+                state(part.guest.as_deref(), part.used.zip(part.used_by.as_deref()), part.permitted),
+            ]
+        });
+        std::iter::once(whole).chain(parts)
+    });
+    output.text(&table(["DISK", "SIZE", "NAME", "CONTENT", "STATE"], rows.collect()))
+}
+
+/// Who has a physical disk or a partition, or what else is in the way.
+fn state(guest: Option<&str>, used: Option<(HostUse, &str)>, permitted: bool) -> String {
+    match (guest, used) {
+        (Some(guest), _) => format!("guest {guest}"),
+        (None, Some((HostUse::Mounted, place))) => format!("mounted at {place}"),
+        (None, Some((HostUse::Swap, _))) => "this computer swaps to it".to_owned(),
+        (None, Some((_, by))) => format!("part of {by}"),
+        (None, None) if !permitted => "free, but your user may not open it".to_owned(),
+        (None, None) => "free".to_owned(),
     }
 }
 
@@ -78,7 +132,10 @@ fn show(disks: &[DiskInfo], output: &mut Output) -> Result<(), Failure> {
         let traits = [(disk.read_only, "read only"), (disk.shareable, "shareable")];
         let traits: Vec<_> = traits.into_iter().filter(|(is, _)| *is).map(|(_, word)| word).collect();
         let how = [&[crate::output::wire_word(&disk.bus).as_str()], &traits[..]].concat().join(", ");
-        [disk.name.clone(), size, how, disk.format.clone(), disk.path.clone()]
+        let numbers: Vec<_> = disk.partitions.iter().map(ToString::to_string).collect();
+        let parts =
+            if numbers.is_empty() { String::new() } else { format!(", partitions {}", numbers.join(", ")) };
+        [disk.name.clone(), size, how, disk.format.clone(), format!("{}{parts}", disk.path)]
     });
     output.text(&table(["DISK", "SIZE", "BUS", "FORMAT", "FILE"], rows.collect()))
 }

@@ -449,6 +449,7 @@ pub mod tests {
             disks: vec![DiskInfo {
                 name: "disk0".into(),
                 path: "/d.qcow2".into(),
+                partitions: Vec::new(),
                 format: "qcow2".into(),
                 size: Some(ByteSize::gib(20)),
                 used: Some(ByteSize::mib(3)),
@@ -545,7 +546,7 @@ pub mod tests {
                 "disks": [{
                     "name": "disk0", "path": "/d.qcow2", "format": "qcow2", "size": 21_474_836_480_u64,
                     "used": 3_145_728, "bus": "virtio", "cache": "directsync", "discard": true,
-                    "backing": [], "serial": null,
+                    "backing": [], "partitions": [], "serial": null,
                     "read_only": false, "shareable": false, "own": true, "removable": false,
                 }],
                 "media": [{"drive": "cd0", "path": "/f.iso"}],

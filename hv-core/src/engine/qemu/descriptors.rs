@@ -1,7 +1,9 @@
 //! Files that a QEMU which runs is handed open: it can reach no others than those of its start.
 
+use super::claims;
 use super::qmp::{CALL_DEADLINE, Client};
 use crate::engine::EngineError;
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
 use std::fs::{File, OpenOptions};
 use std::os::fd::OwnedFd;
@@ -9,6 +11,17 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use tokio::task::spawn_blocking;
 use tracing::debug;
+
+/// What a file is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// To read it.
+    Read,
+    /// To read and write it.
+    Write,
+    /// The same of a block device, which nothing else on this computer can mount or use then ([`super::claims`]).
+    Own,
+}
 
 /// A file that QEMU holds by a number.
 #[derive(Debug)]
@@ -25,8 +38,8 @@ impl Handed {
     }
 
     /// Opens a file and hands it over.
-    pub async fn opened(client: &Client, path: &Path, write: bool) -> Result<Self, EngineError> {
-        let file = open(path, write).await?;
+    pub async fn opened(client: &Client, path: &Path, access: Access) -> Result<Self, EngineError> {
+        let file = open(path, access).await?;
         Self::over(client, file.into()).await
     }
 
@@ -43,13 +56,16 @@ impl Handed {
     }
 }
 
-async fn open(path: &Path, write: bool) -> Result<File, EngineError> {
+async fn open(path: &Path, access: Access) -> Result<File, EngineError> {
     let wanted = path.to_owned();
     // It may be in a far file system. And a pipe, should it be one by now, is not waited for.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let opened = spawn_blocking(move || {
-        OpenOptions::new().read(true).write(write).custom_flags(nonblock).open(wanted)
-    });
+    let own = if access == Access::Own { OFlags::EXCL } else { OFlags::empty() };
+    let (flags, write) = ((OFlags::NONBLOCK | own).bits().cast_signed(), access != Access::Read);
+    let opened =
+        spawn_blocking(move || OpenOptions::new().read(true).write(write).custom_flags(flags).open(wanted));
     let opened = opened.await.unwrap_or_else(|panicked| Err(std::io::Error::other(panicked)));
+    if access == Access::Own && opened.as_ref().is_err_and(claims::is_taken) {
+        return Err(claims::taken(path).await);
+    }
     opened.map_err(|error| EngineError::Refused { detail: format!("{}: {error}", path.display()) })
 }

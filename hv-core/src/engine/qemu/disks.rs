@@ -5,7 +5,7 @@
 //! number stands for, so that none ever moves another.
 
 use super::command_line::{escaped, text};
-use super::descriptors::Handed;
+use super::descriptors::{Access, Handed};
 use super::ports::{self, Port};
 use super::qmp::Client;
 use crate::engine::{DiskConfig, DiskFormat, DiskName, EngineError};
@@ -53,15 +53,17 @@ impl Device {
 
 /// A disk's node, as `-blockdev` takes it.
 pub fn node(disk: &DiskConfig) -> Value {
-    node_of(disk, text(&disk.path))
+    node_of(disk, text(disk.partial.as_ref().map_or(&*disk.path, |partial| &*partial.descriptor)))
 }
 
 /// A disk's node over a file that QEMU knows by this name.
 fn node_of(disk: &DiskConfig, file: impl Into<Value>) -> Value {
-    let driver = if disk.is_device { "host_device" } else { "file" };
+    // The pieces of a partial disk, some of which are devices, QEMU opens itself.
+    let driver = if disk.is_device && disk.partial.is_none() { "host_device" } else { "file" };
+    let format = if disk.partial.is_some() { DiskFormat::Vmdk } else { disk.format };
     let discard = if disk.discard { "unmap" } else { "ignore" };
     let mut node = json!({
-        "driver": disk.format.name(),
+        "driver": format.name(),
         "node-name": disk.name.to_string(),
         "discard": discard,
         "detect-zeroes": if disk.discard { "unmap" } else { "off" },
@@ -81,7 +83,7 @@ fn node_of(disk: &DiskConfig, file: impl Into<Value>) -> Value {
         node["file"]["read-only"] = true.into();
         node["read-only"] = true.into();
     }
-    if disk.format == DiskFormat::Vmdk {
+    if format == DiskFormat::Vmdk {
         // An image from somewhere could name any file as the one it builds on.
         node["backing"] = Value::Null;
     }
@@ -160,6 +162,10 @@ pub async fn add(client: &Client, disk: &DiskConfig) -> Result<(), EngineError> 
         let detail = format!("the path {} is not absolute or not UTF-8", disk.path.display());
         return Err(EngineError::Refused { detail });
     }
+    if disk.partial.is_some() {
+        let detail = "the parts of a physical disk are opened when a machine starts".to_owned();
+        return Err(EngineError::NotWhileRunning { detail });
+    }
     if let Some(port) = disk.slot.and_then(Port::of_slot) {
         ports::require_free(client, port).await?;
     }
@@ -188,7 +194,10 @@ pub async fn add(client: &Client, disk: &DiskConfig) -> Result<(), EngineError> 
 /// reach no other files than those of its start.
 async fn add_node(client: &Client, disk: &DiskConfig) -> Result<(), EngineError> {
     let path = disk.path.clone();
-    let layers = tokio::task::spawn_blocking(move || layers(&path)).await.unwrap_or_default();
+    // Only such a volume names others as its own.
+    let layered = disk.format == DiskFormat::Qcow2;
+    let found = tokio::task::spawn_blocking(move || if layered { layers(&path) } else { Vec::new() });
+    let layers = found.await.unwrap_or_default();
     let mut handed = Vec::new();
     let added = async {
         let mut backing = Value::Null;
@@ -198,7 +207,7 @@ async fn add_node(client: &Client, disk: &DiskConfig) -> Result<(), EngineError>
                 let detail = format!("what {} is built on names no format", disk.path.display());
                 return Err(EngineError::NotWhileRunning { detail });
             };
-            let file = Handed::opened(client, &layer.path, false).await?;
+            let file = Handed::opened(client, &layer.path, Access::Read).await?;
             let file_node = json!({
                 "driver": if layer.is_device { "host_device" } else { "file" },
                 "filename": file.name(), "read-only": true,
@@ -210,7 +219,12 @@ async fn add_node(client: &Client, disk: &DiskConfig) -> Result<(), EngineError>
             }
             backing = node;
         }
-        let file = Handed::opened(client, &disk.path, !disk.read_only).await?;
+        let access = match (disk.read_only, disk.devices().is_empty()) {
+            (true, _) => Access::Read,
+            (false, true) => Access::Write,
+            (false, false) => Access::Own,
+        };
+        let file = Handed::opened(client, &disk.path, access).await?;
         let mut node = node_of(disk, file.name());
         handed.push(file);
         if disk.format == DiskFormat::Qcow2 {

@@ -5,7 +5,7 @@
 //! machine ends it, so that another core may have it.
 
 use super::agent::Agent;
-use super::descriptors::Handed;
+use super::descriptors::{Access, Handed};
 use super::events::{self, Translator};
 use super::network::Networks;
 use super::process::{self, Ending, Process, RunFolder};
@@ -108,7 +108,7 @@ impl QemuMachine {
         if path.starts_with("/dev/") {
             return put(path).await;
         }
-        let file = Handed::opened(&self.client, medium, false).await?;
+        let file = Handed::opened(&self.client, medium, Access::Read).await?;
         let inserted = put(&file.name()).await;
         file.close(&self.client).await;
         inserted

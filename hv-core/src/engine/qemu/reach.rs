@@ -85,10 +85,18 @@ impl Reach {
             reach.write.push(uefi.store.clone());
         }
         for disk in &machine.disks {
-            reach.read.extend(backing_files(&disk.path));
-            let (path, alike) =
-                (disk.path.clone(), if disk.read_only { &mut reach.read } else { &mut reach.write });
-            alike.push(path);
+            // Only such a volume names others as its own: in any other, its guest can write what it likes.
+            if disk.format == DiskFormat::Qcow2 {
+                reach.read.extend(backing_files(&disk.path));
+            }
+            let alike = if disk.read_only { &mut reach.read } else { &mut reach.write };
+            if let Some(partial) = &disk.partial {
+                alike.extend(partial.pieces.iter().map(|(path, _)| path.clone()));
+                // It is written anew at each start.
+                alike.push(partial.descriptor.clone());
+                continue;
+            }
+            alike.push(disk.path.clone());
             // Such an image may be in several files.
             if disk.format == DiskFormat::Vmdk {
                 reach.read.extend(disk.path.parent().map(Path::to_owned));

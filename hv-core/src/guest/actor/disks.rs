@@ -68,9 +68,12 @@ impl Actor {
 
 /// What a machine with this disk needs: the volume, and those that it builds on.
 fn claims(disk: &Disk, folder: &Path) -> Vec<Claim> {
-    let path = folder.join(&disk.path);
-    let hold = disk.hold();
-    let backing = storage::backing_files(&path).into_iter().map(|path| (path, Hold::Read));
-    let all = std::iter::once((path.clone(), hold)).chain(backing);
-    all.filter_map(|(path, hold)| Some(Claim { volume: storage::volume_id(&path)?, path, hold })).collect()
+    let disk = Disk { path: folder.join(&disk.path), ..disk.clone() };
+    let own = storage::volume_ids(&disk.path, &disk.partitions);
+    let own = own.into_iter().map(|volume| Claim { volume, path: disk.path.clone(), hold: disk.hold() });
+    let backing = disk
+        .foundation()
+        .into_iter()
+        .filter_map(|path| Some(Claim { volume: storage::volume_id(&path)?, path, hold: Hold::Read }));
+    own.chain(backing).collect()
 }

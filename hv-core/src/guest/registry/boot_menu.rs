@@ -79,7 +79,7 @@ impl Registry {
         if !loan.is_alone() {
             return Err(Error::BeingCloned { guest: info.name.clone() });
         }
-        let place = disk_kernel::place(&loan.definition, disk, &self.context.store.folder(info.id))?;
+        let place = disk_kernel::place(&loan.definition, disk, &self.context.store.folder(info.id)).await?;
         self.check_writable(&info, &place).await?;
         let failed = |reason| disk_kernel::error(&info.name, &place.name, reason);
         let undo_file = disk_kernel::undo_file(&self.context, &loan.definition);
@@ -135,7 +135,7 @@ impl Registry {
         let Some(found) = found.filter(|disk| !disk.read_only && !disk.shareable) else {
             return Err(fixed(BootDefaultFault::NotWritable));
         };
-        if !place.format.is_written() {
+        if !found.format.is_written() {
             return Err(fixed(BootDefaultFault::NotWritable));
         }
         let (id, guests) = (info.id, self.list());
@@ -144,7 +144,7 @@ impl Registry {
 
     async fn place(&self, handle: &Handle, disk: Option<&str>) -> Result<Place, Error> {
         let definition = handle.ask(Request::Definition).await?;
-        disk_kernel::place(&definition, disk, &self.context.store.folder(definition.id))
+        disk_kernel::place(&definition, disk, &self.context.store.folder(definition.id)).await
     }
 
     async fn menu_at(&self, guest: &str, place: &Place) -> Result<BootMenu, Error> {

@@ -13,7 +13,7 @@ use crate::guest::holders::check_copyable;
 use crate::guest::snapshots;
 use crate::host;
 use crate::job::Progress;
-use crate::storage::{copy_volume, create_layer, kept_content, volume_size};
+use crate::storage::{VolumeId, copy_volume, create_layer, kept_content, partial, volume_id, volume_size};
 use crate::store::{self, Sharing, Store};
 use hv_api::{Created, Error, GuestId, JobKind, JobStage};
 use std::os::unix::fs::MetadataExt;
@@ -76,8 +76,14 @@ impl Registry {
         for (number, (from, to)) in disks.into_iter().enumerate() {
             let told = |part: f64| progress.stage(JobStage::Copying, (number as f64 + part) / count);
             told(0.0);
-            let (from, to) = ((&*source.join(&from.path), from.format), draft.folder().join(&to.path));
-            copy_volume(from, kept.as_deref(), &to, told).await?;
+            let to = draft.folder().join(&to.path);
+            if from.is_partial() {
+                let (disk, folder) = (from.clone(), source.to_owned());
+                let partial = files::off_thread(move || disk.lay_out(&folder)).await?;
+                copy_volume((&partial.descriptor, DiskFormat::Vmdk), None, &to, told).await?;
+                continue;
+            }
+            copy_volume((&*source.join(&from.path), from.format), kept.as_deref(), &to, told).await?;
         }
         progress.stage(JobStage::Definition, 1.0);
         if loan.variables
@@ -153,6 +159,7 @@ fn renewed(definition: &Definition, source: &Path, id: GuestId, name: String) ->
             disk.shareable = false;
             disk.path = format!("{}.qcow2", disk.name).into();
             disk.format = DiskFormat::Qcow2;
+            disk.partitions.clear();
             // What it built on is in it.
             disk.backing.clear();
         } else {
@@ -196,8 +203,13 @@ fn check_room(
 ) -> Result<(), Error> {
     /// The unit in which a file system counts, whatever its own is.
     const BLOCK: u64 = 512;
-    let taken =
-        |disk: &Disk| std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK);
+    let taken = |disk: &Disk| match volume_id(&source.join(&disk.path)) {
+        Some(VolumeId::Device(_)) if disk.is_partial() => {
+            partial::size(&disk.path, &disk.partitions).unwrap_or_default().as_bytes()
+        }
+        Some(VolumeId::Device(_)) => volume_size(&disk.path, disk.format).unwrap_or_default().as_bytes(),
+        _ => std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK),
+    };
     let needed: u64 =
         definition.disks.iter().filter(|disk| is_copied(disk, source) && !is_linked(disk)).map(taken).sum();
     if host::free_space(new).is_ok_and(|free| free.as_bytes() < needed) {

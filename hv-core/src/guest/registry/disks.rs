@@ -1,19 +1,19 @@
 //! The disks of a guest: adding, removing, changing, growing and copying them.
 
 use super::Registry;
-use crate::engine::DiskFormat;
-use crate::engine::DiskName;
-use crate::files;
+use crate::engine::{DiskFormat, DiskName};
 use crate::guest::config::{MAX_DISK, MIN_DISK};
 use crate::guest::disk::{self, Disk};
 use crate::guest::disk_file::{self, Image, Room};
 use crate::guest::edit::Edit;
 use crate::guest::handle::{Handle, Request};
 use crate::guest::{holders, snapshots};
-use crate::storage::{self, Source, grow_volume};
+use crate::host::disks::scan;
+use crate::storage::{self, Source, grow_volume, partial};
+use crate::{files, store};
 use hv_api::{
-    Applied, ByteSize, DiskInfo, DiskReply, DiskSettings, Error, GuestInfo, GuestState, JobId, JobKind,
-    JobStage, NewDisk, Operation, SettingResult,
+    Applied, ByteSize, DiskInfo, DiskReply, DiskSettings, Error, GuestInfo, GuestState, HostDisk, JobId,
+    JobKind, JobStage, NewDisk, Operation, SettingResult,
 };
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -21,6 +21,26 @@ use tokio::task::spawn_local;
 use tracing::warn;
 
 impl Registry {
+    /// The physical disks of this computer, with who has them.
+    pub async fn host_disks(&self) -> Result<Vec<HostDisk>, Error> {
+        let (root, guests) = (self.context.folders.devices.clone(), self.list());
+        files::off_thread(move || {
+            let mut disks = scan(&root);
+            for disk in &mut disks {
+                let wanted = |partitions| Disk {
+                    partitions,
+                    ..Disk::new(DiskName::FIRST, &disk.path, DiskFormat::Raw)
+                };
+                disk.guest = holders::holder(&wanted(Vec::new()), &guests).map(str::to_owned);
+                for part in &mut disk.partitions {
+                    part.guest = holders::holder(&wanted(vec![part.number]), &guests).map(str::to_owned);
+                }
+            }
+            Ok(disks)
+        })
+        .await
+    }
+
     /// Adds a disk to a guest, also where nobody waits for the answer any more.
     pub async fn add_disk(self: &Rc<Self>, guest: &str, new: NewDisk) -> Result<DiskReply, Error> {
         let handle = self.find(guest)?;
@@ -35,11 +55,8 @@ impl Registry {
                 (None, None) => Err(Error::OptionNeeds { option: "add".into(), needs: "size".into() }),
                 (Some(size), None) => registry.add_new_disk(&handle, size, &new).await,
                 (None, Some(path)) => {
-                    let (path, format) = (PathBuf::from(path), disk_file::known_format(&new)?);
-                    let read_only = new.read_only == Some(true);
-                    let agreed = new.backing.clone();
-                    let look = move || disk_file::existing(&path, format, read_only, agreed.as_deref());
-                    let found = files::off_thread(look).await?;
+                    let (path, wanted) = (PathBuf::from(path), new.clone());
+                    let found = files::off_thread(move || disk_file::found(&path, &wanted)).await?;
                     registry.add_found_disk(&handle, found, &new).await
                 }
             }
@@ -94,7 +111,9 @@ impl Registry {
         let (id, name) = (info.id, info.name.clone());
         let work = |progress: crate::job::Progress| async move {
             let (guests, agreed) = (registry.list(), new.backing.clone());
+            let wanted = new.clone();
             let found = files::off_thread(move || {
+                disk_file::check_copied(&source, &wanted)?;
                 let image = Image::look(Source::of(&source), told, agreed.as_deref())?;
                 // What somebody writes meanwhile can't be copied.
                 holders::check_image_copyable(&image, &guests)?;
@@ -128,7 +147,7 @@ impl Registry {
         let handle = self.find(guest)?;
         let info = handle.info();
         let (name, found) = named(&info, Some(disk))?;
-        let path = PathBuf::from(&found.path);
+        let (found, path) = (found.clone(), PathBuf::from(&found.path));
         if delete {
             if !found.own {
                 return Err(Error::DiskNotOwn { disk: disk.to_owned(), path: found.path.clone() });
@@ -147,6 +166,12 @@ impl Registry {
         let removal = spawn_local(async move {
             let results = handle.ask(|answer| Request::Edit(vec![Edit::RemoveDisk(name)], answer)).await?;
             let mut reply = reply(results);
+            if !found.partitions.is_empty() && reply.applied == Applied::Now {
+                let (folder, name) = (PathBuf::from(&info.paths.folder), name.to_string());
+                let removed =
+                    move || partial::remove(&folder, &name).map_err(|error| store::failed(&folder, &error));
+                files::off_thread(removed).await?;
+            }
             if delete && reply.applied == Applied::Now {
                 reply.deleted = files::off_thread(move || Ok(delete_file(&path))).await?;
             }

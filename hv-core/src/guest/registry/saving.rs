@@ -5,6 +5,7 @@ use super::pci::check_savable;
 use crate::engine::Amount;
 use crate::guest::actor::Order;
 use crate::guest::handle::Request;
+use crate::guest::holders;
 use crate::guest::state::Wish;
 use crate::job::{Ended, Progress};
 use hv_api::{Error, GuestInfo, GuestState, JobId, JobKind, JobStage, JobState, Operation};
@@ -22,6 +23,7 @@ impl Registry {
             return Err(Error::wrong_state(&info, Operation::Save));
         }
         check_savable(&info, Operation::Save)?;
+        holders::check_savable(&info)?;
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
             let order = Order { progress: sender, cancelled };
