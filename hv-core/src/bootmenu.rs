@@ -16,6 +16,7 @@ mod file_system;
 mod find;
 mod grub;
 mod image;
+mod installed;
 mod legacy;
 mod partitions;
 mod script;
@@ -27,6 +28,7 @@ pub use bytes::{Bytes, Disk};
 pub use child::run;
 pub use default::{Change, NotChanged, change};
 pub use find::{Found, copy, entries_in, menu};
+pub use installed::Installed;
 
 /// The partitions of a disk, as they are found when a guest's disk is read: number, whether it is the one to start from,
 /// length in bytes.
@@ -60,6 +62,8 @@ pub(crate) enum Task {
     Copy(Choice),
     /// To make an entry the default.
     Default(u32),
+    /// To say which system is on it.
+    System,
     /// To undo such a change, if it is still there.
     Undo(Change),
 }
@@ -88,6 +92,8 @@ pub(crate) enum Answer {
         /// Whether there is an initial file system.
         initrd: bool,
     },
+    /// The system on it, and whether a kernel of its own can be started.
+    System(Option<Installed>, bool),
     /// What is to be written; nothing where it is so already.
     Change(Option<Change>),
     /// Why nothing is: of the disk, what was looked at.

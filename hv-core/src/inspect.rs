@@ -4,8 +4,10 @@
 //! It blocks while the file is read (a few kilobytes). What a file is, [`crate::medium`] decides.
 
 use crate::appliance::Appliance;
+use crate::bootmenu::Installed;
 use crate::engine::DiskFormat;
 use crate::guest::disk_file::{Image, ImageForm};
+use crate::host::block::Block;
 use crate::medium::{Facts, ImageFormat};
 use crate::osdb::images::CloudImage;
 use crate::osdb::model::System;
@@ -64,6 +66,12 @@ pub fn inspect(
     } else {
         facts
     };
+    let block = Block::at(Path::new("/"), path);
+    let facts = match &block {
+        // What is on it may be a disc, from which one starts as from any.
+        Some(_) if facts.kind != MediumKind::Iso => of_device(facts, length),
+        _ => facts,
+    };
     let mut notes = facts.notes.clone();
     let (backing, backing_fault) = foundation(path, &facts);
     if backing_fault.is_some() {
@@ -81,6 +89,8 @@ pub fn inspect(
         .clone()
         .or_else(|| facts.arch.or_else(|| medium::architecture(&file_name)).map(str::to_owned));
     let by_system = system.as_ref().and_then(|system| medium::system_name(&system.name));
+    let label = block.and_then(|block| block.record().get("ID_FS_LABEL_ENC"));
+    let by_system = by_system.or_else(|| medium::system_name(&label?));
     let suggested_name = by_system.unwrap_or_else(|| medium::suggested_name(&facts, &file_name));
     let suits = suits_of(&identity, arch.as_deref(), database);
     let is_disc = facts.kind == MediumKind::Iso;
@@ -112,6 +122,37 @@ pub fn inspect(
         backing_fault,
         ..medium_of(shown, facts, within(&suits, limits))
     })
+}
+
+/// A physical disk or a partition, which is a disk whatever is on it.
+fn of_device(facts: Facts, length: u64) -> Facts {
+    let format = facts.format.or(Some(ImageFormat::Raw));
+    let virtual_size = facts.virtual_size.or(Some(ByteSize::bytes(length)));
+    Facts { kind: MediumKind::BlockDevice, format, virtual_size, notes: Vec::new(), ..facts }
+}
+
+/// What the system on a disk is, where the disk says it itself.
+pub fn with_installed(
+    info: MediumInfo,
+    found: Installed,
+    taken: &dyn Fn(&str) -> bool,
+    limits: Limits,
+    database: &Database,
+) -> MediumInfo {
+    let named = found.short_ids().into_iter().find_map(|id| database.named(&id));
+    let like = named.as_ref().map(|(_, like)| *like);
+    let suits = suits(database, like, Some(&found.family), info.arch.as_deref().unwrap_or("x86_64"));
+    let suggested_name = medium::system_name(&found.name).unwrap_or_else(|| info.suggested_name.clone());
+    MediumInfo {
+        newer_than_database: named.as_ref().is_some_and(|(named, like)| like.short_id() != named.id),
+        os: named.map(|(named, _)| named.id),
+        os_name: Some(found.name),
+        family: Some(found.family),
+        confidence: Confidence::Exact,
+        recommended: within(&suits, limits),
+        suggested_name: medium::unique_name(&suggested_name, taken),
+        ..info
+    }
 }
 
 /// Whose machine a file describes. A disc or a disk is no text.
@@ -220,6 +261,7 @@ fn medium_of(path: String, facts: Facts, recommended: Recommended) -> MediumInfo
         express: None,
         cloud_image: false,
         cloud_user: None,
+        kernel_on_disk: false,
         appliance: None,
         backing: Vec::new(),
         backing_fault: None,

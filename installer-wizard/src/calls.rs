@@ -68,6 +68,15 @@ where
     });
 }
 
+/// Asks for the physical disks of this computer.
+pub fn disks(daemon: &Daemon, ticket: u64, sender: &ComponentSender<NewGuestWindow>) {
+    let daemon = daemon.clone();
+    sender.oneshot_command(async move {
+        let found = daemon.call(async |core| Ok(settle(core.disks().await)?.disks)).await;
+        Input::Disks { ticket, outcome: found.map_err(Failure::from) }.into()
+    });
+}
+
 /// Lets the core look at a file.
 pub fn look(daemon: &Daemon, ticket: u64, path: &Path, sender: &ComponentSender<NewGuestWindow>) {
     let daemon = daemon.clone();
@@ -94,7 +103,11 @@ async fn find(core: &mut Connection, path: &str) -> Result<Option<Found>, CallEr
             // Of several machines the first; what is said about it says so.
             Some(settle(core.plan_import(path, None).await)?)
         }
-        MediumKind::Iso | MediumKind::DiskImage | MediumKind::Tree | MediumKind::Unknown => None,
+        MediumKind::Iso
+        | MediumKind::DiskImage
+        | MediumKind::BlockDevice
+        | MediumKind::Tree
+        | MediumKind::Unknown => None,
     };
     Ok(Some(Found { medium, plan }))
 }

@@ -118,7 +118,7 @@ impl Defaults {
 /// True where the medium becomes the guest's disk instead of lying in its drive.
 pub fn is_disk(medium: &MediumInfo) -> bool {
     match medium.kind {
-        MediumKind::DiskImage => true,
+        MediumKind::DiskImage | MediumKind::BlockDevice => true,
         MediumKind::Iso
         | MediumKind::Tree
         | MediumKind::XenConfig
@@ -130,7 +130,7 @@ pub fn is_disk(medium: &MediumInfo) -> bool {
 
 /// True where the guest gets a copy of the disk on the medium: its own is never written in a form of another program.
 pub fn is_copied(medium: &MediumInfo) -> bool {
-    is_disk(medium) && !matches!(medium.format.as_deref(), Some("raw" | "qcow2"))
+    medium.kind == MediumKind::DiskImage && !matches!(medium.format.as_deref(), Some("raw" | "qcow2"))
 }
 
 /// How the memory scale is laid out.
@@ -241,6 +241,7 @@ pub(crate) mod tests {
             express: None,
             cloud_image: false,
             cloud_user: None,
+            kernel_on_disk: false,
             recommended,
             suggested_name: name.into(),
             notes: vec![],

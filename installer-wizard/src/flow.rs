@@ -10,13 +10,16 @@ use crate::answers::Asker;
 use crate::defaults::{Defaults, Limits, is_copied, is_disk};
 use crate::form::{Caution, DiskChoice, Edit, Form, Invalid, Open, Row, rows};
 use hv_api::{
-    Created, Error, Express, GuestId, HostInfo, ImportPlan, JobId, JobInfo, JobStage, JobState, MediumInfo,
-    MediumKind, NewGuest, OsChoice, Preferences,
+    Created, Error, Express, GuestId, HostDisk, HostInfo, ImportPlan, JobId, JobInfo, JobStage, JobState,
+    MediumInfo, MediumKind, NewGuest, OsChoice, Preferences,
 };
 pub use refusal::Failure;
 use refusal::row_of;
 use std::path::PathBuf;
 use virt_kit::problem::Problem;
+
+/// What the core calls a guest's first disk.
+const FIRST_DISK: &str = "disk0";
 
 /// What addresses begin with that can be fetched from.
 const SCHEMES: [&str; 2] = ["http://", "https://"];
@@ -129,6 +132,8 @@ pub enum Page {
         /// What was wrong with the last one.
         fault: Option<SourceFault>,
     },
+    /// A physical disk of this computer or one of its partitions is to be chosen; nothing while they are looked for.
+    Disks(Option<Vec<HostDisk>>),
     /// The core looks at a file.
     Looking {
         /// The file.
@@ -162,6 +167,15 @@ pub enum Input {
     Unfit(SourceFault),
     /// A guest without a medium was chosen.
     ChooseNothing,
+    /// The disks of this computer are to be shown.
+    ChooseDisk,
+    /// The core has looked for disks in look `ticket`.
+    Disks {
+        /// Which look.
+        ticket: u64,
+        /// What it found.
+        outcome: Result<Vec<HostDisk>, Failure>,
+    },
     /// The core has looked at the file of look `ticket`.
     Looked {
         /// Which look.
@@ -226,6 +240,11 @@ pub enum Effect {
         ticket: u64,
         /// The file.
         path: PathBuf,
+    },
+    /// Let the core look for the disks of this computer.
+    LookForDisks {
+        /// To be given back with the answer.
+        ticket: u64,
     },
     /// Let the core create a guest, and follow the job.
     Create {
@@ -320,7 +339,7 @@ impl Flow {
     pub const fn offers_way_back(&self) -> bool {
         match self.page {
             Page::Looking { slow, .. } => slow,
-            Page::Review(_) | Page::Failed { .. } => true,
+            Page::Disks(_) | Page::Review(_) | Page::Failed { .. } => true,
             Page::Source { .. } | Page::Creating(_) | Page::Gone => false,
         }
     }
@@ -399,6 +418,16 @@ impl Flow {
                 }
                 None
             }
+            Input::ChooseDisk if self.may_choose() => {
+                self.ticket += 1;
+                self.page = Page::Disks(None);
+                Some(Effect::LookForDisks { ticket: self.ticket })
+            }
+            Input::ChooseDisk => None,
+            Input::Disks { ticket, outcome } => {
+                self.disks(ticket, outcome);
+                None
+            }
             Input::Looked { ticket, outcome } => {
                 self.looked(ticket, outcome);
                 None
@@ -467,7 +496,11 @@ impl Flow {
     /// While a guest is being made there is nothing to choose.
     const fn may_choose(&self) -> bool {
         match self.page {
-            Page::Source { .. } | Page::Looking { .. } | Page::Review(_) | Page::Failed { .. } => true,
+            Page::Source { .. }
+            | Page::Disks(_)
+            | Page::Looking { .. }
+            | Page::Review(_)
+            | Page::Failed { .. } => true,
             Page::Creating(_) | Page::Gone => false,
         }
     }
@@ -498,6 +531,18 @@ impl Flow {
             // The answer to a look that was given up.
             _ if !awaited => {}
             Ok(found) => self.review(Source::of(*found)),
+            Err(failure) => {
+                self.page = Page::Source { fault: Some(SourceFault::Unusable(Box::new(failure))) }
+            }
+        }
+    }
+
+    fn disks(&mut self, ticket: u64, outcome: Result<Vec<HostDisk>, Failure>) {
+        let Page::Disks(found) = &mut self.page else { return };
+        match outcome {
+            // The answer to a look that was given up.
+            _ if ticket != self.ticket => {}
+            Ok(disks) => *found = Some(disks),
             Err(failure) => {
                 self.page = Page::Source { fault: Some(SourceFault::Unusable(Box::new(failure))) }
             }
@@ -539,7 +584,10 @@ impl Flow {
             Source::Medium(medium) if is_copied(medium) || medium.cloud_image => {
                 wish.image = Some(medium.path.clone());
             }
-            Source::Medium(medium) if is_disk(medium) => wish.disk_path = Some(medium.path.clone()),
+            Source::Medium(medium) if is_disk(medium) => {
+                wish.disk_path = Some(medium.path.clone());
+                wish.kernel_disk = medium.kernel_on_disk.then(|| FIRST_DISK.to_owned());
+            }
             Source::Medium(medium) if medium.kind == MediumKind::Tree => {
                 wish.tree = Some(medium.path.clone());
             }
@@ -641,7 +689,9 @@ impl Flow {
 
     fn back(&mut self) {
         match &self.page {
-            Page::Looking { .. } | Page::Review(_) => self.page = Page::Source { fault: None },
+            Page::Disks(_) | Page::Looking { .. } | Page::Review(_) => {
+                self.page = Page::Source { fault: None }
+            }
             Page::Failed { creating, .. } => self.page = Page::Review(Review::of(creating.source.clone())),
             Page::Source { .. } | Page::Creating(_) | Page::Gone => {}
         }

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use steps::Say;
 use steps::create::CreatePage;
+use steps::disks::DisksPage;
 use steps::review::ReviewPage;
 use steps::source::SourcePage;
 use virt_kit::daemon::Daemon;
@@ -109,6 +110,7 @@ pub struct Widgets {
     stack: gtk::Stack,
     back: gtk::Button,
     source: SourcePage,
+    disks: DisksPage,
     review: ReviewPage,
     create: CreatePage,
     offered: usize,
@@ -120,6 +122,7 @@ pub struct Widgets {
 enum Shown {
     Waiting,
     Source,
+    Disks,
     Review,
     Create,
     Failed,
@@ -130,6 +133,7 @@ impl Shown {
         match self {
             Self::Waiting => "waiting",
             Self::Source => "source",
+            Self::Disks => "disks",
             Self::Review => "review",
             Self::Create | Self::Failed => "create",
         }
@@ -190,7 +194,8 @@ impl Component for NewGuestWindow {
             Input::Leave if self.flow.offers_way_back() => self.step(flow::Input::Back, &sender, root),
             Input::Leave => match self.flow.page() {
                 Page::Source { .. } => self.step(flow::Input::Close, &sender, root),
-                Page::Looking { .. }
+                Page::Disks(_)
+                | Page::Looking { .. }
                 | Page::Review(_)
                 | Page::Creating(_)
                 | Page::Failed { .. }
@@ -213,6 +218,7 @@ impl Component for NewGuestWindow {
             widgets.source.offer(&self.recent);
         }
         widgets.source.show(&self.flow);
+        widgets.disks.show(&self.flow);
         widgets.review.show(&self.flow);
         widgets.create.show(&self.flow);
         widgets.back.set_visible(self.flow.offers_way_back());
@@ -238,6 +244,7 @@ impl NewGuestWindow {
                     to.emit(Input::Step(flow::Input::Slow { ticket }));
                 });
             }
+            Some(Effect::LookForDisks { ticket }) => calls::disks(&self.daemon, ticket, sender),
             Some(Effect::Create { attempt, wish }) => calls::create(&self.daemon, attempt, *wish, sender),
             Some(Effect::Cancel(job)) => calls::cancel(&self.daemon, job, sender),
             Some(Effect::Finish { guest, started }) => {
@@ -257,6 +264,7 @@ impl NewGuestWindow {
             // In place, whichever page that is; the first shows how it goes on when it lasts.
             Page::Looking { slow: false, .. } => self.given.then_some(Shown::Waiting),
             Page::Looking { slow: true, .. } | Page::Source { .. } => Some(Shown::Source),
+            Page::Disks(_) => Some(Shown::Disks),
             Page::Review(_) => Some(Shown::Review),
             Page::Creating(_) => Some(Shown::Create),
             Page::Failed { .. } => Some(Shown::Failed),
@@ -324,6 +332,7 @@ impl Widgets {
         match page {
             Shown::Waiting => {}
             Shown::Source => self.source.focus(),
+            Shown::Disks => self.disks.focus(),
             Shown::Review => self.review.focus(),
             Shown::Create | Shown::Failed => self.create.focus(),
         }
@@ -366,7 +375,8 @@ fn build(root: &adw::Window, sender: &ComponentSender<NewGuestWindow>) -> Widget
     let header = adw::HeaderBar::new();
     header.pack_start(&back);
 
-    let (source, review, create) = (SourcePage::new(&say), ReviewPage::new(&say), CreatePage::new(&say));
+    let (source, disks) = (SourcePage::new(&say), DisksPage::new(&say));
+    let (review, create) = (ReviewPage::new(&say), CreatePage::new(&say));
     let waiting = gtk::Box::default();
     let stack = gtk::Stack::builder()
         .transition_type(gtk::StackTransitionType::SlideLeftRight)
@@ -375,6 +385,7 @@ fn build(root: &adw::Window, sender: &ComponentSender<NewGuestWindow>) -> Widget
         .build();
     stack.add_named(&waiting, Some(Shown::Waiting.name()));
     stack.add_named(source.widget(), Some(Shown::Source.name()));
+    stack.add_named(disks.widget(), Some(Shown::Disks.name()));
     stack.add_named(review.widget(), Some(Shown::Review.name()));
     stack.add_named(create.widget(), Some(Shown::Create.name()));
     let content = gtk::Box::builder().orientation(gtk::Orientation::Vertical).build();
@@ -398,7 +409,7 @@ fn build(root: &adw::Window, sender: &ComponentSender<NewGuestWindow>) -> Widget
         keys.add_shortcut(gtk::Shortcut::new(gtk::ShortcutTrigger::parse_string(trigger), Some(leave)));
     }
     root.add_controller(keys);
-    Widgets { stack, back, source, review, create, offered: 0, page: None }
+    Widgets { stack, back, source, disks, review, create, offered: 0, page: None }
 }
 
 /// Files may be dropped anywhere in the window.

@@ -9,8 +9,8 @@ use crate::flow::{Remark, Source, SourceFault};
 use crate::form::{Caution, Form, Invalid, Row};
 use crate::sizes;
 use hv_api::{
-    BootMode, Confidence, ImportNote, ImportOutcome, JobStage, MediumInfo, MediumKind, MediumNote, NameFault,
-    NewGuest, OsChoice,
+    BootMode, Confidence, HostDisk, HostPartition, HostUse, ImportNote, ImportOutcome, JobStage, MediumInfo,
+    MediumKind, MediumNote, NameFault, NewGuest, OsChoice,
 };
 use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
 use virt_kit::problem::Problem;
@@ -192,6 +192,7 @@ pub fn medium_title(medium: &MediumInfo) -> String {
         (_, Confidence::Unknown) | (None, _) => match medium.kind {
             MediumKind::Iso => gettext("Installation disc of an unknown system"),
             MediumKind::DiskImage => gettext("Disk image"),
+            MediumKind::BlockDevice => gettext("Disk of this computer"),
             MediumKind::Tree => gettext("Install tree of an unknown system"),
             MediumKind::XenConfig => gettext("Machine of Xen"),
             MediumKind::LibvirtXml => gettext("Machine of libvirt"),
@@ -207,6 +208,12 @@ pub fn medium_facts(medium: &MediumInfo) -> Vec<String> {
         // Translators: the file of an install tree that its installer starts from.
         let kernel = |kernel| gettext_f("Installer: {kernel}", &[("kernel", kernel)]);
         return medium.kernel.as_deref().map(kernel).into_iter().collect();
+    }
+    if medium.kind == MediumKind::BlockDevice {
+        // Translators: how large a disk of this computer is.
+        let size = gettext_f("{size}, used in place", &[("size", &medium.size.to_string())]);
+        let kernel = medium.kernel_on_disk.then(|| gettext("Starts with the Linux kernel that is on it"));
+        return std::iter::once(size).chain(kernel).collect();
     }
     let size = medium.size.to_string();
     let label = medium.volume_id.as_deref().map(str::trim).filter(|label| !label.is_empty());
@@ -230,6 +237,84 @@ pub fn medium_facts(medium: &MediumInfo) -> Vec<String> {
         (false, false) => None,
     };
     std::iter::once(first).chain(boot).collect()
+}
+
+/// What a physical disk is called.
+pub fn disk_title(disk: &HostDisk) -> String {
+    disk.name.clone().unwrap_or_else(|| disk.device.clone())
+}
+
+/// What else is known of it, in a line.
+pub fn disk_about(disk: &HostDisk) -> String {
+    let device = disk.name.as_ref().map(|_name| disk.device.clone());
+    let size = Some(disk.size.to_string());
+    let removable = disk.removable.then(|| gettext("removable"));
+    [size, device, removable].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+/// What is on a physical disk as a whole, and who has it.
+pub fn disk_state(disk: &HostDisk) -> String {
+    let count = disk.partitions.len();
+    let parts = (count > 0).then(|| {
+        ngettext_f("{count} partition", "{count} partitions", count, &[("count", &count.to_string())])
+    });
+    let content = disk.content.as_deref().map(content).or(parts);
+    let used = disk.used.zip(disk.used_by.as_deref());
+    state(content, disk.guest.as_deref(), used, disk.permitted)
+}
+
+/// What a partition is called.
+pub fn partition_title(part: &HostPartition) -> String {
+    let number = part.number.to_string();
+    let name = part.label.as_deref().or(part.name.as_deref()).filter(|name| !name.trim().is_empty());
+    match name {
+        // Translators: a partition of a disk, as “Partition 2: Windows”.
+        Some(name) => gettext_f("Partition {number}: {name}", &[("number", &number), ("name", name)]),
+        None => gettext_f("Partition {number}", &[("number", &number)]),
+    }
+}
+
+/// What is on a partition, and who has it.
+pub fn partition_state(part: &HostPartition) -> String {
+    let size = part.size.to_string();
+    let content = match part.content.as_deref().map(content) {
+        // Translators: how large a partition is and what is on it, as “20 GiB, NTFS (Windows)”.
+        Some(content) => gettext_f("{size}, {content}", &[("size", &size), ("content", &content)]),
+        None => size,
+    };
+    let used = part.used.zip(part.used_by.as_deref());
+    state(Some(content), part.guest.as_deref(), used, part.permitted)
+}
+
+/// What is on a disk or partition, by udev's word for it.
+fn content(word: &str) -> String {
+    match word {
+        "ntfs" => gettext("NTFS (Windows)"),
+        "vfat" => gettext("FAT"),
+        "swap" => gettext("swap space"),
+        "LVM2_member" => gettext("a part of LVM"),
+        "linux_raid_member" => gettext("a part of a RAID"),
+        "crypto_LUKS" | "BitLocker" => gettext("encrypted"),
+        other => other.to_owned(),
+    }
+}
+
+fn state(
+    content: Option<String>,
+    guest: Option<&str>,
+    used: Option<(HostUse, &str)>,
+    permitted: bool,
+) -> String {
+    let who = match (guest, used) {
+        // Translators: a disk that the guest of this name has.
+        (Some(guest), _) => Some(gettext_f("“{guest}” has it", &[("guest", guest)])),
+        (None, Some((HostUse::Mounted, place))) => Some(gettext_f("mounted at {place}", &[("place", place)])),
+        (None, Some((HostUse::Swap, _))) => Some(gettext("this computer swaps to it")),
+        (None, Some((_, by))) => Some(gettext_f("in use by {by}", &[("by", by)])),
+        (None, None) if !permitted => Some(gettext("your user may not open it")),
+        (None, None) => None,
+    };
+    content.into_iter().chain(who).collect::<Vec<_>>().join(" – ")
 }
 
 /// What a machine of another program's has here, in a line.
@@ -268,6 +353,11 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
     let copies = is_copied(medium) || medium.cloud_image;
     let in_place = (medium.kind == MediumKind::DiskImage && !copies)
         .then(|| gettext("The guest will write to this file. Make a copy first to keep it as it is."));
+    let device = (medium.kind == MediumKind::BlockDevice).then(|| {
+        gettext(
+            "The guest changes what is on this disk itself. While it runs, this computer can't use the disk.",
+        )
+    });
     let copied = copies.then(|| {
         gettext("The guest gets a copy of this disk, and the file stays as it is. That takes a while.")
     });
@@ -289,7 +379,7 @@ pub fn medium_notes(medium: &MediumInfo) -> Vec<String> {
             gettext("The disc's boot record is damaged, so the guest may not start from it.")
         }
     });
-    in_place.into_iter().chain(copied).chain(unknown).chain(notes).collect()
+    in_place.into_iter().chain(device).chain(copied).chain(unknown).chain(notes).collect()
 }
 
 /// A step of a creation.

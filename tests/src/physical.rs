@@ -3,6 +3,7 @@
 
 use crate::{Home, skip};
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +40,23 @@ impl PhysicalDisk {
             disk.partitions.push(*number);
         }
         Some(disk)
+    }
+
+    /// Lets the cores of this home find it among the computer's disks, and no other.
+    pub fn show(&self, home: &Home) {
+        let root = home.path(Home::DEVICES);
+        let name = self.device.file_name().expect("a name");
+        for (link, target) in [
+            (root.join("sys/block").join(name), Path::new("/sys/block").join(name)),
+            (root.join("dev").join(name), self.device.clone()),
+        ] {
+            fs::create_dir_all(link.parent().expect("a folder")).expect("a folder");
+            symlink(target, link).expect("a link");
+        }
+        for number in &self.partitions {
+            let part = self.partition(*number);
+            symlink(&part, root.join("dev").join(part.file_name().expect("a name"))).expect("a link");
+        }
     }
 
     /// Its device.

@@ -15,6 +15,8 @@ pub enum MediumKind {
     DiskImage,
     /// A folder with what installs a system.
     Tree,
+    /// A physical disk of this computer, or a partition of one.
+    BlockDevice,
     /// What Xen is told about a machine, as `xm` and `xl` read it.
     XenConfig,
     /// What libvirt is told about a machine, in XML.
@@ -203,6 +205,10 @@ pub struct MediumInfo {
     /// What its makers call the user that such an image makes.
     #[serde(default)]
     pub cloud_user: Option<String>,
+    /// Whether it is a partition with the configuration of a boot loader that says which Linux kernel to start. Such a
+    /// partition seldom starts by itself: `kernel_disk` of a new guest does it.
+    #[serde(default)]
+    pub kernel_on_disk: bool,
     /// Resources that suit it.
     pub recommended: Recommended,
     /// A name for a guest made from it, not yet taken.

@@ -3,7 +3,7 @@
 
 use super::child::{LONGEST_QUESTION, Said};
 use super::default::Change;
-use super::{Answer, Choice, Question, Task, image};
+use super::{Answer, Choice, Installed, Question, Task, image};
 use crate::engine::DiskFormat;
 use crate::{files, storage};
 use hv_api::{BootDefaultFault, BootMenu, BootMenuEntry, KernelFault};
@@ -136,6 +136,17 @@ impl Reader {
     pub async fn menu(&self, place: &Place) -> Result<BootMenu, NoAnswer> {
         match self.ask(place, Task::Menu, Vec::new()).await? {
             Answer::Menu(menu) => Ok(menu),
+            other => Err(no_answer(other)),
+        }
+    }
+
+    /// Which system is on a disk, and whether a kernel of its own can be started.
+    ///
+    /// # Errors
+    /// Where it can't be read.
+    pub async fn system(&self, place: &Place) -> Result<(Option<Installed>, bool), NoAnswer> {
+        match self.ask(place, Task::System, Vec::new()).await? {
+            Answer::System(system, starts) => Ok((system, starts)),
             other => Err(no_answer(other)),
         }
     }
@@ -296,7 +307,7 @@ fn no_answer(answer: Answer) -> NoAnswer {
     match answer {
         Answer::Nothing(fault, detail) => NoAnswer::Kernel(fault, detail),
         Answer::Fixed(fault, detail) => NoAnswer::Default(fault, detail),
-        Answer::Menu(_) | Answer::Copied { .. } | Answer::Change(_) => {
+        Answer::Menu(_) | Answer::System(..) | Answer::Copied { .. } | Answer::Change(_) => {
             NoAnswer::Kernel(KernelFault::Unreadable, "it answered something else".into())
         }
     }

@@ -8,6 +8,7 @@
 use super::bytes::Disk;
 use super::default::{change, undone};
 use super::find::{LARGEST_INITRD, LARGEST_KERNEL, copy, menu};
+use super::installed::installed;
 use super::{Answer, Question, Task, image};
 use crate::engine::DiskFormat;
 use hv_api::{BootDefaultFault, KernelFault};
@@ -154,6 +155,10 @@ fn answer(question: Question, files: Vec<File>) -> Answer {
         Err(error) => return Answer::Nothing(KernelFault::Format, error.to_string()),
     };
     let disk = Disk::new(bytes, Some(Instant::now() + TIME));
+    if task == Task::System {
+        let starts = menu(&disk, uefi).is_ok_and(|found| found.chosen(&super::Choice::Default).is_ok());
+        return Answer::System(installed(&disk), starts);
+    }
     let found = match menu(&disk, uefi) {
         Ok(found) => found,
         Err((fault, detail)) => return Answer::Nothing(fault, detail),
@@ -163,7 +168,7 @@ fn answer(question: Question, files: Vec<File>) -> Answer {
             Some(change) => Answer::Change(Some(change)),
             None => Answer::Fixed(BootDefaultFault::NothingToUndo, String::new()),
         },
-        Task::Menu => Answer::Menu(found.told(&name)),
+        Task::Menu | Task::System => Answer::Menu(found.told(&name)),
         Task::Copy(choice) => {
             let (Some(mut kernel), Some(mut initrd)) = (files.next(), files.next()) else {
                 return Answer::Nothing(KernelFault::Unreadable, "there is nowhere to copy it to".into());

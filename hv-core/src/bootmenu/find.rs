@@ -89,7 +89,7 @@ impl Systems {
     }
 
     /// Those that can be read, the one that is marked first.
-    fn readable(&self) -> Vec<(Device, &FileSystem)> {
+    pub fn readable(&self) -> Vec<(Device, &FileSystem)> {
         let mut devices: Vec<_> = self.all.iter().enumerate().collect();
         devices.sort_by_key(|(_, (partition, _))| !partition.active);
         devices
@@ -467,4 +467,4 @@ fn copy_one(systems: &Systems, place: &Place, most: u64, to: &mut dyn Write) -> 
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

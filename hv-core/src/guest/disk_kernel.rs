@@ -49,6 +49,12 @@ pub async fn place(definition: &Definition, name: Option<&str>, folder: &Path) -
     Ok(Place { name, path: folder.join(&disk.path), format: disk.format, pieces: Vec::new(), uefi })
 }
 
+/// A disk that is no guest's yet.
+pub fn place_of(path: &Path, format: DiskFormat) -> Place {
+    let (name, path) = ("disk0".to_owned(), path.to_owned());
+    Place { name, path, format, pieces: Vec::new(), uefi: false }
+}
+
 /// Why there is no answer, as clients are told.
 pub fn error(guest: &str, disk: &str, reason: NoAnswer) -> Error {
     let (guest, disk) = (guest.to_owned(), disk.to_owned());

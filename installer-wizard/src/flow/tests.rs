@@ -114,6 +114,34 @@ fn a_disk_image_is_the_disk_and_an_empty_guest_has_no_medium() {
 }
 
 #[test]
+fn a_disk_of_this_computer_is_found_and_used_in_place() {
+    let mut flow = flow();
+    let Some(Effect::LookForDisks { ticket }) = flow.step(Input::ChooseDisk) else { panic!() };
+    assert!(flow.offers_way_back());
+    flow.step(Input::Disks { ticket: ticket + 1, outcome: Ok(Vec::new()) });
+    assert_eq!(flow.page(), &Page::Disks(None), "the answer to another question");
+    flow.step(Input::Disks { ticket, outcome: Ok(Vec::new()) });
+    assert_eq!(flow.page(), &Page::Disks(Some(Vec::new())));
+    let ticket = choose(&mut flow);
+    let device = MediumInfo {
+        kind: MediumKind::BlockDevice,
+        path: "/dev/sda2".into(),
+        format: Some("raw".into()),
+        kernel_on_disk: true,
+        ..*disc()
+    };
+    flow.step(Input::Looked { ticket, outcome: Ok(found(Box::new(device))) });
+    let (_, wish) = create(&mut flow);
+    assert_eq!((wish.disk_path.as_deref(), wish.kernel_disk.as_deref()), (Some("/dev/sda2"), Some("disk0")));
+    assert_eq!((wish.iso, wish.image, wish.disk), (None, None, None));
+
+    let mut flow = self::flow();
+    flow.step(Input::ChooseDisk);
+    flow.step(Input::Back);
+    assert_eq!(flow.page(), &Page::Source { fault: None });
+}
+
+#[test]
 fn a_machine_of_another_program_is_made_as_planned_with_what_the_form_says() {
     let disks = vec![NewDisk { path: Some("/d/a.img".into()), ..NewDisk::default() }];
     let planned = NewGuest {

@@ -118,7 +118,9 @@ impl CreatePage {
         let (creating, problem) = match flow.page() {
             Page::Creating(creating) => (creating, None),
             Page::Failed { creating, problem } => (creating, Some(problem)),
-            Page::Source { .. } | Page::Looking { .. } | Page::Review(_) | Page::Gone => return,
+            Page::Source { .. } | Page::Disks(_) | Page::Looking { .. } | Page::Review(_) | Page::Gone => {
+                return;
+            }
         };
         let named = [("guest", creating.name.as_str())];
         self.heading.set_label(&match (problem, creating.cancelling) {

@@ -4,6 +4,7 @@
 pub mod answers;
 pub mod choice;
 pub mod create;
+pub mod disks;
 pub mod foundation;
 pub mod plan;
 pub mod review;

@@ -85,6 +85,7 @@ impl SourcePage {
         for row in tree_rows(say) {
             other_list.append(&row);
         }
+        other_list.append(&disk_row(say));
         other_list.append(&empty);
         let others = adw::PreferencesGroup::new();
         others.add(&other_list);
@@ -165,7 +166,9 @@ impl SourcePage {
         let (looking_at, fault) = match flow.page() {
             Page::Looking { path, slow } => (slow.then(|| path.to_string_lossy()), None),
             Page::Source { fault } => (None, fault.as_ref()),
-            Page::Review(_) | Page::Creating(_) | Page::Failed { .. } | Page::Gone => (None, None),
+            Page::Disks(_) | Page::Review(_) | Page::Creating(_) | Page::Failed { .. } | Page::Gone => {
+                (None, None)
+            }
         };
         let slow = looking_at.is_some();
         self.icon.set_visible(!slow);
@@ -193,6 +196,21 @@ impl SourcePage {
             self.fault_text.set_label(&sentence);
         }
     }
+}
+
+/// The way to the disks of this computer.
+fn disk_row(say: &Say) -> adw::ActionRow {
+    let row = adw::ActionRow::builder()
+        .title(gettext("Disk of This Computer"))
+        .subtitle(gettext("A system on another disk or partition, used in place"))
+        .use_markup(false)
+        .activatable(true)
+        .build();
+    row.add_prefix(&centred("drive-harddisk-symbolic"));
+    row.add_suffix(&centred("go-next-symbolic"));
+    let to = say.clone();
+    row.connect_activated(move |_| to.say(Input::Step(flow::Input::ChooseDisk)));
+    row
 }
 
 /// The ways to an install tree: its address, or its folder.

@@ -2,8 +2,10 @@
 
 use crate::{bare, connected, make, shown};
 use hv_api::client::settle;
-use hv_api::{Applied, ByteSize, Core, Error, FileFault, GuestState, HostUse, NewDisk, NewGuest, NotNow};
-use hv_tests::{Home, PhysicalDisk, Script};
+use hv_api::{
+    Applied, ByteSize, Core, Error, FileFault, GuestState, HostUse, MediumKind, NewDisk, NewGuest, NotNow,
+};
+use hv_tests::{Home, PhysicalDisk, Script, skip};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -122,4 +124,45 @@ async fn a_disk_that_a_program_has_for_itself_is_refused_and_its_name_is_said() 
     settle(core.force_off("one").await).unwrap();
     assert_eq!(shown(&mut core, "one").await.state, GuestState::Off);
     drop(alone(2).expect("nobody has it any more"));
+}
+
+#[tokio::test]
+async fn the_system_on_a_disk_is_recognised() {
+    let home = Home::with_fake_qemu(&Script::obedient());
+    let release =
+        "NAME=Debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\nVERSION_ID=\"12\"\n";
+    let menu = "menuentry 'Own' {\n linux /boot/linux quiet\n}\n";
+    let tree = home.path("tree");
+    for (path, text) in [("etc/os-release", release), ("boot/grub/grub.cfg", menu), ("boot/linux", "kernel")]
+    {
+        fs::create_dir_all(tree.join(path).parent().unwrap()).unwrap();
+        fs::write(tree.join(path), text).unwrap();
+    }
+    let system = home.file("system.img", vec![0; 16 << 20]);
+    let mut tool = home.command("mkfs.ext4");
+    tool.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").args(["-q", "-d"]).arg(&tree).arg(&system);
+    if home.run(&mut tool).await.code != 0 {
+        return skip("mkfs.ext4 is not installed");
+    }
+    let mut content = vec![0; 1 << 20];
+    content[446..462].copy_from_slice(&[0x80, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x80, 0, 0]);
+    content[510..512].copy_from_slice(&[0x55, 0xaa]);
+    content.extend(fs::read(&system).unwrap());
+    let image = home.file("image.img", &content);
+    let _process = home.core().await;
+    let (mut core, _events) = connected(&home).await;
+    let mut paths = vec![image];
+    let disk = PhysicalDisk::new(&home, &content, &[(1, 2048, 32_768)]);
+    paths.extend(disk.iter().map(|disk| disk.device().display().to_string()));
+    paths.extend(disk.iter().map(|disk| disk.partition(1).display().to_string()));
+    let media = settle(core.inspect(&paths).await).unwrap().media;
+    for medium in &media {
+        assert_eq!(medium.os_name.as_deref(), Some("Debian GNU/Linux 12 (bookworm)"), "{medium:?}");
+        assert_eq!(medium.os.as_deref(), Some("debian12"), "{medium:?}");
+        assert_eq!((medium.family.as_deref(), medium.format.as_deref()), (Some("linux"), Some("raw")));
+    }
+    let kinds: Vec<_> = media.iter().map(|medium| (medium.kind, medium.kernel_on_disk)).collect();
+    let expected =
+        [(MediumKind::DiskImage, false), (MediumKind::BlockDevice, false), (MediumKind::BlockDevice, true)];
+    assert_eq!(kinds, expected[..kinds.len()]);
 }

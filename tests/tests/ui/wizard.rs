@@ -2,7 +2,7 @@
 
 use crate::{DISC, disc_is_missing, visit};
 use hv_tests::ui::{Desktop, Role, State};
-use hv_tests::{program, within};
+use hv_tests::{PhysicalDisk, program, within};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8UXdM8Hnj4dIYV2iTHkpUgmGzqtPSGZPbXvQGKBPGN";
 
@@ -130,6 +130,38 @@ async fn an_address_that_is_none_of_a_tree_is_refused_in_words() {
         desktop.keys(&["Return"]).await;
         form.says("127.0.0.1").await;
         assert_eq!(form.nameless().await, [""; 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_partition_of_this_computer_becomes_a_guests_disk() {
+    visit("partition", async |desktop| {
+        let home = desktop.home();
+        let mut content = vec![0; 8 << 20];
+        // A swap partition, by its mark.
+        content[4096 * 512 + 0xff6..4096 * 512 + 0x1000].copy_from_slice(b"SWAPSPACE2");
+        let Some(disk) = PhysicalDisk::new(home, &content, &[(1, 2048, 2048), (2, 4096, 2048)]) else {
+            return;
+        };
+        disk.show(home);
+        let taken = disk.partition(1).display().to_string();
+        desktop.hv(&["create", "Other", "--disk-path", &taken]).await;
+        desktop.open::<&str>([]);
+        desktop.window("Guesthouse").press("New Guest New").await;
+        let form = desktop.window("New Guest");
+        form.click(&form.find(Role::ListItem, "Disk of This Computer").await).await;
+        form.says("“Other” has it").await;
+        assert_eq!(form.nameless().await, [""; 0]);
+        form.click(&form.find(Role::ListItem, "Partition 2").await).await;
+        form.says("While it runs, this computer can't use the disk.").await;
+        form.write("Name", "Mine").await;
+        form.write("Memory", "64 MiB").await;
+        form.press("Create").await;
+        form.closed().await;
+        let guest = &desktop.hv(&["show", "Mine"]).await[0];
+        assert_eq!(guest["disks"][0]["partitions"], serde_json::json!([2]), "{guest}");
+        assert_eq!(guest["disks"][0]["path"], disk.device().to_str().expect("UTF-8"), "{guest}");
     })
     .await;
 }

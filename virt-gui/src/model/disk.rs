@@ -2,7 +2,8 @@
 
 use super::hardware::when;
 use hv_api::{ByteSize, DiskBus, DiskCache, DiskInfo, GuestInfo};
-use virt_kit::i18n::{gettext, gettext_f};
+use virt_kit::i18n::{gettext, gettext_f, ngettext_f};
+use virt_kit::words::file_name;
 
 /// What a disk can be attached to, in the order in which it is offered.
 pub const BUSES: [DiskBus; 5] = [DiskBus::Virtio, DiskBus::Sata, DiskBus::Nvme, DiskBus::Scsi, DiskBus::Usb];
@@ -30,6 +31,19 @@ pub fn cache(cache: DiskCache) -> String {
         DiskCache::Directsync => gettext("None at all, slow and safe"),
         DiskCache::Unsafe => gettext("Fast, and lost if this computer fails"),
     }
+}
+
+/// What a disk is called: its file's name, or which part of a physical disk it is.
+pub fn name(disk: &DiskInfo) -> String {
+    let file = file_name(&disk.path);
+    let numbers: Vec<String> = disk.partitions.iter().map(ToString::to_string).collect();
+    if numbers.is_empty() {
+        return file;
+    }
+    let (count, numbers) = (numbers.len(), numbers.join(", "));
+    let values = [("disk", &*file), ("numbers", &*numbers)];
+    // Translators: a part of a physical disk, as “sda, partition 2” or “sda, partitions 2, 3”.
+    ngettext_f("{disk}, partition {numbers}", "{disk}, partitions {numbers}", count, &values)
 }
 
 /// `disk0 · 20 GiB · Virtio`

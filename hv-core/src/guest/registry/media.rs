@@ -1,22 +1,31 @@
 //! What media are, and which systems there are.
 
 use super::{Registry, limits, same_name};
+use crate::engine::DiskFormat;
 use crate::express::OFFERED;
-use crate::guest::install;
+use crate::guest::{disk_kernel, install};
+use crate::host::block::Block;
 use crate::host::preferences::{Environment, preferences};
-use crate::inspect::{choice, inspect, of_tree};
+use crate::inspect::{choice, inspect, of_tree, with_installed};
 use crate::job::Progress;
 use crate::osdb::Database;
 use crate::osdb::model::System;
 use crate::tree::{self, Place, Tree};
 use crate::{files, store};
 use futures_util::{StreamExt, stream};
-use hv_api::{Error, JobStage, MediumInfo, NewGuest, Preferences, Systems};
+use hv_api::{Error, JobStage, MediumInfo, MediumKind, NewGuest, Preferences, Systems};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The most systems in one answer: all that are known, and room for more.
 const MOST_SYSTEMS: usize = 1000;
+
+/// Disks that are read at once by one call, each by a process of its own.
+const DISKS_AT_ONCE: usize = 2;
+
+/// How long it may take to find out which system is on a disk.
+const SYSTEM_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Servers that are asked at once by one call.
 const TREES_AT_ONCE: usize = 16;
@@ -38,9 +47,34 @@ impl Registry {
         let trees = stream::iter(addresses).map(|address| self.inspect_tree(address)).buffered(TREES_AT_ONCE);
         let (files, trees) = tokio::join!(files::off_thread(look), trees.collect::<Vec<_>>());
         let files: Vec<MediumInfo> = files?;
+        let files = stream::iter(files).map(|info| self.with_system(info)).buffered(DISKS_AT_ONCE);
+        let files: Vec<MediumInfo> = files.collect().await;
         let mut files = files.into_iter();
         let mut trees = trees.into_iter();
         order.into_iter().filter_map(|tree| if tree { trees.next() } else { files.next().map(Ok) }).collect()
+    }
+
+    /// The same with the system that is on a disk, where that can be told within a moment.
+    async fn with_system(&self, info: MediumInfo) -> MediumInfo {
+        let format =
+            info.format.as_deref().and_then(DiskFormat::of_name).filter(|format| format.is_written());
+        let is_disk = matches!(info.kind, MediumKind::DiskImage | MediumKind::BlockDevice);
+        // Nothing is read that nobody has agreed to.
+        let is_whole = info.backing_fault.is_none() && !info.backing.iter().any(|file| file.outside);
+        let Some(format) = format.filter(|_| is_disk && is_whole) else { return info };
+        let place = disk_kernel::place_of(info.path.as_ref(), format);
+        let asked = tokio::time::timeout(SYSTEM_DEADLINE, self.context.boot_menus.system(&place)).await;
+        let Ok(Ok((system, starts))) = asked else { return info };
+        // A whole disk has a boot loader that starts by itself.
+        let is_partition =
+            || Block::at(Path::new("/"), info.path.as_ref()).is_some_and(|block| block.partition.is_some());
+        let info = MediumInfo { kernel_on_disk: starts && is_partition(), ..info };
+        // What its name says of a cloud image is known of it beforehand.
+        let Some(found) = system.filter(|_| info.os.is_none()) else { return info };
+        let Ok(database) = self.database().await else { return info };
+        let names = self.names();
+        let taken = |name: &str| names.iter().any(|other| same_name(other, name));
+        with_installed(info, found, &taken, limits(), &database)
     }
 
     async fn inspect_tree(&self, address: String) -> Result<MediumInfo, Error> {

@@ -309,12 +309,13 @@ impl DiskRow {
 
     fn show(&self, guest: &GuestInfo, disk: &DiskInfo) {
         let before = self.disk.replace(disk.clone());
-        self.row.set_title(&file_name(&disk.path));
+        self.row.set_title(&words::name(disk));
         self.row.set_subtitle(&words::summary(disk));
         self.waits.set_visible(words::waits(guest, disk));
         self.size.set_subtitle(&words::size(disk));
         let written = matches!(disk.format.as_str(), "qcow2" | "raw");
-        self.grow.set_sensitive(written && !disk.read_only && disk.size.is_some());
+        let is_partial = !disk.partitions.is_empty();
+        self.grow.set_sensitive(written && !disk.read_only && disk.size.is_some() && !is_partial);
         self.grow
             .set_tooltip_text((!written).then(|| gettext("Disks of this format are only read")).as_deref());
         let when = when_fixed(guest);
@@ -324,7 +325,7 @@ impl DiskRow {
         self.read_only.show(disk.read_only, &when);
         self.read_only.set_sensitive(written);
         self.shareable.show(disk.shareable, &when);
-        self.shareable.set_sensitive(disk.format == "raw");
+        self.shareable.set_sensitive(disk.format == "raw" && !is_partial);
         self.of_serial.set_label(&when);
         if before.serial != disk.serial || self.serial.text().is_empty() {
             self.serial.set_text(disk.serial.as_deref().unwrap_or_default());
