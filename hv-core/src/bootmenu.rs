@@ -28,7 +28,7 @@ pub use bytes::{Bytes, Disk};
 pub use child::run;
 pub use default::{Change, NotChanged, change};
 pub use find::{Found, copy, entries_in, menu};
-pub use installed::Installed;
+pub use installed::{Installed, installed};
 
 /// The partitions of a disk, as they are found when a guest's disk is read: number, whether it is the one to start from,
 /// length in bytes.

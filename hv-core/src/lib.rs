@@ -15,7 +15,7 @@ pub mod files;
 pub mod guest;
 pub mod host;
 pub mod import;
-mod inspect;
+pub mod inspect;
 pub mod job;
 pub mod kernel;
 pub mod keys;

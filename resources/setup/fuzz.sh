@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$project/hv-core/fuzz"
 
 seconds=${1:-60}
-targets=${2:-appliance boot_menu definition qmp requests}
+targets=${2:-answers appliance boot_menu definition medium qmp requests tree}
 [[ $seconds =~ ^[0-9]+$ ]] || { echo "fuzz.sh: “$seconds” is no number of seconds" >&2; exit 2; }
 
 "$project/resources/setup/deps.sh" build fuzz

@@ -4,11 +4,13 @@
 use crate::fake_engine::{FakeCore, FakeEngine};
 use crate::{Home, PATIENCE};
 use hv_api::{ByteSize, GuestId, MacAddress};
+use hv_core::answers::{Answers, Known, System, Usual, cloud_init};
 use hv_core::appliance::Appliance;
 use hv_core::bootmenu;
 use hv_core::engine::qemu::qmp;
 use hv_core::guest::config::Definition;
 use hv_core::import;
+use hv_core::inspect::{Limits, inspect};
 use hv_core::osdb::Database;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -81,6 +83,77 @@ impl import::Host for Nobody {
     }
 }
 
+/// A file from anywhere: a disc, a disk image, a machine of another program, something packed. The first byte says whether
+/// the others stand at its beginning or where discs say what they are.
+pub fn medium(bytes: &[u8]) {
+    /// The descriptors of an ISO 9660 begin there.
+    const DESCRIPTORS: usize = 16 * 2048;
+    let Some((first, rest)) = bytes.split_first() else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("medium");
+    let before = if first & 1 == 0 { 0 } else { DESCRIPTORS };
+    std::fs::write(&path, [&vec![0; before][..], rest].concat()).expect("a file");
+    look_at(&path);
+}
+
+/// An install tree in a folder: files by their names, one of the marks of a tree and its content after the other.
+pub fn tree(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for file in bytes.split(|byte| *byte == 0) {
+        let Some((number, content)) = file.split_first() else { continue };
+        let marks = hv_core::osdb::trees::MARKERS;
+        let path = folder.path().join(marks[usize::from(*number) % marks.len()]);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, content).expect("a file");
+    }
+    look_at(folder.path());
+}
+
+/// What is told of it is bounded and can be shown.
+fn look_at(path: &Path) {
+    /// Longer than any name on a medium may become.
+    const LONGEST: usize = 512;
+    let limits = Limits { cpus: 4, memory: ByteSize::gib(8) };
+    let Ok(info) = inspect(path, &|_taken| false, limits, &Database::default()) else { return };
+    assert!(info.suggested_name.chars().count() <= LONGEST && !info.suggested_name.is_empty(), "{info:?}");
+    assert!(!info.suggested_name.contains(['/', '\n', '\0']), "{info:?}");
+    assert!(info.recommended.memory <= limits.memory && info.recommended.cpus <= limits.cpus, "{info:?}");
+}
+
+/// What a person answers an installer: a line each. What is taken is written so that it stays one answer.
+pub fn answers(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.split('\n').map(str::to_owned);
+    let mut next = || lines.next().filter(|line| !line.is_empty());
+    let asked = hv_api::Answers {
+        user: next().unwrap_or_default(),
+        full_name: next(),
+        host_name: next(),
+        language: next(),
+        keyboard: next(),
+        time_zone: next(),
+        ssh_keys: next().map(|key| vec![key]),
+        // Making the hash of one takes longer than all else.
+        password: None,
+    };
+    let usual = Usual {
+        guest: "a guest".into(),
+        language: "en_US".into(),
+        keyboard: "us".into(),
+        time_zone: "Etc/UTC".into(),
+    };
+    if let Ok(answers) = Answers::new(&asked, System::Cloud, &usual, &Known::default()) {
+        let files = cloud_init(&answers, "an instance");
+        let told = files.iter().find(|file| file.name == "user-data").expect("what it is told");
+        let told = std::str::from_utf8(&told.content).expect("text");
+        // What comes behind the mark is JSON, which is YAML as well.
+        let told = told.strip_prefix("#cloud-config\n").expect("the mark");
+        let told: Value = serde_json::from_str(told).expect("one document");
+        let users = told["users"].as_array().expect("users");
+        assert_eq!((users.len(), users[0]["name"].as_str()), (1, Some(answers.user())), "{told}");
+    }
+}
+
 /// A guest's disk, and the files of boot loaders on one.
 pub fn boot_menu(bytes: &[u8]) {
     let disk = bootmenu::Disk::new(Box::new(bytes.to_vec()), Some(Instant::now() + Duration::from_secs(20)));
@@ -96,6 +169,7 @@ pub fn boot_menu(bytes: &[u8]) {
             }
         }
     }
+    let _system = bootmenu::installed(&disk);
     if let Ok(text) = std::str::from_utf8(bytes) {
         bootmenu::entries_in(text);
     }

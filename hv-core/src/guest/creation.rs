@@ -286,15 +286,25 @@ const COPYING: Range<f64> = 0.2..0.95;
 /// # Errors
 /// [`Error::SpaceMissing`], [`Error::ApplianceDamaged`], [`Error::FileUnusable`].
 pub async fn check_sources(resolved: &Resolved, folder: &Path, progress: &Progress) -> Result<(), Error> {
-    let mut needed = 0_u64;
-    for (_, disk) in &resolved.own_disks {
-        if let OwnDisk::Copy(image, _) = disk {
+    let images = resolved.own_disks.iter().filter_map(|(_, disk)| match disk {
+        OwnDisk::Copy(image, _) => Some(image),
+        OwnDisk::Empty(_) => None,
+    });
+    let available = host::free_space(folder).ok();
+    let most = images
+        .clone()
+        .map(Image::copy_takes_at_most)
+        .try_fold(0_u64, |sum, most| Some(sum.saturating_add(most?.as_bytes())));
+    // Where all that they could take is there, it need not be known any better.
+    if let Some(available) = available.filter(|free| most.is_none_or(|most| free.as_bytes() < most)) {
+        let mut needed = 0_u64;
+        for image in images {
             needed = needed.saturating_add(image.copy_needs().await?.as_bytes());
         }
-    }
-    let (needed, available) = (ByteSize::bytes(needed), host::free_space(folder).ok());
-    if let Some(available) = available.filter(|available| *available < needed) {
-        return Err(Error::SpaceMissing { path: folder.display().to_string(), needed, available });
+        let needed = ByteSize::bytes(needed);
+        if available < needed {
+            return Err(Error::SpaceMissing { path: folder.display().to_string(), needed, available });
+        }
     }
     for appliance in &resolved.appliances {
         let told = |done, total| progress.share(JobStage::Verifying, Amount { done, total }, VERIFYING);

@@ -33,6 +33,33 @@ fn appliances_that_were_made_up_do_no_harm() {
 }
 
 #[test]
+fn media_that_were_made_up_do_no_harm() {
+    let kept = kept("medium");
+    assert!(kept.len() >= 4, "{}", kept.len());
+    for bytes in &kept {
+        fuzz::medium(bytes);
+    }
+}
+
+#[test]
+fn trees_that_were_made_up_do_no_harm() {
+    let kept = kept("tree");
+    assert!(kept.len() >= 4, "{}", kept.len());
+    for bytes in &kept {
+        fuzz::tree(bytes);
+    }
+}
+
+#[test]
+fn answers_that_were_made_up_do_no_harm() {
+    let kept = kept("answers");
+    assert!(!kept.is_empty());
+    for bytes in &kept {
+        fuzz::answers(bytes);
+    }
+}
+
+#[test]
 fn disks_that_were_made_up_do_no_harm() {
     for bytes in kept("boot_menu") {
         fuzz::boot_menu(&bytes);

@@ -7,6 +7,7 @@
 
 mod by_hand;
 mod measure;
+mod reading;
 mod running;
 mod saving;
 mod table;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use table::Table;
 
 /// What can be measured.
-const PARTS: [&str; 6] = ["start", "idle", "many", "window", "save", "running"];
+const PARTS: [&str; 8] = ["start", "idle", "many", "inspect", "import", "window", "save", "running"];
 
 /// How many guests are many.
 const MANY: usize = 1000;
@@ -54,6 +55,12 @@ async fn main() {
     }
     if is_wanted("many") {
         many_guests(&mut table).await;
+    }
+    if is_wanted("inspect") {
+        reading::many_discs(&mut table).await;
+    }
+    if is_wanted("import") {
+        reading::a_disk_of_an_image(&mut table).await;
     }
     if is_wanted("save") {
         saving::saving_of_a_guest(&mut table).await;

@@ -17,7 +17,7 @@ const FOLDER: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-inst
 const FILL: &[u8] = b"dd if=/dev/urandom of=/fill bs=1M count=400; echo fill\"\"ed\r";
 
 /// How often each is measured.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 15;
 
 /// How often it is looked whether the guest is ready.
 const LOOK: Duration = Duration::from_millis(250);

@@ -1,0 +1,4 @@
+//! See `hv_tests::fuzz::answers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| hv_tests::fuzz::answers(bytes));
