@@ -18,6 +18,7 @@ pub mod devices;
 pub mod disk;
 pub mod disk_file;
 pub mod disk_kernel;
+mod disposable;
 pub mod edit;
 pub mod exact_size;
 pub mod first_start;

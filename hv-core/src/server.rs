@@ -162,6 +162,11 @@ impl Service {
         self.registry.start_from_cd(&guest, paused).await.map(|guest| GuestReply { guest })
     }
 
+    async fn start_disposable(&self, guest: String, paused: Option<bool>) -> Result<GuestReply, Error> {
+        let paused = paused.unwrap_or_default();
+        self.registry.start_disposable(&guest, paused).await.map(|guest| GuestReply { guest })
+    }
+
     async fn boot_menu(&self, guest: String, disk: Option<String>) -> Result<BootMenuReply, Error> {
         let menu = self.registry.boot_menu(&guest, disk.as_deref()).await;
         menu.map(|menu| BootMenuReply { menu })

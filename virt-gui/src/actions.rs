@@ -22,6 +22,8 @@ pub enum Action {
     OpenConsole,
     /// Start the selected guest, or let it go on.
     Start,
+    /// Start it so that nothing is kept of what it writes.
+    StartDisposable,
     /// Ask it to shut down.
     ShutDown,
     /// Keep its memory on the disk and end its engine.
@@ -76,7 +78,7 @@ pub enum Section {
 
 impl Action {
     /// All of them, in the order in which they are listed.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::New,
         Self::ChooseInstaller,
         Self::Search,
@@ -87,6 +89,7 @@ impl Action {
         Self::Quit,
         Self::OpenConsole,
         Self::Start,
+        Self::StartDisposable,
         Self::ShutDown,
         Self::Save,
         Self::Pause,
@@ -107,6 +110,7 @@ impl Action {
             Self::Search => "search",
             Self::OpenConsole => "open-console",
             Self::Start => "start",
+            Self::StartDisposable => "start-disposable",
             Self::ShutDown => "shut-down",
             Self::Save => "save",
             Self::Pause => "pause",
@@ -138,6 +142,7 @@ impl Action {
             Self::Search => &["<Control>f"],
             Self::OpenConsole => &["Return"],
             Self::Start => &["<Control>Return", "<Control>KP_Enter"],
+            Self::StartDisposable => &["<Control><Shift>Return", "<Control><Shift>KP_Enter"],
             Self::ShutDown => &["<Control><Shift>d"],
             Self::Save => &["<Control><Shift>s"],
             Self::TakeSnapshot => &["<Control>t"],
@@ -169,6 +174,7 @@ impl Action {
             Self::Search => gettext("Search"),
             Self::OpenConsole => gettext("Open Console"),
             Self::Start => gettext("Start or Resume"),
+            Self::StartDisposable => label(PowerAction::StartDisposable),
             Self::ShutDown => label(PowerAction::Shutdown),
             Self::Save => label(PowerAction::Save),
             Self::Pause => label(PowerAction::Pause),
@@ -200,6 +206,7 @@ impl Action {
             | Self::Quit => Section::General,
             Self::OpenConsole
             | Self::Start
+            | Self::StartDisposable
             | Self::ShutDown
             | Self::Save
             | Self::Pause
@@ -225,6 +232,7 @@ impl Action {
             }
             Self::ShowLog => up && state.is_some(),
             Self::Start => power(PowerAction::Start) || power(PowerAction::Resume),
+            Self::StartDisposable => power(PowerAction::StartDisposable),
             Self::ShutDown => power(PowerAction::Shutdown),
             Self::Save => power(PowerAction::Save),
             Self::Pause => power(PowerAction::Pause),

@@ -432,6 +432,7 @@ impl App {
                 change_power(PowerAction::Resume);
             }
             Action::Start => change_power(PowerAction::Start),
+            Action::StartDisposable => change_power(PowerAction::StartDisposable),
             Action::ShutDown => change_power(PowerAction::Shutdown),
             Action::Save => change_power(PowerAction::Save),
             Action::Pause => change_power(PowerAction::Pause),

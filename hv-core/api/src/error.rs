@@ -568,6 +568,20 @@ pub enum Error {
         /// What it is called.
         name: String,
     },
+    /// That would keep something of a guest that runs so that nothing of it is kept.
+    Disposable {
+        /// The guest's name.
+        guest: String,
+        /// What was asked for.
+        operation: Operation,
+    },
+    /// A guest whose system is not installed yet, or has not yet started for the first time.
+    NotInstalled {
+        /// The guest's name.
+        guest: String,
+        /// What was asked for.
+        operation: Operation,
+    },
     /// A guest that writes to a physical disk can't be saved: the computer may change the disk meanwhile.
     DiskNotSavable {
         /// The guest's name.

@@ -111,6 +111,9 @@ pub struct GuestInfo {
     pub waiting: Option<ShutdownWait>,
     /// The engine's process, while there is one.
     pub pid: Option<u32>,
+    /// Whether nothing is kept of what it writes while it runs this time.
+    #[serde(default)]
+    pub disposable: bool,
     /// What runs its instructions, while an engine runs.
     pub accelerator: Option<Accelerator>,
     /// The operating system, as a short id of the operating-system database.
@@ -207,6 +210,7 @@ impl GuestInfo {
             since: 0,
             waiting: None,
             pid: None,
+            disposable: false,
             accelerator: None,
             os: None,
             os_name: None,

@@ -192,6 +192,14 @@ pub trait Core {
         paused: Option<bool>,
     ) -> zlink::Result<Result<GuestReply, Error>>;
 
+    /// Starts a guest that is off or crashed so that nothing is kept of what it writes to its disks, its firmware's
+    /// variables and its TPM: when it is off, all is as before. A restart meanwhile keeps it. Answers when it runs.
+    async fn start_disposable(
+        &mut self,
+        guest: &str,
+        paused: Option<bool>,
+    ) -> zlink::Result<Result<GuestReply, Error>>;
+
     /// The menu of the boot loader on a disk of a guest that does not run. Without a name: on the disk whose kernel it
     /// starts, or else the first. Nothing on the disk is changed.
     async fn boot_menu(

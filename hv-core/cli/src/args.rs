@@ -148,8 +148,11 @@ pub enum Call {
         /// With this entry of the boot menu on its disk, this one time: its number, as “hv boot-menu” shows it.
         #[arg(long, value_name = "NUMBER", conflicts_with = "from_cd")]
         kernel_entry: Option<u32>,
+        /// Keep nothing of what it writes: when it is off, its disks are as before.
+        #[arg(long, conflicts_with_all = ["from_cd", "kernel_entry"])]
+        disposable: bool,
         /// Show the guest's definition and QEMU's command line, and start nothing.
-        #[arg(long, conflicts_with_all = ["paused", "from_cd", "kernel_entry"])]
+        #[arg(long, conflicts_with_all = ["paused", "from_cd", "kernel_entry", "disposable"])]
         dry_run: bool,
     },
     /// Ask a guest to shut down, as its power button would.

@@ -83,10 +83,12 @@ async fn answer(core: &mut Connection, call: Call, output: &mut Output) -> Resul
         Call::Start { guest, dry_run: true, .. } => {
             create::show_plan(&settle(core.plan_start(&guest).await)?, output)
         }
-        Call::Start { guest, paused, from_cd, kernel_entry, dry_run: false } => {
+        Call::Start { guest, paused, from_cd, kernel_entry, disposable, dry_run: false } => {
             let paused = paused.then_some(true);
             let reply = if let Some(entry) = kernel_entry {
                 core.start_entry(&guest, entry, paused).await
+            } else if disposable {
+                core.start_disposable(&guest, paused).await
             } else if from_cd {
                 core.start_from_cd(&guest, paused).await
             } else {

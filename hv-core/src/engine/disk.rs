@@ -84,6 +84,8 @@ pub struct DiskConfig {
     pub is_device: bool,
     /// What of it the machine gets, where that is not all of it: `path` is a physical disk then.
     pub partial: Option<Partial>,
+    /// Where what the machine writes goes instead: a qcow2 file of the same size, in which only that is.
+    pub layer: Option<PathBuf>,
     /// Its format.
     pub format: DiskFormat,
     /// What it is attached to.
@@ -111,6 +113,7 @@ impl DiskConfig {
             path: path.into(),
             is_device: false,
             partial: None,
+            layer: None,
             format,
             bus: DiskBus::Virtio,
             slot: None,

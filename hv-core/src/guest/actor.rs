@@ -21,6 +21,7 @@ mod snapshots;
 
 use super::config::Definition;
 use super::context::Context;
+use super::disposable;
 use super::handle::{Answer, Handle, Request, engine_error};
 use super::launch::{Asked, LAST_WORDS_DEADLINE, Launched};
 use super::power::Tries;
@@ -116,6 +117,8 @@ struct Actor {
     launch: Option<AbortHandle>,
     /// While a start that is not as usual is asked for: which.
     asked_start: Asked,
+    /// Nothing is kept of what it writes until it is off.
+    disposable: bool,
     launch_error: Option<Error>,
     /// Why an engine that may still run could not be taken over. Its disks must stay until that is known.
     unreachable: Option<Error>,
@@ -166,6 +169,7 @@ pub fn spawn(
         internal,
         launch: None,
         asked_start: Asked::Usual,
+        disposable: false,
         launch_error: None,
         unreachable: None,
         ending_deadline: None,
@@ -185,6 +189,7 @@ pub fn spawn(
     match found {
         Ok(Some((adopted, events))) => actor.adopt(adopted, events),
         Ok(None) => {
+            disposable::sweep(&actor.folder());
             actor.recall_saved();
             actor.resume_snapshots();
             actor.recall_installation();
@@ -240,6 +245,7 @@ impl Actor {
             Request::Rule(wish, answer) => self.wish(wish, answer),
             Request::Edit(edits, answer) => self.edit(edits, answer),
             Request::StartFromCd { paused, answer } => self.start_from_cd(paused, answer),
+            Request::StartDisposable { paused, answer } => self.start_disposable(paused, answer),
             Request::StartEntry { entry, paused, answer } => self.start_entry(entry, paused, answer),
             Request::ChangeMedium { drive, medium, force, answer } => {
                 self.change_medium(drive, medium, force, answer);

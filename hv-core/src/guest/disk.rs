@@ -81,6 +81,7 @@ impl Disk {
             path,
             is_device: false,
             partial: self.is_partial().then(|| Partial::planned(folder, &name.to_string())),
+            layer: None,
             format,
             bus,
             slot,

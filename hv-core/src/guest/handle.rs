@@ -34,6 +34,13 @@ pub enum Request {
         /// Answered when it has come true.
         answer: Answer<GuestInfo>,
     },
+    /// A start after which nothing is kept of what the guest writes; answered when the guest runs.
+    StartDisposable {
+        /// Whether its CPUs stay stopped.
+        paused: bool,
+        /// Answered when it has come true.
+        answer: Answer<GuestInfo>,
+    },
     /// A start with another entry of the boot menu on its disk, this one time; answered when the guest runs.
     StartEntry {
         /// Its number.

@@ -5,6 +5,7 @@ use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::disk_kernel;
+use super::disposable;
 use super::forwards;
 use super::handle::engine_error;
 use super::install::Install;
@@ -172,6 +173,8 @@ pub(super) enum Asked {
     FromCd,
     /// With this entry of the boot menu on its disk, this once.
     Entry(u32),
+    /// So that nothing of what it writes is kept.
+    Disposable,
 }
 
 /// How a machine begins.
@@ -194,13 +197,17 @@ async fn start(
     firmware.make_store().await?;
     let mut machine = machine(context, definition, accelerator, firmware.config()).await;
     lay_out(&mut machine, definition, &folder).await?;
+    let is_disposable = beginning == Beginning::Asked(Asked::Disposable);
+    if is_disposable {
+        disposable::prepare(&mut machine, definition, &folder).await?;
+    }
     let from_disk = definition.kernel_disk().is_some();
     match beginning {
         Beginning::Asked(Asked::FromCd) => boot::from_cd(&mut machine),
         Beginning::Asked(asked) if from_disk => {
             let choice = match asked {
                 Asked::Entry(entry) => Choice::Number(entry),
-                Asked::Usual | Asked::FromCd => disk_kernel::choice(definition),
+                Asked::Usual | Asked::FromCd | Asked::Disposable => disk_kernel::choice(definition),
             };
             machine.kernel = Some(disk_kernel::copied(context, definition, choice).await?);
         }
@@ -235,6 +242,7 @@ async fn start(
     let cpu_limit = limit::begin(context, definition, machine.pid()).await;
     let record = RunRecord::new(Definition { cpu_limit, ..definition.clone() }, accelerator, now());
     let mut record = record.with_groups(pci_groups);
+    record.disposable = is_disposable;
     record.tree_port = serving.as_ref().map(|serving| serving.port);
     Ok(Launched { machine, record, events, serving })
 }

@@ -217,6 +217,13 @@ impl Registry {
         handle.ask(|answer| Request::StartFromCd { paused, answer }).await
     }
 
+    /// Starts a guest so that nothing is kept of what it writes.
+    pub async fn start_disposable(&self, guest: &str, paused: bool) -> Result<GuestInfo, Error> {
+        let handle = self.find(guest)?;
+        self.check_start(&handle.info()).await?;
+        handle.ask(|answer| Request::StartDisposable { paused, answer }).await
+    }
+
     /// Everything, and what comes after it.
     pub async fn watch(&self) -> (Snapshot, broadcast::Receiver<Change>) {
         // Listening comes first: what happens in between is told twice rather than never.

@@ -1,5 +1,6 @@
 //! How much room the host has for what a guest's disks can still take. Reads files; not for the core's own thread.
 
+use super::disposable;
 use crate::engine::DiskConfig;
 use crate::{host, storage};
 use hv_api::{ByteSize, HostRoom};
@@ -26,12 +27,13 @@ pub fn needed(room: &HostRoom, in_vain: Option<ByteSize>) -> ByteSize {
 pub fn measure(disks: &[DiskConfig]) -> Option<HostRoom> {
     let mut systems: BTreeMap<u64, (PathBuf, u64)> = BTreeMap::new();
     for disk in disks.iter().filter(|disk| !disk.read_only) {
-        let Some(found) = std::fs::metadata(&disk.path).ok().filter(std::fs::Metadata::is_file) else {
+        let (path, format) = disposable::written(disk);
+        let Some(found) = std::fs::metadata(&path).ok().filter(std::fs::Metadata::is_file) else {
             continue;
         };
-        let (size, used) = (storage::volume_size(&disk.path, disk.format), storage::volume_use(&disk.path));
+        let (size, used) = (storage::volume_size(&path, format), storage::volume_use(&path));
         let more = size.unwrap_or_default().as_bytes().saturating_sub(used.unwrap_or_default().as_bytes());
-        let folder = disk.path.parent()?.to_owned();
+        let folder = path.parent()?.to_owned();
         let system = systems.entry(found.dev()).or_insert((folder, 0));
         system.1 = system.1.saturating_add(more);
     }

@@ -53,6 +53,7 @@ pub fn view(
         since,
         waiting: record.and_then(|record| record.asked.clone()),
         pid: engine.as_ref().map(|engine| engine.pid),
+        disposable: record.is_some_and(|record| record.disposable),
         accelerator: record.filter(|_| engine.is_some()).map(|record| record.accelerator),
         os: definition.os.clone(),
         os_name: definition.os_name.clone(),

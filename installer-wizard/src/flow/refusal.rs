@@ -92,6 +92,8 @@ pub(super) const fn row_of(error: &Error) -> Option<Row> {
         | Error::PciRefused { .. }
         | Error::PciNotSavable { .. }
         | Error::DiskNotSavable { .. }
+        | Error::Disposable { .. }
+        | Error::NotInstalled { .. }
         | Error::LockedMemoryTooSmall { .. }
         | Error::SnapshotNotFound { .. }
         | Error::SnapshotNameTaken { .. }

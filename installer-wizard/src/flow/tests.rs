@@ -5,8 +5,8 @@ use crate::answers::Answer;
 use crate::defaults::tests::{host, medium};
 use hv_api::client::CallError;
 use hv_api::{
-    AnswerFault, AnswerField, ByteSize, FileFault, Firmware, ImportKind, JobKind, MediumKind, NewDisk,
-    Recommended,
+    AnswerFault, AnswerField, ByteSize, Error, FileFault, Firmware, ImportKind, JobKind, JobState,
+    MediumKind, NewDisk, Recommended,
 };
 use proptest::prelude::*;
 use virt_kit::daemon::Trouble;

@@ -138,6 +138,15 @@ async fn an_installer_that_restarts_leads_to_the_disk() {
 }
 
 #[tokio::test]
+async fn an_installation_is_never_thrown_away() {
+    let mut this = Installing::begin(FROM_DISC).await;
+    this.core.force_off("one").await.expect("an answer").expect("it ends");
+    let refused =
+        this.core.start_disposable("one", None).await.expect("an answer").expect_err("it is refused");
+    assert!(matches!(refused, Error::NotInstalled { .. }), "{refused:?}");
+}
+
+#[tokio::test]
 async fn an_installer_that_powers_off_leaves_the_guest_off_and_ready() {
     let mut it = Installing::begin(FROM_DISC).await;
     it.write_disk();

@@ -8,6 +8,7 @@ mod consoles;
 mod devices;
 mod disks;
 mod displays;
+mod disposable;
 mod express;
 mod faults;
 mod firmware;

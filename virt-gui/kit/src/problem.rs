@@ -226,6 +226,8 @@ fn action_for(error: &Error) -> Option<ProblemAction> {
         | Error::PciRefused { .. }
         | Error::PciNotSavable { .. }
         | Error::DiskNotSavable { .. }
+        | Error::Disposable { .. }
+        | Error::NotInstalled { .. }
         | Error::LockedMemoryTooSmall { .. }
         | Error::DriveNotFound { .. }
         | Error::SnapshotNotFound { .. }

@@ -1,13 +1,17 @@
-//! A guest whose system is being installed: what is said of it, and when it is ready. Pure.
+//! A guest that runs for something else than itself: its system is being installed, or nothing of it is kept. What is said
+//! of that, and when an installed one is ready. Pure.
 
 use super::state;
 use hv_api::{GuestInfo, GuestState};
 use virt_kit::i18n::gettext;
 
-/// The state as a word or two: a machine that runs an installer is not yet what it is for.
+/// The state as a word or two: a machine that runs an installer is not yet what it is for, and what is done in one that
+/// is disposable is lost.
 pub fn word(guest: &GuestInfo) -> String {
     match guest.state {
         GuestState::Running if guest.installing.is_some() => gettext("Installing"),
+        // Translators: the state of a guest that runs, and of which nothing is kept when it is off.
+        GuestState::Running if guest.disposable => gettext("Running, disposable"),
         state => state::word(state),
     }
 }

@@ -9,6 +9,10 @@ use hv_api::GuestState;
 pub enum PowerAction {
     /// Start it.
     Start,
+    /// Start it from what is in its drives, this once.
+    StartFromCd,
+    /// Start it so that nothing is kept of what it writes.
+    StartDisposable,
     /// Ask it to shut down.
     Shutdown,
     /// Take its power away. To be confirmed first: what the guest has not written is lost.
@@ -31,8 +35,10 @@ pub enum PowerAction {
 
 impl PowerAction {
     /// All, in the order in which menus show them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Start,
+        Self::StartFromCd,
+        Self::StartDisposable,
         Self::Shutdown,
         Self::Save,
         Self::CancelSaving,
@@ -48,6 +54,8 @@ impl PowerAction {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::StartFromCd => "start-from-cd",
+            Self::StartDisposable => "start-disposable",
             Self::Shutdown => "shutdown",
             Self::ForceOff => "force-off",
             Self::Pause => "pause",
@@ -109,7 +117,7 @@ pub const fn refusal(state: GuestState, action: PowerAction) -> Option<Refusal> 
     use PowerAction as Action;
     match (state, action) {
         (State::Unavailable, _) => Some(Refusal::Unavailable),
-        (State::Off | State::Crashed, Action::Start)
+        (State::Off | State::Crashed, Action::Start | Action::StartFromCd | Action::StartDisposable)
         | (State::Paused, Action::Resume | Action::Restart | Action::Reset)
         | (
             State::Running | State::ShuttingDown,
@@ -133,7 +141,10 @@ pub const fn refusal(state: GuestState, action: PowerAction) -> Option<Refusal> 
             Some(Refusal::NotSaved)
         }
         (State::ShuttingDown, Action::Save) => Some(Refusal::ShuttingDown),
-        (State::Running | State::ShuttingDown, Action::Start) => Some(Refusal::Running),
+        (
+            State::Running | State::ShuttingDown,
+            Action::Start | Action::StartFromCd | Action::StartDisposable,
+        ) => Some(Refusal::Running),
     }
 }
 
@@ -167,16 +178,17 @@ mod tests {
     fn each_state_offers_what_makes_sense_in_it() {
         use PowerAction::{
             CancelSaving, Discard, ForceOff, Pause, Reset, Restart, Resume, Save, Shutdown, Start,
+            StartDisposable, StartFromCd,
         };
         let expected: [&[PowerAction]; 9] = [
-            &[Start],
+            &[Start, StartFromCd, StartDisposable],
             &[ForceOff],
             &[Shutdown, Save, Pause, Restart, Reset, ForceOff],
             &[Save, Resume, Restart, Reset, ForceOff],
             &[CancelSaving, ForceOff],
             &[Resume, Discard],
             &[Shutdown, Pause, Restart, Reset, ForceOff],
-            &[Start],
+            &[Start, StartFromCd, StartDisposable],
             &[],
         ];
         for (state, expected) in STATES.into_iter().zip(expected) {

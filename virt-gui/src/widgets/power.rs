@@ -24,6 +24,8 @@ pub async fn perform(daemon: &Daemon, guest: GuestId, action: PowerAction) -> Re
         .call(async move |core| {
             settle(match action {
                 PowerAction::Start => core.start(&guest, None).await,
+                PowerAction::StartFromCd => core.start_from_cd(&guest, None).await,
+                PowerAction::StartDisposable => core.start_disposable(&guest, None).await,
                 PowerAction::Shutdown => core.shutdown(&guest).await,
                 PowerAction::ForceOff => core.force_off(&guest).await,
                 PowerAction::Pause => core.pause(&guest).await,
@@ -71,6 +73,8 @@ async fn cancel_saving(daemon: &Daemon, guest: GuestId) -> Result<GuestInfo, Tro
 pub fn label(action: PowerAction) -> String {
     match action {
         PowerAction::Start => gettext("Start"),
+        PowerAction::StartFromCd => gettext("Start From CD"),
+        PowerAction::StartDisposable => gettext("Start Disposable"),
         PowerAction::Shutdown => gettext("Shut Down"),
         PowerAction::ForceOff => gettext("Force Off…"),
         PowerAction::Pause => gettext("Pause"),
@@ -104,7 +108,10 @@ pub fn refusal_text(refusal: Refusal) -> String {
 /// The icon of an action, for buttons too small for words.
 pub fn icon(action: PowerAction) -> &'static str {
     match action {
-        PowerAction::Start | PowerAction::Resume => "media-playback-start-symbolic",
+        PowerAction::Start | PowerAction::StartDisposable | PowerAction::Resume => {
+            "media-playback-start-symbolic"
+        }
+        PowerAction::StartFromCd => "media-optical-symbolic",
         PowerAction::Shutdown | PowerAction::ForceOff => "system-shutdown-symbolic",
         PowerAction::Pause => "media-playback-pause-symbolic",
         PowerAction::Restart | PowerAction::Reset => "view-refresh-symbolic",
@@ -118,6 +125,10 @@ pub fn icon(action: PowerAction) -> &'static str {
 fn explanation(action: PowerAction) -> String {
     match action {
         PowerAction::Start => gettext("Start the guest"),
+        PowerAction::StartFromCd => gettext("Start the guest from what is in its drive, this once"),
+        PowerAction::StartDisposable => {
+            gettext("Start the guest, and throw away what it writes when it is off")
+        }
         PowerAction::Shutdown => gettext("Ask the guest to shut down, as its power button would"),
         PowerAction::ForceOff => {
             gettext("Take the guest’s power away; what it has not yet written to its disks is lost")
@@ -146,6 +157,8 @@ pub fn confirmed(parent: Option<&gtk::Window>, name: &str, action: PowerAction, 
         PowerAction::Reset => confirm_reset(parent, name, act),
         PowerAction::Discard => confirm_discard(parent, name, act),
         PowerAction::Start
+        | PowerAction::StartFromCd
+        | PowerAction::StartDisposable
         | PowerAction::Shutdown
         | PowerAction::Pause
         | PowerAction::Resume
@@ -291,6 +304,7 @@ fn menu() -> gio::Menu {
         menu.append_section(None, &section);
     };
     section(&[PowerAction::Start, PowerAction::Shutdown]);
+    section(&[PowerAction::StartFromCd, PowerAction::StartDisposable]);
     section(&[PowerAction::Save, PowerAction::Pause, PowerAction::Resume, PowerAction::Restart]);
     section(&[PowerAction::Discard, PowerAction::Reset, PowerAction::ForceOff]);
     menu

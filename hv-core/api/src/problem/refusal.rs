@@ -313,6 +313,20 @@ pub fn explain(error: &Error, t: Translate<'_>) -> Explanation {
         Error::PciNotSavable { guest, operation, address, name } => {
             pci::not_savable(guest, *operation, &address.to_string(), name, t)
         }
+        Error::Disposable { guest, operation } => Explanation {
+            code: "disposable",
+            what: failed(*operation, guest, t),
+            why: t("It was started so that nothing is kept of what it writes."),
+            remedy: t("Shut it down and start it in the usual way first."),
+            detail: None,
+        },
+        Error::NotInstalled { guest, operation } => Explanation {
+            code: "not-installed",
+            what: failed(*operation, guest, t),
+            why: t("Its system is not installed yet, and nothing of the installation would be kept."),
+            remedy: t("Start it in the usual way until its system is installed."),
+            detail: None,
+        },
         Error::DiskNotSavable { guest, disk, path } => disk::not_savable(guest, disk, path, t),
         Error::LockedMemoryTooSmall { guest, needed, limit } => pci::locked_memory(guest, *needed, *limit, t),
         Error::PortNotFound { guest, port, ports } => port_not_found(guest, *port, *ports, t),

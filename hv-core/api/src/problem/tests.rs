@@ -117,6 +117,8 @@ fn errors() -> Vec<Error> {
         Error::DiskInUseByHost { path: "/dev/sdb".into(), way: HostUse::Program, by: "parted".into() },
         Error::DiskInUseByHost { path: "/dev/sdb".into(), way: HostUse::Program, by: String::new() },
         Error::FileUnusable { path: "/dev/sdb2".into(), fault: FileFault::NoPermission, detail: detail() },
+        Error::Disposable { guest: guest(), operation: Operation::Save },
+        Error::NotInstalled { guest: guest(), operation: Operation::Start },
         Error::DiskNotSavable { guest: guest(), disk: "disk0".into(), path: "/dev/sdb".into() },
         Error::DiskIsBacking { path: "/home/me/a.qcow2".into(), holder: "Debian".into() },
         Error::TooManyDisks { guest: guest(), maximum: 14 },

@@ -351,6 +351,7 @@ pub mod tests {
     use crate::engine::{
         DiskFormat, DiskName, DriveConfig, KernelConfig, NicConfig, RunFiles, UefiConfig, UsbConfig,
     };
+    use crate::storage::partial::Partial;
     use hv_api::{AudioService, ByteSize, DiskBus, DiskCache, NicModel, SoundCard};
     use proptest::prelude::*;
     use std::ffi::OsString;
@@ -571,6 +572,8 @@ pub mod tests {
         machine.disks[3].serial = Some("a,b=\"c\"".into());
         machine.disks[4].discard = false;
         machine.disks[5].shareable = true;
+        machine.disks[1].partial = Some(Partial::planned(Path::new("/data, a"), "disk1"));
+        machine.disks[4].layer = Some("/data/disposable/disk4.qcow2".into());
         machine.disks[5].is_device = true;
         (machine.disks[6].format, machine.disks[6].read_only) = (DiskFormat::Vmdk, true);
         insta::assert_snapshot!(shown(&machine));

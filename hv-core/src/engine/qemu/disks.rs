@@ -53,6 +53,27 @@ impl Device {
 
 /// A disk's node, as `-blockdev` takes it.
 pub fn node(disk: &DiskConfig) -> Value {
+    let Some(layer) = &disk.layer else { return volume(disk) };
+    let mut beneath = volume(&DiskConfig { read_only: true, ..disk.clone() });
+    if let Some(beneath) = beneath.as_object_mut() {
+        // Only the layer is the disk.
+        beneath.remove("node-name");
+    }
+    let above = DiskConfig {
+        path: layer.clone(),
+        format: DiskFormat::Qcow2,
+        is_device: false,
+        partial: None,
+        layer: None,
+        ..disk.clone()
+    };
+    let mut node = volume(&above);
+    node["backing"] = beneath;
+    node
+}
+
+/// The node of a disk's volume.
+fn volume(disk: &DiskConfig) -> Value {
     node_of(disk, text(disk.partial.as_ref().map_or(&*disk.path, |partial| &*partial.descriptor)))
 }
 

@@ -89,7 +89,9 @@ impl Reach {
             if disk.format == DiskFormat::Qcow2 {
                 reach.read.extend(backing_files(&disk.path));
             }
-            let alike = if disk.read_only { &mut reach.read } else { &mut reach.write };
+            reach.write.extend(disk.layer.clone());
+            let is_read = disk.read_only || disk.layer.is_some();
+            let alike = if is_read { &mut reach.read } else { &mut reach.write };
             if let Some(partial) = &disk.partial {
                 alike.extend(partial.pieces.iter().map(|(path, _)| path.clone()));
                 // It is written anew at each start.

@@ -4,6 +4,7 @@
 use super::{Actor, Internal, State, beside};
 use crate::engine::{Adopted, EngineEvent, MachineStatus};
 use crate::files;
+use crate::guest::disposable;
 use crate::guest::handle::Answer;
 use crate::guest::launch::{Asked, Launched, find, launch, restore};
 use crate::guest::record::{self, RunRecord};
@@ -49,6 +50,22 @@ impl Actor {
         self.start_as(Asked::FromCd, paused, answer);
     }
 
+    /// Starts it so that nothing is kept of what it writes.
+    pub(super) fn start_disposable(&mut self, paused: bool, answer: Answer<GuestInfo>) {
+        let guest = self.definition.name.clone();
+        if self.definition.install.is_some() || self.definition.first_start.is_some() {
+            // Its disk is not yet what is to be kept as it is.
+            drop(answer.send(Err(Error::NotInstalled { guest, operation: Operation::Start })));
+            return;
+        }
+        if !self.state.is_off() {
+            drop(answer.send(Err(self.wrong_state(Operation::Start))));
+            return;
+        }
+        disposable::sweep(&self.folder());
+        self.start_as(Asked::Disposable, paused, answer);
+    }
+
     /// Starts it from an entry of the boot menu on its disk, this once.
     pub(super) fn start_entry(&mut self, entry: u32, paused: bool, answer: Answer<GuestInfo>) {
         if self.definition.kernel_disk().is_none() {
@@ -74,7 +91,9 @@ impl Actor {
         }
         let context = Rc::clone(&self.context);
         let definition = self.definition.clone();
-        let asked = self.asked_start;
+        self.disposable |= self.asked_start == Asked::Disposable;
+        // Also where it restarts.
+        let asked = if self.disposable { Asked::Disposable } else { self.asked_start };
         let internal = self.internal.clone();
         let saved = self.take_restoring();
         let launch = beside(async move {
@@ -96,6 +115,7 @@ impl Actor {
         info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
         self.events = Some(events);
         self.record = RunRecord::read(&self.record_file());
+        self.disposable = self.record.as_ref().is_some_and(|record| record.disposable);
         let running = self.record.as_ref().map_or(&self.definition, |record| &record.machine);
         if let Err(error) = self.claim_disks(running) {
             error!(?error, "two running guests have the same disk");
@@ -168,6 +188,9 @@ impl Actor {
     pub(super) fn clean_up(&mut self) {
         drop(self.machine.send_replace(None));
         self.record = None;
+        if std::mem::take(&mut self.disposable) {
+            disposable::sweep(&self.folder());
+        }
         self.memory_now = None;
         self.end_alteration();
         self.display = None;

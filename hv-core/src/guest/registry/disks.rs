@@ -1,6 +1,7 @@
 //! The disks of a guest: adding, removing, changing, growing and copying them.
 
 use super::Registry;
+use super::saving::check_kept;
 use crate::engine::{DiskFormat, DiskName};
 use crate::guest::config::{MAX_DISK, MIN_DISK};
 use crate::guest::disk::{self, Disk};
@@ -214,6 +215,7 @@ impl Registry {
     ) -> Result<GuestInfo, Error> {
         let handle = self.find(guest)?;
         let info = handle.info();
+        check_kept(&info, Operation::Set)?;
         let (name, disk) = named(&info, disk)?;
         let (minimum, maximum) = (disk.size.unwrap_or_default(), MAX_DISK);
         if !(minimum..=maximum).contains(&size) {

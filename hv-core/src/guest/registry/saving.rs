@@ -24,6 +24,7 @@ impl Registry {
         }
         check_savable(&info, Operation::Save)?;
         holders::check_savable(&info)?;
+        check_kept(&info, Operation::Save)?;
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
             let order = Order { progress: sender, cancelled };
@@ -95,6 +96,14 @@ impl Registry {
         }
         self.wish(guest, Wish::Resume).await
     }
+}
+
+/// Makes sure that what a guest writes is kept.
+///
+/// # Errors
+/// [`Error::Disposable`].
+pub(super) fn check_kept(guest: &GuestInfo, operation: Operation) -> Result<(), Error> {
+    if guest.disposable { Err(Error::Disposable { guest: guest.name.clone(), operation }) } else { Ok(()) }
 }
 
 /// Does the work, and tells meanwhile how far it has come.

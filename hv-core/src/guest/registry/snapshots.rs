@@ -2,6 +2,7 @@
 
 use super::Registry;
 use super::pci::check_savable;
+use super::saving::check_kept;
 use super::saving::told;
 use crate::engine::Amount;
 use crate::files;
@@ -23,6 +24,7 @@ impl Registry {
         let handle = self.find(guest)?;
         let info = handle.info();
         check_savable(&info, Operation::TakeSnapshot)?;
+        check_kept(&info, Operation::TakeSnapshot)?;
         let work = |progress: Progress, cancelled: Rc<Notify>| async move {
             let (sender, amounts) = watch::channel(Amount::default());
             let order = Order { progress: sender, cancelled };
