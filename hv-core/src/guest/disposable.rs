@@ -76,6 +76,12 @@ pub fn written(disk: &DiskConfig) -> (PathBuf, DiskFormat) {
     }
 }
 
+/// Whether a guest that runs does so for such a run: what it writes to is made before its engine is started, and goes
+/// after that has ended.
+pub fn is_prepared(folder: &Path) -> bool {
+    folder.join(FOLDER).is_dir()
+}
+
 /// Deletes it all. Nothing has it open any more.
 pub fn sweep(folder: &Path) {
     let own = folder.join(FOLDER);

@@ -197,8 +197,7 @@ async fn start(
     firmware.make_store().await?;
     let mut machine = machine(context, definition, accelerator, firmware.config()).await;
     lay_out(&mut machine, definition, &folder).await?;
-    let is_disposable = beginning == Beginning::Asked(Asked::Disposable);
-    if is_disposable {
+    if beginning == Beginning::Asked(Asked::Disposable) {
         disposable::prepare(&mut machine, definition, &folder).await?;
     }
     let from_disk = definition.kernel_disk().is_some();
@@ -242,7 +241,6 @@ async fn start(
     let cpu_limit = limit::begin(context, definition, machine.pid()).await;
     let record = RunRecord::new(Definition { cpu_limit, ..definition.clone() }, accelerator, now());
     let mut record = record.with_groups(pci_groups);
-    record.disposable = is_disposable;
     record.tree_port = serving.as_ref().map(|serving| serving.port);
     Ok(Launched { machine, record, events, serving })
 }

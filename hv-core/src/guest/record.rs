@@ -30,9 +30,6 @@ pub struct RunRecord {
     /// The port at which the core serves the install tree that it reads.
     #[serde(default)]
     pub tree_port: Option<u16>,
-    /// Nothing is kept of what it writes.
-    #[serde(default)]
-    pub disposable: bool,
     /// It is paused, or just told to be, since the host runs on battery.
     #[serde(default)]
     pub on_battery: bool,
@@ -58,7 +55,6 @@ impl RunRecord {
             asked: None,
             ended: None,
             tree_port: None,
-            disposable: false,
             on_battery: false,
             memory_at_start: machine.memory,
             most_memory: machine.most_memory(),

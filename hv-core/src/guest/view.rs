@@ -4,6 +4,7 @@ use super::boot;
 use super::config::Definition;
 use super::context::Context;
 use super::disk;
+use super::disposable;
 use super::edit::live_ranges;
 use super::install::Install;
 use super::network;
@@ -53,7 +54,7 @@ pub fn view(
         since,
         waiting: record.and_then(|record| record.asked.clone()),
         pid: engine.as_ref().map(|engine| engine.pid),
-        disposable: record.is_some_and(|record| record.disposable),
+        disposable: engine.is_some() && disposable::is_prepared(&folder),
         accelerator: record.filter(|_| engine.is_some()).map(|record| record.accelerator),
         os: definition.os.clone(),
         os_name: definition.os_name.clone(),

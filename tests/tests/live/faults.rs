@@ -6,7 +6,7 @@ mod writes;
 
 use crate::{eventually, installed, shown};
 use futures_util::StreamExt;
-use hv_tests::{Home, Process, program, until, within};
+use hv_tests::{Home, PciSlots, Process, program, until, within};
 use inotify::{EventMask, Inotify, WatchMask};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -38,9 +38,14 @@ enum Deed {
     ForgetSaved,
     AddDisk,
     AddNic,
+    AddUsb,
+    RemoveUsb,
+    AddPci,
+    RemovePci,
+    StartDisposable,
 }
 
-const DEEDS: [Deed; 21] = [
+const DEEDS: [Deed; 26] = [
     Deed::Create,
     Deed::Delete,
     Deed::Clone,
@@ -62,13 +67,29 @@ const DEEDS: [Deed; 21] = [
     Deed::ForgetSaved,
     Deed::AddDisk,
     Deed::AddNic,
+    Deed::AddUsb,
+    Deed::RemoveUsb,
+    Deed::AddPci,
+    Deed::RemovePci,
+    Deed::StartDisposable,
 ];
+
+/// Devices of the host's, of which only Linux tells.
+const USB: &str = "0781:5567@3-1";
+const PCI: &str = "0000:01:00.0";
 
 impl Deed {
     /// What the guest has to be before.
     fn state(self) -> &'static str {
         match self {
-            Self::SetLive | Self::ForceOff | Self::Pause | Self::Save | Self::TakeRunning => "running",
+            Self::SetLive
+            | Self::ForceOff
+            | Self::Pause
+            | Self::Save
+            | Self::TakeRunning
+            | Self::AddUsb
+            | Self::RemoveUsb
+            | Self::AddPci => "running",
             Self::Resume => "paused",
             Self::Restore | Self::Discard | Self::TakeSaved | Self::ForgetSaved => "saved",
             _ => "off",
@@ -95,6 +116,11 @@ impl Deed {
             Self::Forget | Self::ForgetSaved => &["snapshot", "one", "delete", "new"],
             Self::AddDisk => &["disk", "one", "add", "--size", "1MiB"],
             Self::AddNic => &["nic", "one", "add"],
+            Self::AddUsb => &["usb", "one", "add", USB],
+            Self::RemoveUsb => &["usb", "one", "remove", USB],
+            Self::AddPci => &["pci", "one", "add", PCI],
+            Self::RemovePci => &["pci", "one", "remove", PCI],
+            Self::StartDisposable => &["start", "one", "--disposable"],
         }
     }
 }
@@ -155,6 +181,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let home = Home::new();
+        PciSlots::of(&home).put_ready(PCI, "8086:10d3", 1);
         let core = home.core().await;
         let words = ["create", "one", "--empty", "--disk", "1MiB", "--memory", "64MiB", "--cpus", "1"];
         home.hv(words.iter().chain(&["--max-cpus", "4"])).await.done();
@@ -193,7 +220,16 @@ impl Stage {
             }
             _ => {}
         }
-        assert_eq!(shown(&self.home, "one").await["state"], deed.state(), "before {deed:?}");
+        match deed {
+            Deed::RemoveUsb => hv(Deed::AddUsb.words()).await,
+            Deed::RemovePci => hv(Deed::AddPci.words()).await,
+            _ => {}
+        }
+        let guest = shown(&self.home, "one").await;
+        let devices = |kind: &str| guest[kind].as_array().map_or(0, Vec::len);
+        let expected = (usize::from(deed == Deed::RemoveUsb), usize::from(deed == Deed::RemovePci));
+        assert_eq!((devices("usb"), devices("pci")), expected, "before {deed:?}");
+        assert_eq!(guest["state"], deed.state(), "before {deed:?}");
     }
 
     /// Files that were added stay when the guest is put back to before that.
@@ -262,7 +298,10 @@ impl Stage {
             let state = guest["state"].as_str().expect("text").to_owned();
             let folder = PathBuf::from(guest["paths"]["folder"].as_str().expect("a path"));
             let lasts = ["off", "crashed", "running", "paused", "saved"].contains(&&*state);
-            (lasts && folder.join("saved").exists() == (state == "saved")).then_some(guest)
+            let is_disposable = guest["disposable"] == true;
+            let fits = folder.join("saved").exists() == (state == "saved")
+                && folder.join("disposable").exists() == is_disposable;
+            (lasts && fits).then_some(guest)
         })
         .await;
         // A guest is saved, or runs, or does neither: never two of them, and never twice.

@@ -99,10 +99,16 @@ impl Actor {
         let launch = beside(async move {
             let news = match find(&context, &definition).await {
                 Ok(Some((adopted, events))) => Internal::Found(adopted, events),
-                Ok(None) => Internal::Launched(match saved {
-                    Some((saved, progress)) => restore(&context, saved, &progress).await,
-                    None => launch(&context, &definition, asked).await,
-                }),
+                Ok(None) => {
+                    if asked != Asked::Disposable {
+                        // What an engine that could not be reached has left.
+                        disposable::sweep(&context.store.folder(definition.id));
+                    }
+                    Internal::Launched(match saved {
+                        Some((saved, progress)) => restore(&context, saved, &progress).await,
+                        None => launch(&context, &definition, asked).await,
+                    })
+                }
                 Err(error) => Internal::Launched(Err(error)),
             };
             drop(internal.send(Box::new(news)));
@@ -115,7 +121,7 @@ impl Actor {
         info!(pid = adopted.machine.pid(), status = ?adopted.status, "found running");
         self.events = Some(events);
         self.record = RunRecord::read(&self.record_file());
-        self.disposable = self.record.as_ref().is_some_and(|record| record.disposable);
+        self.disposable = disposable::is_prepared(&self.folder());
         let running = self.record.as_ref().map_or(&self.definition, |record| &record.machine);
         if let Err(error) = self.claim_disks(running) {
             error!(?error, "two running guests have the same disk");
