@@ -276,6 +276,14 @@ pub enum Remark {
 }
 
 impl Remark {
+    /// True where something is wrong. What is only missing yet is not: it is said below why there is no way on.
+    pub const fn is_mistake(&self) -> bool {
+        match self {
+            Self::Invalid(Invalid::NoUser | Invalid::NoPassword) | Self::Caution(_) => false,
+            Self::Invalid(_) | Self::Refused(_) => true,
+        }
+    }
+
     /// True where the guest can't be created like that.
     pub const fn forbids(&self) -> bool {
         match self {

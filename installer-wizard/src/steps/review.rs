@@ -323,7 +323,7 @@ impl ReviewPage {
         for (row, widget) in fixed.into_iter().chain(self.answers.rows()) {
             let remark = flow
                 .remark(row)
-                .map(|remark| (texts::remark(row, &remark), remark.forbids()))
+                .map(|remark| (texts::remark(row, &remark), remark.is_mistake()))
                 .or_else(|| {
                     let of_system =
                         || texts::system_hint(flow.medium()).filter(|_| flow.chosen_system().is_none());
