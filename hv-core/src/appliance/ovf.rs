@@ -379,8 +379,12 @@ fn configuration(node: Node<'_, '_>) -> Configuration {
 }
 
 fn licence(node: Node<'_, '_>) -> Option<String> {
-    let text = child_text(node, "License")?;
-    Some(text.chars().take(LONGEST_LICENCE).collect())
+    let child = elements(node).find(|child| child.has_tag_name_of("License"))?;
+    let text: String = child.descendants().filter(Node::is_text).filter_map(|inner| inner.text()).collect();
+    // Its lines are its maker's; what is around them is the file's.
+    let plain = |line: &str| line.trim().chars().filter(|letter| !letter.is_control()).collect::<String>();
+    let lines: Vec<String> = text.lines().map(plain).collect();
+    some(lines.join("\n").trim().chars().take(LONGEST_LICENCE).collect())
 }
 
 /// A unit in bytes, as `byte * 2^20`, `MegaBytes` or `GB`; `usual` where there is none.

@@ -238,18 +238,15 @@ impl Image {
         ByteSize::bytes(self.source.part.map_or_else(of_file, |part| part.size))
     }
 
-    /// What a copy of it takes up at the most; nothing where that can't be told before it is unpacked.
+    /// What a copy of it takes up at the most, of one of plain bytes: of what is not there, nothing is copied. Others are
+    /// measured, by which is found out as well whether they are whole.
     pub fn copy_takes_at_most(&self) -> Option<ByteSize> {
         /// What is added by which a copy finds its content again: less than one part of so many.
         const TABLES: u64 = 4096;
-        let ImageForm::Plain(format) = self.form else { return None };
+        let ImageForm::Plain(DiskFormat::Raw) = self.form else { return None };
         let size = self.size()?.as_bytes();
-        // Of what is not there, nothing is copied.
         let there = storage::volume_use(&self.source.path).filter(|_| self.source.part.is_none());
-        let most = match there.filter(|_| format == DiskFormat::Raw) {
-            Some(there) => size.min(there.as_bytes()),
-            None => size,
-        };
+        let most = there.map_or(size, |there| size.min(there.as_bytes()));
         Some(ByteSize::bytes(most.saturating_add(size / TABLES).saturating_add(1 << 20)))
     }
 

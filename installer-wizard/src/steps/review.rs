@@ -226,8 +226,8 @@ impl ReviewPage {
             self.show_banner(review);
             self.card.show(&review.source);
             self.plan.show(match &review.source {
-                Source::Machine(_, plan) => &plan.notes,
-                Source::Medium(_) | Source::Nothing => &[],
+                Source::Machine(_, plan) => Some(plan),
+                Source::Medium(_) | Source::Nothing => None,
             });
             self.show_form(flow, review);
             self.foundation.show(flow);

@@ -129,7 +129,7 @@ fn a_machine_shows_what_becomes_of_it_with_what_is_lost_first() {
             guest,
             notes,
             machines: Vec::new(),
-            licences: Vec::new(),
+            licences: vec!["You may <b>run</b> it.".into()],
         };
         let mut flow = Flow::new(Some(&host(4, ByteSize::gib(8))), Vec::new(), "New guest".into());
         let Some(Effect::Look { ticket, .. }) = flow.step(flow::Input::Choose("/a.cfg".into())) else {
@@ -140,7 +140,9 @@ fn a_machine_shows_what_becomes_of_it_with_what_is_lost_first() {
         flow.step(flow::Input::Looked { ticket, outcome: Ok(Box::new(found)) });
         page.show(&flow);
         let said = labels(page.widget());
-        for words in ["Machine of Xen", "0 disks, 0 network cards", "Left out: 1"] {
+        for words in
+            ["Machine of Xen", "0 disks, 0 network cards", "Left out: 1", "Licence", "You may <b>run</b> it."]
+        {
             assert!(said.iter().any(|label| label == words), "{words} in {said:?}");
         }
         let at = |words: &str| said.iter().position(|label| label == words);
