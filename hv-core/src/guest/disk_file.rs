@@ -102,6 +102,18 @@ pub fn existing(
 }
 
 impl Disk {
+    /// Makes sure that what is behind the disk is there and can be read: of a physical disk, only what the guest gets.
+    ///
+    /// # Errors
+    /// [`Error::FileUnusable`].
+    pub fn check_readable(&self, folder: &Path) -> Result<(), Error> {
+        if !self.is_partial() {
+            return files::open_readable(&folder.join(&self.path)).map(drop);
+        }
+        let parts = partial::partitions(&self.path, &self.partitions)?;
+        parts.iter().try_for_each(|part| files::open_readable(part.device().as_ref()).map(drop))
+    }
+
     /// Lays out what its guest, whose folder this is, gets of a physical disk.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ impl Actor {
             files::open_readable(&folder.join(path))?;
         }
         for disk in &definition.disks {
-            files::open_readable(&folder.join(&disk.path))?;
+            disk.check_readable(&folder)?;
         }
         self.claim_disks(definition)?;
         self.restore_at_launch(saved);
