@@ -1,8 +1,7 @@
 //! A real Linux that is started by the boot menu on its own disk.
 
-use crate::installed;
-use crate::linux::{FOLDER, Linux, shell};
-use hv_tests::{Home, skip};
+use crate::linux::{Linux, on_a_disk};
+use hv_tests::Home;
 use std::fs;
 use std::process::Command;
 
@@ -12,27 +11,13 @@ const MENU: &str = "load_env\nset default=\"${saved_entry}\"\n\
 
 #[tokio::test]
 async fn a_guest_boots_what_its_own_disk_says_and_another_entry_when_that_is_the_default() {
-    let kernel = format!("{FOLDER}/linux");
-    if installed("debian-installer-12-netboot-amd64", &[&kernel]).is_none() {
-        return;
-    }
     let home = Home::new();
-    let tree = home.path("tree");
-    fs::create_dir_all(tree.join("boot/grub")).expect("a folder");
-    fs::write(tree.join("boot/grub/grub.cfg"), MENU).expect("a file");
     let mut block = b"# GRUB Environment Block\nsaved_entry=one\n".to_vec();
     block.resize(1024, b'#');
-    fs::write(tree.join("boot/grub/grubenv"), block).expect("a file");
-    fs::copy(&kernel, tree.join("boot/linux")).expect("a file");
-    fs::copy(shell().await, tree.join("boot/initrd")).expect("a file");
+    let beside = [("boot/grub/grubenv", &*block)];
+    let Some(system) = on_a_disk(&home, MENU, &beside, 80 << 20).await else { return };
     // A partition behind the first MiB, as systems make them.
-    let (system, raw, disk) = (home.path("system"), home.path("raw"), home.path("disk.qcow2"));
-    fs::File::create(&system).and_then(|file| file.set_len(80 << 20)).expect("a file");
-    let mut tool = Command::new("mkfs.ext4");
-    tool.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").arg("-q").arg("-d").arg(&tree).arg(&system);
-    if tool.status().is_err() {
-        return skip("mkfs.ext4 is not installed");
-    }
+    let (raw, disk) = (home.path("raw"), home.path("disk.qcow2"));
     let mut bytes = vec![0; 1 << 20];
     bytes[446..462].copy_from_slice(&[0x80, 0, 0, 0, 0x83, 0, 0, 0, 0, 8, 0, 0, 0, 0x80, 2, 0]);
     bytes[510..512].copy_from_slice(&[0x55, 0xaa]);

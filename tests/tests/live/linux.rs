@@ -3,11 +3,11 @@
 
 use crate::{BOOT, installed};
 use flate2::read::GzDecoder;
-use hv_tests::{Home, program};
+use hv_tests::{Home, program, skip};
 use std::fs;
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
@@ -134,6 +134,29 @@ impl Linux {
         let late = heard.await.is_err();
         assert!(!late, "waited {} s in vain for {texts:?}: {}", BOOT.as_secs(), self.seen);
     }
+}
+
+/// An ext4 file system of this length with such a system that GRUB would start, by this menu, and these files beside it;
+/// nothing, said aloud, where that can't be made here.
+pub async fn on_a_disk(home: &Home, menu: &str, beside: &[(&str, &[u8])], length: u64) -> Option<PathBuf> {
+    let kernel = format!("{FOLDER}/linux");
+    installed("debian-installer-12-netboot-amd64", &[&kernel])?;
+    let tree = home.path("tree");
+    fs::create_dir_all(tree.join("boot/grub")).expect("a folder");
+    for (name, content) in [("boot/grub/grub.cfg", menu.as_bytes())].iter().chain(beside) {
+        fs::write(tree.join(name), content).expect("a file");
+    }
+    fs::copy(&kernel, tree.join("boot/linux")).expect("a file");
+    fs::copy(shell().await, tree.join("boot/initrd")).expect("a file");
+    let system = home.path("system");
+    fs::File::create(&system).and_then(|file| file.set_len(length)).expect("a file");
+    let mut tool = Command::new("mkfs.ext4");
+    tool.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").arg("-q").arg("-d").arg(&tree).arg(&system);
+    if tool.status().is_err() {
+        skip("mkfs.ext4 is not installed");
+        return None;
+    }
+    Some(system)
 }
 
 /// The file system with the shell: made once, and small enough that an emulated machine unpacks it at once.

@@ -1,12 +1,11 @@
 //! Partitions of a physical disk, given to a guest as a disk of their own.
 
-use crate::linux::{FOLDER, Linux, shell};
+use crate::linux::{Linux, on_a_disk};
 use crate::{eventually, installed};
-use hv_tests::{Home, PhysicalDisk, skip};
+use hv_tests::{Home, PhysicalDisk};
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::process::Command;
 
 const MENU: &str = "menuentry 'Own' {\n linux /boot/linux console=ttyS0 quiet rdinit=/bin/sh root=PARTUUID=11223344-02\n\
     initrd /boot/initrd\n}\n";
@@ -39,23 +38,8 @@ fn alone(device: &Path) -> std::io::Result<File> {
 
 #[tokio::test]
 async fn a_partition_starts_its_own_kernel_and_nothing_else_is_reached() {
-    let kernel = format!("{FOLDER}/linux");
-    if installed("debian-installer-12-netboot-amd64", &[&kernel]).is_none() {
-        return;
-    }
     let home = Home::new();
-    let tree = home.path("tree");
-    fs::create_dir_all(tree.join("boot/grub")).expect("a folder");
-    fs::write(tree.join("boot/grub/grub.cfg"), MENU).expect("a file");
-    fs::copy(&kernel, tree.join("boot/linux")).expect("a file");
-    fs::copy(shell().await, tree.join("boot/initrd")).expect("a file");
-    let system = home.path("system");
-    File::create(&system).and_then(|file| file.set_len(SECOND.1 * 512)).expect("a file");
-    let mut tool = Command::new("mkfs.ext4");
-    tool.env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin").arg("-q").arg("-d").arg(&tree).arg(&system);
-    if tool.status().is_err() {
-        return skip("mkfs.ext4 is not installed");
-    }
+    let Some(system) = on_a_disk(&home, MENU, &[], SECOND.1 * 512).await else { return };
     let mut content = vec![0; SECOND.0 as usize * 512];
     content[440..444].copy_from_slice(&0x1122_3344_u32.to_le_bytes());
     content[446..462].copy_from_slice(&entry(0x83, (2048, 4096)));
