@@ -16,6 +16,8 @@ pub mod pci;
 pub mod preferences;
 pub mod scopes;
 mod sysfs;
+#[cfg(test)]
+pub(crate) mod told;
 pub mod usb;
 mod uses;
 pub mod watch;

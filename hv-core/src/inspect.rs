@@ -66,7 +66,7 @@ pub fn inspect(
     } else {
         facts
     };
-    let block = Block::at(Path::new("/"), path);
+    let block = Block::at(path);
     let facts = match &block {
         // What is on it may be a disc, from which one starts as from any.
         Some(_) if facts.kind != MediumKind::Iso => of_device(facts, length),

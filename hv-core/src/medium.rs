@@ -132,5 +132,15 @@ fn field<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {
     bytes.get(offset..)?.first_chunk().copied()
 }
 
+/// The number of four bytes at `offset`, the lowest first; 0 where there are fewer.
+pub fn u32_at(bytes: &[u8], offset: usize) -> u32 {
+    field(bytes, offset).map_or(0, u32::from_le_bytes)
+}
+
+/// The number of eight bytes at `offset`, the lowest first; 0 where there are fewer.
+pub fn u64_at(bytes: &[u8], offset: usize) -> u64 {
+    field(bytes, offset).map_or(0, u64::from_le_bytes)
+}
+
 #[cfg(test)]
 mod tests;

@@ -519,7 +519,7 @@ pub fn volume_id(path: &Path) -> Option<VolumeId> {
 /// a part of the disk. Where only some `partitions` are meant, of those.
 pub fn volume_ids(path: &Path, partitions: &[u32]) -> Vec<VolumeId> {
     let Some(own) = volume_id(path) else { return Vec::new() };
-    let block = if let VolumeId::Device(_) = own { Block::at(Path::new("/"), path) } else { None };
+    let block = if let VolumeId::Device(_) = own { Block::at(path) } else { None };
     let parts = block.as_ref().map(Block::partitions).unwrap_or_default();
     let parts = parts.into_iter().filter(|part| {
         partitions.is_empty() || part.partition.is_some_and(|number| partitions.contains(&number))

@@ -35,9 +35,7 @@ pub async fn run(args: Args, output: &mut Output) -> Result<(), Failure> {
     let mut core = interrupt.guard(connect_or_start(&socket)).await?;
     match args.command {
         Command::Call(Call::Disk { guest, action: Some(DiskAction::Add(add)) }) if add.copy => {
-            let guest = guest.ok_or_else(|| {
-                Failure::Usage("which guest is meant? It is written hv disk GUEST …".into())
-            })?;
+            let guest = guest.ok_or_else(|| Failure::no_guest("disk"))?;
             disk::copy(&mut core, &socket, &guest, *add, output, &mut interrupt).await
         }
         Command::Call(Call::Inspect { paths }) => {

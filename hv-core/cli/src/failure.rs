@@ -31,6 +31,11 @@ pub fn english(sentence: &str) -> String {
 }
 
 impl Failure {
+    /// A command about guests was given something to do, and no guest.
+    pub fn no_guest(command: &str) -> Self {
+        Self::Usage(format!("which guest is meant? It is written hv {command} GUEST …"))
+    }
+
     /// The operating system refused something to `hv` itself.
     pub fn system(what: &str, error: &io::Error) -> Self {
         Self::Refused(Box::new(Explanation {

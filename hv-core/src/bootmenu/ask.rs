@@ -5,6 +5,7 @@ use super::child::{LONGEST_QUESTION, Said};
 use super::default::Change;
 use super::{Answer, Choice, Installed, Question, Task, image};
 use crate::engine::DiskFormat;
+use crate::storage::partial::PieceFile;
 use crate::{files, storage};
 use hv_api::{BootDefaultFault, BootMenu, BootMenuEntry, KernelFault};
 use rustix::net::{
@@ -50,9 +51,9 @@ pub struct Place {
     pub path: PathBuf,
     /// The format of that.
     pub format: DiskFormat,
-    /// Its pieces in their order with their lengths, where only parts of a physical disk belong to it; its file then only
+    /// Its pieces in their order, where only parts of a physical disk belong to it; its file then only
     /// names them.
-    pub pieces: Vec<(PathBuf, u64)>,
+    pub pieces: Vec<PieceFile>,
     /// Whether UEFI firmware would start from it.
     pub uefi: bool,
 }
@@ -213,7 +214,7 @@ impl Reader {
         let opened = files::off_thread(move || {
             if !pieces.is_empty() {
                 let opened =
-                    pieces.iter().map(|(path, _)| Ok((files::open_readable(path)?.0, Some(DiskFormat::Raw))));
+                    pieces.iter().map(|one| Ok((files::open_readable(&one.path)?.0, Some(DiskFormat::Raw))));
                 return opened.collect();
             }
             let mut opened = vec![(files::open_readable(&path)?.0, Some(format))];
@@ -238,7 +239,7 @@ impl Reader {
             formats.push(format.ok_or_else(unknown)?);
         }
         descriptors.extend(outputs);
-        let pieces = place.pieces.iter().map(|(_, length)| *length).collect();
+        let pieces = place.pieces.iter().map(|piece| piece.length).collect();
         let question = Question { formats, pieces, uefi: place.uefi, disk: place.name.clone(), task };
         let failed = |error: &dyn std::fmt::Display| {
             NoAnswer::Kernel(KernelFault::Unreadable, format!("the disk could not be read: {error}"))

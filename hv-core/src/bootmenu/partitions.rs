@@ -5,6 +5,7 @@
 //! that does not go forward ends. Partitions that overlap do no harm, as each is only read.
 
 use super::bytes::{Bytes, Disk, Part};
+use crate::medium::{u32_at, u64_at};
 use std::rc::Rc;
 
 /// The most partitions that are looked at.
@@ -31,14 +32,6 @@ pub fn read(disk: &Rc<Disk>) -> Vec<Partition> {
         Some(found) if !found.is_empty() => found,
         _ => vec![Partition { number: None, active: false, part: whole }],
     }
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
 
 fn gpt(whole: &Part, sector: u64) -> Option<Vec<Partition>> {

@@ -5,7 +5,7 @@ use hv_api::{DiskBus, DiskCache};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::os::unix::fs::FileTypeExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 /// The most disks that a machine has.
@@ -135,7 +135,7 @@ impl DiskConfig {
     pub fn devices(&self) -> Vec<PathBuf> {
         match &self.partial {
             _ if self.read_only || self.shareable => Vec::new(),
-            Some(partial) => partial.devices.clone(),
+            Some(partial) => partial.devices().map(Path::to_owned).collect(),
             None if self.is_device => vec![self.path.clone()],
             None => Vec::new(),
         }

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// Those of [`existing`], and [`Error::OptionNeeds`] where partitions are asked for of what has none.
 pub fn found(path: &Path, new: &NewDisk) -> Result<Disk, Error> {
     let read_only = new.read_only == Some(true);
-    let block = Block::at(Path::new("/"), path);
+    let block = Block::at(path);
     let wanted = new.partitions.clone().filter(|numbers| !numbers.is_empty());
     let (whole, numbers) = match (block, wanted) {
         (Some(block), None) => match block.partition {
@@ -45,7 +45,7 @@ pub fn found(path: &Path, new: &NewDisk) -> Result<Disk, Error> {
 /// # Errors
 /// [`Error::OptionsConflict`].
 pub fn check_copied(path: &Path, new: &NewDisk) -> Result<(), Error> {
-    let is_part = Block::at(Path::new("/"), path).is_some_and(|block| block.partition.is_some());
+    let is_part = Block::at(path).is_some_and(|block| block.partition.is_some());
     if is_part || new.partitions.is_some() { Err(Error::conflict("copy", "partitions")) } else { Ok(()) }
 }
 
@@ -63,7 +63,7 @@ fn physical(block: &Block, path: &Path, new: &NewDisk) -> Result<Disk, Error> {
 /// A path to a physical disk that stays.
 fn lasting(block: &Block) -> PathBuf {
     let path = PathBuf::from(block.lasting_path());
-    let is_it = Block::at(Path::new("/"), &path).is_some_and(|other| other.number == block.number);
+    let is_it = Block::at(&path).is_some_and(|other| other.number == block.number);
     if is_it { path } else { block.device().into() }
 }
 
@@ -102,6 +102,15 @@ pub fn existing(
 }
 
 impl Disk {
+    /// How large the guest sees it, and of a physical disk, how large what the guest gets of it is; nothing where that is
+    /// not there or can't be read. The guest's folder is this one.
+    pub fn size(&self, folder: &Path) -> Option<ByteSize> {
+        if self.is_partial() {
+            return partial::size(&self.path, &self.partitions);
+        }
+        storage::volume_size(&folder.join(&self.path), self.format)
+    }
+
     /// Makes sure that what is behind the disk is there and can be read: of a physical disk, only what the guest gets.
     ///
     /// # Errors
@@ -118,8 +127,12 @@ impl Disk {
     ///
     /// # Errors
     /// Those of [`partial::lay_out`].
-    pub fn lay_out(&self, folder: &Path) -> Result<Partial, Error> {
-        partial::lay_out(&self.path, &self.partitions, folder, &self.name.to_string())
+    pub async fn lay_out(&self, folder: &Path) -> Result<Partial, Error> {
+        let (disk, folder) = (self.clone(), folder.to_owned());
+        files::off_thread(move || {
+            partial::lay_out(&disk.path, &disk.partitions, &folder, &disk.name.to_string())
+        })
+        .await
     }
 }
 

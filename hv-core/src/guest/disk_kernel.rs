@@ -41,9 +41,7 @@ pub async fn place(definition: &Definition, name: Option<&str>, folder: &Path) -
     })?;
     let (name, uefi) = (disk.name.to_string(), definition.firmware == Firmware::Uefi);
     if disk.is_partial() {
-        let (disk, folder) = (disk.clone(), folder.to_owned());
-        let Partial { descriptor: path, pieces, .. } =
-            files::off_thread(move || disk.lay_out(&folder)).await?;
+        let Partial { descriptor: path, pieces } = disk.lay_out(folder).await?;
         return Ok(Place { name, path, format: DiskFormat::Vmdk, pieces, uefi });
     }
     Ok(Place { name, path: folder.join(&disk.path), format: disk.format, pieces: Vec::new(), uefi })

@@ -62,7 +62,7 @@ pub async fn prepare(
 /// How large the guest sees a disk.
 fn size_of(disk: &DiskConfig) -> Result<ByteSize, Error> {
     let size = match &disk.partial {
-        Some(partial) => Some(ByteSize::bytes(partial.pieces.iter().map(|(_, length)| length).sum())),
+        Some(partial) => Some(partial.length()),
         None => storage::volume_size(&disk.path, disk.format),
     };
     size.ok_or_else(|| store::failed(&disk.path, &io::ErrorKind::InvalidData.into()))

@@ -21,6 +21,11 @@ impl Disk {
         }
     }
 
+    /// What makes it the same as another, or a part of that. Its path is absolute.
+    pub fn volumes(&self) -> Vec<VolumeId> {
+        volume_ids(&self.path, &self.partitions)
+    }
+
     /// The files that it builds on. Its path is absolute. Only such a volume names others as its own: in any other, its
     /// guest can write what it likes.
     pub fn foundation(&self) -> Vec<PathBuf> {
@@ -34,8 +39,9 @@ impl Disk {
 /// # Errors
 /// [`Error::DiskInUse`], [`Error::DiskInUseByHost`], [`Error::DiskIsBacking`].
 pub fn check_free(guest: GuestId, wanted: &Disk, guests: &[GuestInfo]) -> Result<(), Error> {
+    let own = wanted.volumes();
     for (holder, other) in disks(guests) {
-        let same = overlap(wanted, &other);
+        let same = overlap(&own, &other.volumes());
         // One guest has no use for the same disk twice.
         if same && (holder.id == guest || !wanted.hold().goes_with(other.hold())) {
             return Err(in_use(&wanted.path, holder));
@@ -154,9 +160,8 @@ fn disks(guests: &[GuestInfo]) -> impl Iterator<Item = (&GuestInfo, Disk)> {
 }
 
 /// Whether two disks have something in common.
-fn overlap(one: &Disk, other: &Disk) -> bool {
-    let others = volume_ids(&other.path, &other.partitions);
-    volume_ids(&one.path, &one.partitions).iter().any(|volume| others.contains(volume))
+fn overlap(one: &[VolumeId], other: &[VolumeId]) -> bool {
+    one.iter().any(|volume| other.contains(volume))
 }
 
 /// Makes sure that a guest can be saved: what a guest has in its memory of a physical disk is true only as long as nobody
@@ -166,7 +171,7 @@ fn overlap(one: &Disk, other: &Disk) -> bool {
 /// [`Error::DiskNotSavable`].
 pub fn check_savable(guest: &GuestInfo) -> Result<(), Error> {
     let is_physical = |disk: &&DiskInfo| {
-        let block = Block::at(Path::new("/"), disk.path.as_ref());
+        let block = Block::at(disk.path.as_ref());
         // Volumes that were put together are not mounted by chance.
         block.is_some_and(|block| !block.folder().join("dm").exists()) && !disk.read_only
     };
@@ -180,9 +185,21 @@ pub fn check_savable(guest: &GuestInfo) -> Result<(), Error> {
     }
 }
 
-/// The guest that has a disk or something of it.
-pub fn holder<'a>(wanted: &Disk, guests: &'a [GuestInfo]) -> Option<&'a str> {
-    disks(guests).find(|(_, other)| overlap(wanted, other)).map(|(holder, _)| &*holder.name)
+/// What the disks of all guests are, looked up once for many questions.
+#[derive(Debug)]
+pub struct Holders<'a>(Vec<(&'a GuestInfo, Vec<VolumeId>)>);
+
+impl<'a> Holders<'a> {
+    /// Those of these guests.
+    pub fn of(guests: &'a [GuestInfo]) -> Self {
+        Self(disks(guests).map(|(holder, disk)| (holder, disk.volumes())).collect())
+    }
+
+    /// The guest that has a disk or something of it.
+    pub fn holder(&self, wanted: &Disk) -> Option<&'a str> {
+        let own = wanted.volumes();
+        self.0.iter().find(|(_, volumes)| overlap(&own, volumes)).map(|(holder, _)| &*holder.name)
+    }
 }
 
 fn same(one: &Path, other: &Path) -> bool {

@@ -150,8 +150,7 @@ async fn machine(
 async fn lay_out(machine: &mut MachineConfig, definition: &Definition, folder: &Path) -> Result<(), Error> {
     for (config, disk) in machine.disks.iter_mut().zip(&definition.disks) {
         if disk.is_partial() {
-            let (disk, folder) = (disk.clone(), folder.to_owned());
-            config.partial = Some(files::off_thread(move || disk.lay_out(&folder)).await?);
+            config.partial = Some(disk.lay_out(folder).await?);
         }
     }
     Ok(())

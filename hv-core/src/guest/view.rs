@@ -77,11 +77,7 @@ pub fn view(
                 partitions: disk.partitions.clone(),
                 format: disk.format.name().into(),
                 backing: disk.backing.clone(),
-                size: if disk.is_partial() {
-                    storage::partial::size(&disk.path, &disk.partitions)
-                } else {
-                    storage::volume_size(&folder.join(&disk.path), disk.format)
-                },
+                size: disk.size(&folder),
                 used: storage::volume_use(&folder.join(&disk.path)),
                 bus: disk.bus,
                 cache: disk.cache,

@@ -37,14 +37,14 @@ pub struct Block {
 }
 
 impl Block {
-    /// The one at a path, on a computer whose files are under `root`; nothing where that is no block device.
-    pub fn at(root: &Path, path: &Path) -> Option<Self> {
+    /// The one at a path of this computer; nothing where that is no block device.
+    pub fn at(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
         if !found.file_type().is_block_device() {
             return None;
         }
         let (major, minor) = (rustix::fs::major(found.rdev()), rustix::fs::minor(found.rdev()));
-        Self::read(root, &root.join(format!("sys/dev/block/{major}:{minor}")))
+        Self::read(Path::new("/"), Path::new(&format!("/sys/dev/block/{major}:{minor}")))
     }
 
     /// The one of which this folder tells.
@@ -151,7 +151,7 @@ impl Record {
     }
 
     /// The link by what the disk itself says of itself; among several, one that people can read.
-    fn lasting_path(&self) -> Option<String> {
+    pub fn lasting_path(&self) -> Option<String> {
         let numbers = |link: &str| {
             ["wwn-", "nvme-eui.", "nvme-nvme.", "scsi-3", "dm-uuid-", "md-uuid-", "lvm-pv-uuid-"]
                 .iter()

@@ -51,7 +51,7 @@ fn read(root: &Path, folder: &Path) -> Option<HostDisk> {
     let permitted = is_permitted(root, &device);
     let (content, label) = if parts.is_empty() { content(root, &block, &record) } else { (None, None) };
     Some(HostDisk {
-        path: block.lasting_path(),
+        path: record.lasting_path().unwrap_or_else(|| device.clone()),
         name: name(folder, &record),
         serial: text(folder, "serial")
             .or_else(|| text(folder, "device/serial"))
@@ -147,38 +147,12 @@ fn seen(device: &PathBuf) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::told::Told;
     use hv_api::HostUse;
 
-    /// A computer that tells what is written into its files.
-    struct Told(tempfile::TempDir);
-
     impl Told {
-        fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-
-        fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-            let path = self.0.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, content).unwrap();
-        }
-
-        fn disk(&self, name: &str, number: &str, sectors: u64) {
-            self.write(&format!("sys/block/{name}/dev"), format!("{number}\n"));
-            self.write(&format!("sys/block/{name}/size"), format!("{sectors}\n"));
-        }
-
-        fn part(&self, disk: &str, name: &str, (part, number): (u32, &str), (start, sectors): (u64, u64)) {
-            let folder = format!("sys/block/{disk}/{name}");
-            let facts = [("dev", number.to_owned()), ("partition", part.to_string())];
-            let place = [("start", start.to_string()), ("size", sectors.to_string())];
-            for (file, value) in facts.into_iter().chain(place) {
-                self.write(&format!("{folder}/{file}"), format!("{value}\n"));
-            }
-        }
-
         fn disks(&self) -> Vec<HostDisk> {
-            scan(self.0.path())
+            scan(self.root())
         }
     }
 

@@ -199,30 +199,18 @@ fn unescaped(field: &[u8]) -> OsString {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::told::Told;
     use proptest::prelude::*;
 
-    /// A computer that tells what is written into its files.
-    struct Told(tempfile::TempDir);
-
     impl Told {
-        fn new() -> Self {
-            Self(tempfile::tempdir().unwrap())
-        }
-
-        fn write(&self, path: &str, text: &str) {
-            let path = self.0.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-
         fn kernel(&self) -> Kernel {
-            Kernel { proc: self.0.path().join("proc"), sys: self.0.path().join("sys") }
+            Kernel::under(self.root())
         }
 
         /// A file on this computer, with a blank in its name.
         fn file(&self) -> PathBuf {
             self.write("a disk", "x");
-            self.0.path().join("a disk")
+            self.root().join("a disk")
         }
     }
 
@@ -243,7 +231,7 @@ mod tests {
         let told = Told::new();
         let file = told.file();
         let escaped = file.display().to_string().replace(' ', "\\040");
-        told.write("proc/swaps", &format!("Filename Type Size Used Priority\n{escaped} file 1024 0 -2\n"));
+        told.write("proc/swaps", format!("Filename Type Size Used Priority\n{escaped} file 1024 0 -2\n"));
         assert_eq!(told.kernel().use_of(&file), Some(used(HostUse::Swap, &file.display().to_string())));
     }
 
@@ -251,7 +239,7 @@ mod tests {
     fn a_file_is_shown_by_a_loop_device_that_may_be_mounted() {
         let told = Told::new();
         let file = told.file();
-        told.write("sys/block/loop3/loop/backing_file", &format!("{}\n", file.display()));
+        told.write("sys/block/loop3/loop/backing_file", format!("{}\n", file.display()));
         told.write("sys/block/loop2/loop/backing_file", "/nonexistent (deleted)\n");
         assert_eq!(told.kernel().use_of(&file), Some(used(HostUse::Loop, "/dev/loop3")));
         told.write("sys/block/loop3/dev", "7:3\n");

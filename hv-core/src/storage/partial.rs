@@ -77,17 +77,36 @@ impl Layout {
 pub struct Partial {
     /// What QEMU opens.
     pub descriptor: PathBuf,
-    /// Its pieces in their order, each with its file and its length in bytes.
-    pub pieces: Vec<(PathBuf, u64)>,
-    /// Which of the pieces are partitions.
-    pub devices: Vec<PathBuf>,
+    /// Its pieces in their order.
+    pub pieces: Vec<PieceFile>,
+}
+
+/// What is behind a piece of a partial disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PieceFile {
+    /// Its file, or the partition.
+    pub path: PathBuf,
+    /// How long it is, in bytes.
+    pub length: u64,
+    /// Whether it is a partition.
+    pub is_partition: bool,
 }
 
 impl Partial {
     /// One of this name in a guest's folder, of which nothing is known yet.
     pub fn planned(folder: &Path, name: &str) -> Self {
         let descriptor = folder.join(format!("{name}.vmdk"));
-        Self { descriptor, pieces: Vec::new(), devices: Vec::new() }
+        Self { descriptor, pieces: Vec::new() }
+    }
+
+    /// The partitions.
+    pub fn devices(&self) -> impl Iterator<Item = &Path> {
+        self.pieces.iter().filter(|piece| piece.is_partition).map(|piece| &*piece.path)
+    }
+
+    /// How long the disk is.
+    pub fn length(&self) -> ByteSize {
+        ByteSize::bytes(self.pieces.iter().map(|piece| piece.length).sum())
     }
 }
 
@@ -101,7 +120,7 @@ pub fn partitions(disk: &Path, numbers: &[u32]) -> Result<Vec<Block>, Error> {
     if !disk.exists() {
         return Err(unusable(FileFault::Missing, String::new()));
     }
-    let block = Block::at(Path::new("/"), disk).filter(|block| block.partition.is_none());
+    let block = Block::at(disk).filter(|block| block.partition.is_none());
     let block = block.ok_or_else(|| unusable(FileFault::WrongFormat, "it is no physical disk".into()))?;
     let all = block.partitions();
     let find = |number: &u32| {
@@ -127,29 +146,27 @@ pub fn lay_out(disk: &Path, numbers: &[u32], folder: &Path, name: &str) -> Resul
     let layout = Layout::of(Table::of(&whole, &blocks));
     let layout =
         layout.ok_or_else(|| unusable("its partitions overlap, or there is no room before the first"))?;
-    let (mut pieces, mut devices, mut gaps) = (Vec::new(), Vec::new(), 0);
+    let (mut pieces, mut gaps) = (Vec::new(), 0);
     for piece in &layout.pieces {
-        let found =
+        let length = piece.sectors * SECTOR;
+        let block =
             blocks.iter().find(|block| piece.partition.is_some() && block.partition == piece.partition);
-        let path = if let Some(block) = found {
-            devices.push(PathBuf::from(block.device()));
-            PathBuf::from(block.device())
+        let path = if let Some(block) = block {
+            block.device().into()
         } else {
             let path = folder.join(gap(name, gaps));
             gaps += 1;
-            let made = make_gap(&path, piece.sectors * SECTOR);
-            made.map_err(|error| store::failed(&path, &error))?;
+            make_gap(&path, length).map_err(|error| store::failed(&path, &error))?;
             path
         };
-        pieces.push((path, piece.sectors * SECTOR));
+        pieces.push(PieceFile { path, length, is_partition: block.is_some() });
     }
-    let composite = Composite::open(&pieces, &devices)?;
-    let written = layout.table.write(layout.sectors(), &composite);
+    let written = layout.table.write(layout.sectors(), &Gaps::open(&pieces)?);
     written.map_err(|error| store::failed(folder, &error))?;
     let Partial { descriptor, .. } = Partial::planned(folder, name);
-    let text = described(&layout, &pieces);
+    let text = described(&pieces);
     store::replace(&descriptor, text.as_bytes()).map_err(|error| store::failed(&descriptor, &error))?;
-    Ok(Partial { descriptor, pieces, devices })
+    Ok(Partial { descriptor, pieces })
 }
 
 /// How large a partial disk's partitions are together; nothing where one is not there.
@@ -166,27 +183,27 @@ fn make_gap(path: &Path, length: u64) -> io::Result<()> {
 
 /// What names the pieces to QEMU. Files in the guest's folder are named by their own names, so that no folder's name gets
 /// into it.
-fn described(layout: &Layout, pieces: &[(PathBuf, u64)]) -> String {
+fn described(pieces: &[PieceFile]) -> String {
     let mut text = "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\n\
         createType=\"monolithicFlat\"\n\n# Written at each start.\n"
         .to_owned();
-    for (piece, (path, _)) in layout.pieces.iter().zip(pieces) {
-        let file = if piece.partition.is_some() { Some(path.as_os_str()) } else { path.file_name() };
+    for PieceFile { path, length, is_partition } in pieces {
+        let file = if *is_partition { Some(path.as_os_str()) } else { path.file_name() };
         let file = file.unwrap_or_default().to_string_lossy();
-        let _ = writeln!(text, "RW {} FLAT \"{file}\" 0", piece.sectors);
+        let _ = writeln!(text, "RW {} FLAT \"{file}\" 0", length / SECTOR);
     }
     text.push_str("\nddb.adapterType = \"ide\"\n");
     text
 }
 
 /// The files between the partitions, as places of the disk.
-struct Composite(Vec<(u64, u64, File)>);
+struct Gaps(Vec<(u64, u64, File)>);
 
-impl Composite {
-    fn open(pieces: &[(PathBuf, u64)], devices: &[PathBuf]) -> Result<Self, Error> {
+impl Gaps {
+    fn open(pieces: &[PieceFile]) -> Result<Self, Error> {
         let (mut at, mut gaps) = (0, Vec::new());
-        for (path, length) in pieces {
-            if !devices.contains(path) {
+        for PieceFile { path, length, is_partition } in pieces {
+            if !is_partition {
                 let file = OpenOptions::new().read(true).write(true).open(path);
                 gaps.push((at, *length, file.map_err(|error| store::failed(path, &error))?));
             }
@@ -202,7 +219,7 @@ impl Composite {
     }
 }
 
-impl table::Sectors for Composite {
+impl table::Sectors for Gaps {
     fn read(&self, place: u64, into: &mut [u8]) -> io::Result<()> {
         let (file, place) = self.file(place, into.len())?;
         file.read_exact_at(into, place)

@@ -5,6 +5,7 @@
 //! anybody may read; else something that fits. Everything that is read is only copied into the table, and bounded.
 
 use crate::host::block::{Block, Record, SECTOR};
+use crate::medium::{u32_at, u64_at};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -360,14 +361,6 @@ fn put_mbr_entry(
     entry[12..].copy_from_slice(&bounded(sectors));
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    bytes.get(at..at + 4).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u32::from_le_bytes(*bytes))
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes.get(at..at + 8).and_then(|bytes| bytes.first_chunk()).map_or(0, |bytes| u64::from_le_bytes(*bytes))
-}
-
 fn uuid_at(bytes: &[u8], at: usize) -> Uuid {
     let found = bytes.get(at..at + 16).and_then(|bytes| bytes.first_chunk());
     found.map_or(Uuid::nil(), |bytes| Uuid::from_bytes_le(*bytes))
@@ -377,6 +370,7 @@ fn uuid_at(bytes: &[u8], at: usize) -> Uuid {
 mod tests {
     use super::*;
     use crate::bootmenu::{Disk, partitions};
+    use crate::host::told::Told;
     use crate::storage::partial::Layout;
     use proptest::prelude::*;
     use std::cell::RefCell;
@@ -399,32 +393,17 @@ mod tests {
     }
 
     /// A computer with one disk of two partitions, of which Linux and udev tell.
-    struct Told(tempfile::TempDir);
+    fn computer() -> Told {
+        let told = Told::new();
+        told.disk("sda", "8:0", 100_000);
+        told.part("sda", "sda1", (1, "8:1"), (2048, 1000));
+        told.part("sda", "sda3", (3, "8:3"), (4096, 2000));
+        told
+    }
 
     impl Told {
-        fn new() -> Self {
-            let told = Self(tempfile::tempdir().unwrap());
-            told.write("sys/block/sda/dev", "8:0\n");
-            told.write("sys/block/sda/size", "100000\n");
-            for (number, start, sectors) in [(1, 2048, 1000), (3, 4096, 2000)] {
-                let folder = format!("sys/block/sda/sda{number}");
-                let facts = [("dev", format!("8:{number}")), ("partition", number.to_string())];
-                let place = [("start", start.to_string()), ("size", sectors.to_string())];
-                for (file, value) in facts.into_iter().chain(place) {
-                    told.write(&format!("{folder}/{file}"), &format!("{value}\n"));
-                }
-            }
-            told
-        }
-
-        fn write(&self, path: &str, text: &str) {
-            let path = self.0.path().join(path);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        }
-
         fn table(&self, numbers: &[u32], disk: &[u8]) -> Table {
-            let whole = Block::read(self.0.path(), &self.0.path().join("sys/block/sda")).unwrap();
+            let whole = Block::read(self.root(), &self.root().join("sys/block/sda")).unwrap();
             let wanted = |block: &Block| block.partition.is_some_and(|number| numbers.contains(&number));
             let parts: Vec<Block> = whole.partitions().into_iter().filter(wanted).collect();
             assert_eq!(parts.len(), numbers.len());
@@ -461,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_partition_of_an_mbr_stays_what_it_is() {
-        let told = Told::new();
+        let told = computer();
         let table = told.table(&[3], &mbr());
         assert_eq!((table.gpt, table.signature), (None, 0x1234_5678));
         let disk = written(table);
@@ -475,7 +454,7 @@ mod tests {
 
     #[test]
     fn a_partition_of_a_gpt_stays_what_it_is() {
-        let told = Told::new();
+        let told = computer();
         let (kind, id) = (KINDS[1].1, Uuid::from_u128(7));
         let mut name = [0; 36];
         name[0] = u16::from(b'x');
@@ -510,12 +489,12 @@ mod tests {
 
     #[test]
     fn a_disk_that_this_user_may_not_read_is_taken_from_what_udev_knows() {
-        let told = Told::new();
+        let told = computer();
         let uuid = "0fc63daf-8483-4772-8e79-3d69d8477de4";
-        told.write("run/udev/data/b8:0", &format!("E:ID_PART_TABLE_TYPE=gpt\nE:ID_PART_TABLE_UUID={uuid}\n"));
+        told.write("run/udev/data/b8:0", format!("E:ID_PART_TABLE_TYPE=gpt\nE:ID_PART_TABLE_UUID={uuid}\n"));
         told.write(
             "run/udev/data/b8:3",
-            &format!("E:ID_PART_ENTRY_TYPE={}\nE:ID_PART_ENTRY_UUID={uuid}\n", KINDS[1].1),
+            format!("E:ID_PART_ENTRY_TYPE={}\nE:ID_PART_ENTRY_UUID={uuid}\n", KINDS[1].1),
         );
         let table = told.table(&[3], &[]);
         assert_eq!(table.gpt, uuid.parse().ok());
@@ -529,7 +508,7 @@ mod tests {
 
     #[test]
     fn a_boot_loader_of_the_guest_stays_and_ours_is_renewed() {
-        let told = Told::new();
+        let told = computer();
         let layout = Layout::of(told.table(&[3], &mbr())).unwrap();
         let memory = Memory(RefCell::new(vec![0; (layout.sectors() * SECTOR) as usize]));
         layout.table.write(layout.sectors(), &memory).unwrap();
@@ -544,7 +523,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_no_layout() {
-        let told = Told::new();
+        let told = computer();
         let table = told.table(&[1, 3], &mbr());
         let mut overlapping = table.clone();
         overlapping.entries[0].sectors = 3000;
@@ -594,7 +573,7 @@ mod tests {
             if gpt {
                 bytes[512..520].copy_from_slice(b"EFI PART");
             }
-            let table = Told::new().table(&[1, 3], &bytes);
+            let table = computer().table(&[1, 3], &bytes);
             // Where they are, Linux says, and not the disk.
             prop_assert_eq!(table.entries.iter().map(|entry| entry.start).collect::<Vec<_>>(), [2048, 4096]);
             let _ = written(table);

@@ -4,7 +4,7 @@ use super::{Say, centred, list, name, scrolled, text, vertical};
 use crate::flow::{self, Flow, Page};
 use crate::{Input, texts};
 use adw::prelude::*;
-use hv_api::{HostDisk, HostPartition};
+use hv_api::{HostDisk, HostUse};
 use std::cell::RefCell;
 use virt_kit::i18n::gettext;
 
@@ -82,11 +82,16 @@ impl DisksPage {
             &gettext("Whole Disk"),
             &texts::disk_state(disk),
             &disk.device,
-            disk.is_free(),
+            is_free(disk.used, disk.guest.as_deref()),
         ));
         for part in &disk.partitions {
             let title = texts::partition_title(part);
-            rows.append(&self.row(&title, &texts::partition_state(part), &part.device, part.is_free()));
+            rows.append(&self.row(
+                &title,
+                &texts::partition_state(part),
+                &part.device,
+                is_free(part.used, part.guest.as_deref()),
+            ));
         }
         let content = vertical(3);
         content.append(&heading);
@@ -115,19 +120,7 @@ impl DisksPage {
     }
 }
 
-/// Whether a guest could have it.
-trait Free {
-    fn is_free(&self) -> bool;
-}
-
-impl Free for HostDisk {
-    fn is_free(&self) -> bool {
-        self.used.is_none() && self.guest.is_none()
-    }
-}
-
-impl Free for HostPartition {
-    fn is_free(&self) -> bool {
-        self.used.is_none() && self.guest.is_none()
-    }
+/// Whether a guest could have what is used in this way, or by this guest.
+fn is_free(used: Option<HostUse>, guest: Option<&str>) -> bool {
+    used.is_none() && guest.is_none()
 }

@@ -20,7 +20,7 @@ pub async fn disk(
     let Some(guest) = guest else {
         return match action {
             None => host(core, output).await,
-            Some(_) => Err(Failure::Usage("which guest is meant? It is written hv disk GUEST …".into())),
+            Some(_) => Err(Failure::no_guest("disk")),
         };
     };
     match action {

@@ -17,9 +17,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let reply = match (guest, action) {
         (None, None) => return host(core, output).await,
-        (None, Some(_)) => {
-            return Err(Failure::Usage("which guest is meant? It is written hv pci GUEST …".into()));
-        }
+        (None, Some(_)) => return Err(Failure::no_guest("pci")),
         (Some(guest), None) => return show(core, guest, output).await,
         (Some(guest), Some(PciAction::Add { address })) => core.add_pci(guest, address).await,
         (Some(guest), Some(PciAction::Remove { address })) => core.remove_pci(guest, address).await,

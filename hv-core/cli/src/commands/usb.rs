@@ -17,9 +17,7 @@ pub async fn run(
 ) -> Result<(), Failure> {
     let reply = match (guest, action) {
         (None, None) => return host(core, output).await,
-        (None, Some(_)) => {
-            return Err(Failure::Usage("which guest is meant? It is written hv usb GUEST …".into()));
-        }
+        (None, Some(_)) => return Err(Failure::no_guest("usb")),
         (Some(guest), None) => return show(core, guest, output).await,
         (Some(guest), Some(UsbAction::Add { device })) => core.add_usb(guest, &device).await,
         (Some(guest), Some(UsbAction::Remove { device })) => core.remove_usb(guest, &device).await,

@@ -4,7 +4,7 @@
 //! block device exclusively means, and QEMU does not do it. So the core opens it for each machine, and the machine's
 //! process inherits the descriptor and never looks at it: it lasts as long as the machine, also while no core runs.
 
-use crate::engine::{EngineError, MachineConfig};
+use crate::engine::{DiskConfig, EngineError, MachineConfig};
 use rustix::fs::OFlags;
 use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
@@ -21,7 +21,7 @@ const MOST_NAMED: usize = 3;
 /// # Errors
 /// [`EngineError::DeviceTaken`] where something else has one, and [`EngineError::NotStarted`].
 pub async fn of(machine: &MachineConfig) -> Result<Vec<OwnedFd>, EngineError> {
-    let devices: Vec<PathBuf> = machine.disks.iter().flat_map(crate::engine::DiskConfig::devices).collect();
+    let devices: Vec<PathBuf> = machine.disks.iter().flat_map(DiskConfig::devices).collect();
     let mut claims = Vec::new();
     for device in devices {
         let path = device.clone();

@@ -93,7 +93,7 @@ impl Reach {
             let is_read = disk.read_only || disk.layer.is_some();
             let alike = if is_read { &mut reach.read } else { &mut reach.write };
             if let Some(partial) = &disk.partial {
-                alike.extend(partial.pieces.iter().map(|(path, _)| path.clone()));
+                alike.extend(partial.pieces.iter().map(|piece| piece.path.clone()));
                 // It is written anew at each start.
                 alike.push(partial.descriptor.clone());
                 continue;

@@ -69,8 +69,8 @@ impl Actor {
 /// What a machine with this disk needs: the volume, and those that it builds on.
 fn claims(disk: &Disk, folder: &Path) -> Vec<Claim> {
     let disk = Disk { path: folder.join(&disk.path), ..disk.clone() };
-    let own = storage::volume_ids(&disk.path, &disk.partitions);
-    let own = own.into_iter().map(|volume| Claim { volume, path: disk.path.clone(), hold: disk.hold() });
+    let own =
+        disk.volumes().into_iter().map(|volume| Claim { volume, path: disk.path.clone(), hold: disk.hold() });
     let backing = disk
         .foundation()
         .into_iter()

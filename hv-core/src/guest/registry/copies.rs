@@ -13,7 +13,7 @@ use crate::guest::holders::check_copyable;
 use crate::guest::snapshots;
 use crate::host;
 use crate::job::Progress;
-use crate::storage::{VolumeId, copy_volume, create_layer, kept_content, partial, volume_id, volume_size};
+use crate::storage::{VolumeId, copy_volume, create_layer, kept_content, volume_id, volume_size};
 use crate::store::{self, Sharing, Store};
 use hv_api::{Created, Error, GuestId, JobKind, JobStage};
 use std::os::unix::fs::MetadataExt;
@@ -78,8 +78,7 @@ impl Registry {
             told(0.0);
             let to = draft.folder().join(&to.path);
             if from.is_partial() {
-                let (disk, folder) = (from.clone(), source.to_owned());
-                let partial = files::off_thread(move || disk.lay_out(&folder)).await?;
+                let partial = from.lay_out(source).await?;
                 copy_volume((&partial.descriptor, DiskFormat::Vmdk), None, &to, told).await?;
                 continue;
             }
@@ -204,10 +203,7 @@ fn check_room(
     /// The unit in which a file system counts, whatever its own is.
     const BLOCK: u64 = 512;
     let taken = |disk: &Disk| match volume_id(&source.join(&disk.path)) {
-        Some(VolumeId::Device(_)) if disk.is_partial() => {
-            partial::size(&disk.path, &disk.partitions).unwrap_or_default().as_bytes()
-        }
-        Some(VolumeId::Device(_)) => volume_size(&disk.path, disk.format).unwrap_or_default().as_bytes(),
+        Some(VolumeId::Device(_)) => disk.size(source).unwrap_or_default().as_bytes(),
         _ => std::fs::metadata(source.join(&disk.path)).map_or(0, |found| found.blocks() * BLOCK),
     };
     let needed: u64 =

@@ -8,7 +8,8 @@ use crate::guest::disk::{self, Disk};
 use crate::guest::disk_file::{self, Image, Room};
 use crate::guest::edit::Edit;
 use crate::guest::handle::{Handle, Request};
-use crate::guest::{holders, snapshots};
+use crate::guest::holders::{self, Holders};
+use crate::guest::snapshots;
 use crate::host::disks::scan;
 use crate::storage::{self, Source, grow_volume, partial};
 use crate::{files, store};
@@ -26,15 +27,15 @@ impl Registry {
     pub async fn host_disks(&self) -> Result<Vec<HostDisk>, Error> {
         let (root, guests) = (self.context.folders.devices.clone(), self.list());
         files::off_thread(move || {
-            let mut disks = scan(&root);
+            let (mut disks, holders) = (scan(&root), Holders::of(&guests));
             for disk in &mut disks {
                 let wanted = |partitions| Disk {
                     partitions,
                     ..Disk::new(DiskName::FIRST, &disk.path, DiskFormat::Raw)
                 };
-                disk.guest = holders::holder(&wanted(Vec::new()), &guests).map(str::to_owned);
+                disk.guest = holders.holder(&wanted(Vec::new())).map(str::to_owned);
                 for part in &mut disk.partitions {
-                    part.guest = holders::holder(&wanted(vec![part.number]), &guests).map(str::to_owned);
+                    part.guest = holders.holder(&wanted(vec![part.number])).map(str::to_owned);
                 }
             }
             Ok(disks)

@@ -66,8 +66,7 @@ impl Registry {
         let asked = tokio::time::timeout(SYSTEM_DEADLINE, self.context.boot_menus.system(&place)).await;
         let Ok(Ok((system, starts))) = asked else { return info };
         // A whole disk has a boot loader that starts by itself.
-        let is_partition =
-            || Block::at(Path::new("/"), info.path.as_ref()).is_some_and(|block| block.partition.is_some());
+        let is_partition = || Block::at(info.path.as_ref()).is_some_and(|block| block.partition.is_some());
         let info = MediumInfo { kernel_on_disk: starts && is_partition(), ..info };
         // What its name says of a cloud image is known of it beforehand.
         let Some(found) = system.filter(|_| info.os.is_none()) else { return info };

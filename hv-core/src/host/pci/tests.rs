@@ -1,30 +1,18 @@
 //! Computers that are made of files.
 
 use super::*;
+use crate::host::told::Told;
 use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 
-/// A computer that tells what is written into its files.
-struct Told(tempfile::TempDir);
+/// A computer with an IOMMU and with the file for all groups.
+fn with_iommu() -> Told {
+    let told = Told::new();
+    told.write("dev/vfio/vfio", "");
+    told
+}
 
 impl Told {
-    /// One with an IOMMU and with the file for all groups.
-    fn new() -> Self {
-        let told = Self(tempfile::tempdir().unwrap());
-        told.write("dev/vfio/vfio", "");
-        told
-    }
-
-    fn root(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.root().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
     fn link(&self, path: &str, to: &str) {
         let path = self.root().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -61,14 +49,14 @@ const NETWORK: &str = "0x020000";
 
 #[test]
 fn a_computer_without_pci_has_none() {
-    let told = Told::new();
+    let told = with_iommu();
     assert_eq!(scan(told.root()), Pci::default());
     assert_eq!(scan(Path::new("/nonexistent")), Pci::default());
 }
 
 #[test]
 fn devices_are_told_in_the_order_of_their_addresses_with_their_names() {
-    let told = Told::new();
+    let told = with_iommu();
     told.write(
         "usr/share/misc/pci.ids",
         "8086  Intel Corporation\n\t10d3  82574L Gigabit Network Connection\n",
@@ -98,7 +86,7 @@ fn devices_are_told_in_the_order_of_their_addresses_with_their_names() {
 
 #[test]
 fn a_device_that_can_not_be_given_says_all_that_is_in_the_way() {
-    let told = Told::new();
+    let told = with_iommu();
     told.put("0000:00:1c.0", "0x060400", 2, "pcieport");
     told.put("0000:02:00.0", NETWORK, 2, "e1000e");
     assert_eq!(
@@ -130,7 +118,7 @@ fn a_device_that_can_not_be_given_says_all_that_is_in_the_way() {
 
 #[test]
 fn what_the_host_uses_itself_is_told_until_its_driver_has_let_go() {
-    let told = Told::new();
+    let told = with_iommu();
     told.put("0000:02:00.0", NETWORK, 2, "e1000e");
     let (folder, first) =
         ("sys/devices/pci0000:00/0000:02:00.0", |told: &Told| told.obstacles("0000:02:00.0").remove(0));
@@ -162,7 +150,7 @@ fn what_the_host_uses_itself_is_told_until_its_driver_has_let_go() {
 
 #[test]
 fn the_limit_of_locked_memory_is_that_which_the_process_may_have_at_most() {
-    let told = Told::new();
+    let told = with_iommu();
     let locked = || scan(told.root()).locked_memory;
     let head = "Limit                     Soft Limit           Hard Limit           Units\n";
     assert_eq!(locked(), None);
@@ -192,7 +180,7 @@ proptest! {
         name in "[ -.:-~]{1,20}",
         class in "0x[0-9a-f]{6}",
     ) {
-        let told = Told::new();
+        let told = with_iommu();
         told.put("0000:02:00.0", &class, 2, "e1000e");
         told.put("0000:02:00.1", &class, 2, "vfio-pci");
         let folder = "sys/devices/pci0000:00/0000:02:00.0";

@@ -1,7 +1,7 @@
 //! Computers that are made of files.
 
 use super::*;
-use crate::host::{sysfs, watch::Watch};
+use crate::host::{sysfs, told::Told, watch::Watch};
 use hv_api::{HostUse, UsbDevice};
 use proptest::prelude::*;
 use std::ffi::OsStr;
@@ -9,27 +9,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::Duration;
 
-/// A computer that tells what is written into its files.
-struct Told(tempfile::TempDir);
-
 /// Where all its devices hang.
 const HUB: &str = "sys/devices/pci0000:00/usb3";
 
 impl Told {
-    fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    fn root(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, path: &str, content: impl AsRef<[u8]>) {
-        let path = self.root().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
     /// Plugs a device in, with a file of its own and these facts.
     fn plug(&self, port: &str, facts: &[(&str, &str)]) {
         let number = fs::read_dir(self.root().join("dev/bus/usb/003")).map_or(0, Iterator::count) + 2;
